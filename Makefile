@@ -1,0 +1,48 @@
+# Two commands: `make demo` and `make test`. Each sets up its own environment
+# from Python 3.11+ and make; the versions are locked with hashes in requirements/.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet --quiet
+PYTEST := $(VENV)/bin/python -m pytest
+
+# The test workers share the cores; BLAS threads on top of them only slow everything down.
+test: export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: demo test check live-tools bench docs-check clean
+
+demo: $(VENV)/.core
+	$(VENV)/bin/homeostat demo
+
+test: $(VENV)/.dev live-tools check
+	$(PYTEST) tests
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check agent tests benchmarks tools
+	$(VENV)/bin/ruff format --check agent tests benchmarks tools
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+bench: $(VENV)/.dev live-tools
+	$(VENV)/bin/python benchmarks/decide.py
+	$(VENV)/bin/python benchmarks/sense.py
+
+# A real Prometheus for tests/live, where this machine lets us install one.
+live-tools:
+	@tools/install_prometheus.sh
+
+$(VENV)/.venv: 
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homeostat needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.venv requirements/core.lock pyproject.toml
+	$(PIP) install --require-hashes -r requirements/core.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core requirements/dev.lock
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
