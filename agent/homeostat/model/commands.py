@@ -1,0 +1,90 @@
+"""What `step` asks the shell to do, once its entries are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homeostat.model.entries import Entry
+from homeostat.model.incident import Incident, Ledger
+from homeostat.model.policy import ActionSpec, Scalar
+from homeostat.model.reasons import OutcomeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StartAction:
+    """Start this action under this key; a second start under the same key must have no effect.
+
+    Attributes:
+        timeout_s: the actuator ends the action by itself after this.
+    """
+
+    key: str
+    action: ActionSpec
+    target: str
+    arguments: Mapping[str, Scalar]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAction:
+    """Tell the action to stop. Repeating it is harmless."""
+
+    key: str
+    action: ActionSpec
+
+
+Command = StartAction | CancelAction
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one call of `step` decided.
+
+    Attributes:
+        entries: to be appended to the incident's stream, all or none, before any command is carried out.
+        policy_entries: to be appended to the policy's own stream (`policy/<name>`), with them.
+        incident, ledger: the state after folding `entries` in.
+    """
+
+    incident: Incident
+    ledger: Ledger
+    entries: tuple[Entry, ...] = ()
+    policy_entries: tuple[Entry, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NeverStarted:
+    """The actuator knows the key was never started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The action runs. `handle` is the actuator's own name for it (a pid, a job name)."""
+
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The action ended. Fields as in `entries.ActionEnded`."""
+
+    status: OutcomeStatus
+    duration_s: float
+    exit_code: int | None = None
+    output: str = ""
+    output_bytes: int = 0
+    output_sha256: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It may or may not have run, and nothing will tell any more."""
+
+    detail: str
+
+
+Report = NeverStarted | Running | Done | InDoubt
+"""An actuator's answer to `lookup`."""

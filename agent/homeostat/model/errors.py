@@ -1,0 +1,112 @@
+"""The exception tree. Every error says, by its `disposition`, who can do something about it.
+
+HomeostatError
+|-- PolicyError            TERMINAL    a policy, signals, actions or settings file is wrong (has a position)
+|-- UsageError             TERMINAL    a command was called with something that does not exist or is refused
+|-- SensorError            TRANSIENT   the telemetry source could not be read
+|-- ActuatorError          TRANSIENT   an action could not be started, looked up or cancelled
+|-- JournalError           TERMINAL    the journal cannot be used
+|   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
+|   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
+|   |-- JournalCorrupt     TERMINAL    the hash chain or a record's meaning is broken
+|   `-- JournalTooNew      TERMINAL    written by a newer release
+`-- InvariantError         PROGRAMMER  a bug in Homeostat; the incident it happened in is stopped
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Disposition(StrEnum):
+    """What may be done about an error: try again, change something, or report a bug."""
+
+    TRANSIENT = "transient"
+    TERMINAL = "terminal"
+    PROGRAMMER = "programmer"
+
+
+class HomeostatError(Exception):
+    """Base of everything Homeostat raises on purpose. The message is written for the person who must act."""
+
+    disposition: ClassVar[Disposition] = Disposition.TERMINAL
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a text file. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong with an input file: where, what, and a stable code for tools (`E101`)."""
+
+    position: Position
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.code} {self.message}"
+
+
+class PolicyError(HomeostatError):
+    """An input file is wrong. `problems` holds every finding, not only the first."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(HomeostatError):
+    """What was asked for does not exist or is refused; the message names the nearest thing that does."""
+
+
+class SensorError(HomeostatError):
+    """The telemetry source did not give a usable answer."""
+
+    disposition = Disposition.TRANSIENT
+
+
+class ActuatorError(HomeostatError):
+    """An actuator could not start, look up or cancel an action."""
+
+    disposition = Disposition.TRANSIENT
+
+
+class JournalError(HomeostatError):
+    """The journal cannot be used as it is."""
+
+
+class JournalWriteError(JournalError):
+    """An append did not become durable. Whatever it would have allowed must not be started."""
+
+    disposition = Disposition.TRANSIENT
+
+
+class JournalConflict(JournalError):
+    """The stream's head is not where the writer believed it to be."""
+
+    disposition = Disposition.PROGRAMMER
+
+
+class JournalCorrupt(JournalError):
+    """A record's hash, order or meaning is broken."""
+
+
+class JournalTooNew(JournalError):
+    """The journal was written by a newer release than this one."""
+
+
+class InvariantError(HomeostatError):
+    """Something that cannot happen did. A bug in Homeostat."""
+
+    disposition = Disposition.PROGRAMMER

@@ -1,0 +1,142 @@
+"""An incident: what the fold of its journal says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from homeostat.model.policy import Effect
+from homeostat.model.reasons import (
+    AttemptVerdict,
+    EscalationReason,
+    OutcomeStatus,
+    Phase,
+    Reason,
+    Result,
+)
+from homeostat.model.signals import Snapshot, Truth
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of one leaf, under one idempotency key.
+
+    It is *open* until it has a verdict, and *in flight* until its action is known to have ended.
+
+    Attributes:
+        number: counts from 1 over the leaf's retries.
+        held_before: the verify condition when the intent was written.
+        harm_before: the harm condition when the intent was written.
+        in_doubt: set when nobody can say whether the action ran.
+        succeeded: whether the plan goes on as if the leaf had worked; set with the verdict.
+    """
+
+    key: str
+    node: str
+    action: str
+    target: str
+    effect: Effect
+    number: int
+    intended_at: float
+    deadline_at: float
+    held_before: Truth = None
+    harm_before: Truth = None
+    started_at: float | None = None
+    cancel_requested_at: float | None = None
+    ended_at: float | None = None
+    outcome: OutcomeStatus | None = None
+    in_doubt: bool = False
+    verdict: AttemptVerdict | None = None
+    verdict_at: float | None = None
+    succeeded: bool = False
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether its action may still be running."""
+        return self.ended_at is None and self.verdict is None
+
+    @property
+    def verifying(self) -> bool:
+        """Whether its action has ended and its verdict is still open."""
+        return self.ended_at is not None and self.verdict is None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A watched condition: its present truth, and since when it has been that without a break."""
+
+    truth: Truth
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a node does not go on, and since when."""
+
+    reason: Reason
+    since: float
+
+
+@dataclass(frozen=True)
+class Incident:
+    """The state of one incident. `decide/projection.py` is the only maker of new ones.
+
+    Attributes:
+        seed: origin of every random choice in this incident; journalled when it opens.
+        seq: entries folded in so far.
+        attempts: by node id, oldest first.
+        picks: per `try`, `choose`, `decide` or conditional node: the children chosen, in order. An empty tuple
+            is a latched decision for none of them.
+        held: per watched condition (`trigger`, `resolved`, `verify:<key>`): its window so far.
+        withheld: per node: why it waits. The key "" is the incident as a whole.
+    """
+
+    id: str
+    policy: str
+    policy_hash: str
+    dedup_key: str
+    seed: int
+    phase: Phase = Phase.DORMANT
+    seq: int = 0
+    opened_at: float = 0.0
+    confirmed_at: float | None = None
+    closed_at: float | None = None
+    result: Result | None = None
+    escalation: EscalationReason | None = None
+    attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    picks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+
+    def every_attempt(self) -> Iterator[Attempt]:
+        """All attempts, grouped by node."""
+        for attempts in self.attempts.values():
+            yield from attempts
+
+    def open_attempts(self) -> list[Attempt]:
+        """Attempts without a verdict."""
+        return [attempt for attempt in self.every_attempt() if attempt.verdict is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A target in use: by which attempt of which incident."""
+
+    incident: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Durable facts that guards share over all policies and incidents; a fold of all streams.
+
+    Attributes:
+        locks: by target, while an action on it may be running.
+        last_start: (action, target) -> Unix seconds of its latest intent, for cooldowns.
+        blind: policy -> since when its trigger cannot be evaluated.
+    """
+
+    locks: Mapping[str, Lock] = field(default_factory=dict)
+    last_start: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    blind: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,14 @@
+"""The names of the journal's streams. An incident's stream is named by its id."""
+
+from __future__ import annotations
+
+AGENT_STREAM = "agent"
+"""What happens to the agent itself: starts, stops, refused files."""
+
+POLICY_STREAMS = "policy/"
+"""What the names of policies' streams begin with."""
+
+
+def policy_stream(policy: str) -> str:
+    """The stream of what concerns a policy and no single incident: versions, rankings, blindness."""
+    return f"{POLICY_STREAMS}{policy}"
