@@ -1,0 +1,204 @@
+"""Field types of the schema: the small values that policies are written in, and what is said of wrong ones.
+
+A validator raises `PydanticCustomError` whose type is a code of `codes.py`; `schema_errors.py` gives it its position.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from homeostat.model.signals import Condition, SignalSpec
+from homeostat.policy.condition_parser import CHARACTERS_MAX, parse_condition
+from homeostat.policy.condition_scanner import ConditionFaults
+from homeostat.policy.conditions import condition_from
+from homeostat.policy.promql import PROMQL_CHARACTERS_MAX, promql_fault
+from homeostat.policy.units import DURATION_PATTERN, parse_duration
+
+NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
+"""Policies, steps, actions. Safe in a file name, a label and a URL."""
+
+SIGNAL_NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+"""What can stand in a condition."""
+
+TARGET_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.:/@-]*"
+"""`kind/name`. Never starts with a dash, so that no command takes it for an option."""
+
+TEXT_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationContext:
+    """What validators know beside the value.
+
+    Attributes:
+        signals: the signals a condition may read; None when they could not be loaded, and then names go unchecked.
+    """
+
+    signals: Mapping[str, SignalSpec] | None
+
+
+def wrong(code: str, message: str, **facts: Any) -> PydanticCustomError:
+    """Make the error that a validator raises."""
+    return PydanticCustomError(code, "{message}", {"message": message, **facts})
+
+
+def shown(value: object) -> str:
+    """A wrong value as an error shows it: short, and as the author wrote it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return str(value)
+
+
+def _duration(value: object) -> float:
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    if not isinstance(value, str):
+        unit = f"; did you mean '{value}s'?" if isinstance(value, int) and not isinstance(value, bool) else ""
+        raise wrong("E113", f"{shown(value)} is not a duration; write it with a unit, like 30s, 5m or 1m30s{unit}")
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise wrong("E113", str(error)) from None
+
+
+def _positive_duration(value: object) -> float:
+    seconds = _duration(value)
+    if seconds <= 0:
+        raise wrong("E113", "it must be longer than 0")
+    return seconds
+
+
+def _condition(value: object, info: ValidationInfo) -> Condition:
+    if not isinstance(value, str):
+        raise wrong("E112", f"a condition is text, like 'http_5xx > 5%', not {shown(value)}")
+    context = info.context
+    if not isinstance(context, ValidationContext) or context.signals is None:
+        return Condition(value, (), lambda _: None)
+    try:
+        return condition_from(value, parse_condition(value, context.signals))
+    except ConditionFaults as error:
+        raise wrong("E120", "the condition is wrong", faults=error.faults) from None
+
+
+def _promql(value: object) -> str:
+    text = _text(value, characters_max=PROMQL_CHARACTERS_MAX)
+    fault = promql_fault(text)
+    if fault is not None:
+        raise wrong("E134", f"not usable PromQL: {fault}")
+    return text
+
+
+def _matching(pattern: str, what: str) -> BeforeValidator:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise wrong("E112", f"{what}, not {shown(value)}")
+        if len(value) > TEXT_MAX or compiled.fullmatch(value) is None:
+            raise wrong("E112", f"{shown(value)} will not do: {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _text(value: object, characters_max: int = TEXT_MAX) -> str:
+    if not isinstance(value, str):
+        quote = "; put it in quotes" if isinstance(value, int | float) else ""
+        raise wrong("E112", f"text is wanted, not {shown(value)}{quote}")
+    if not value.strip() or len(value) > characters_max:
+        raise wrong("E112", f"text of 1 to {characters_max} characters is wanted")
+    return value
+
+
+def _date(value: object) -> date:
+    try:
+        if isinstance(value, str) and len(value) == len("2027-03-01"):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise wrong("E112", f"{shown(value)} is not a date; write it like 2027-03-01")
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong("E112", f"a whole number is wanted, not {shown(value)}")
+    return value
+
+
+_DURATION_SCHEMA = {
+    "description": "A duration: 30s, 5m, 2h, 1d, 1m30s, 500ms.",
+    "anyOf": [{"type": "string", "pattern": f"^(0|{DURATION_PATTERN})$"}, {"const": 0}],
+}
+
+Duration = Annotated[float, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds; 0 and up."""
+
+PositiveDuration = Annotated[float, PlainValidator(_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds; more than 0."""
+
+ConditionField = Annotated[
+    Condition,
+    PlainValidator(_condition),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": CHARACTERS_MAX,
+            "description": "A condition over named signals, like: http_5xx > 5% and db_pool_used > 90%",
+        }
+    ),
+]
+
+PromqlField = Annotated[
+    str,
+    PlainValidator(_promql),
+    WithJsonSchema({"type": "string", "minLength": 1, "description": "PromQL that yields at most one series."}),
+]
+
+Name = Annotated[
+    str,
+    _matching(NAME_PATTERN, "a name has letters, digits, '_', '.' and '-', at most 64, and starts with none of '.-'"),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
+]
+
+Target = Annotated[
+    str,
+    _matching(TARGET_PATTERN, "a target is written kind/name, like deploy/pay"),
+    WithJsonSchema({"type": "string", "pattern": f"^{TARGET_PATTERN}$"}),
+]
+
+Text = Annotated[
+    str,
+    PlainValidator(lambda value: _text(value)),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_MAX}),
+]
+
+Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer"})]
+
+Day = Annotated[
+    date,
+    PlainValidator(_date),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "A day: 2027-03-01"}),
+]
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and not a boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,46 @@
+"""The hash of a policy: over everything that can change a decision, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+
+from homeostat.model.policy import Policy
+from homeostat.model.signals import Condition
+
+_BESIDE_THE_POINT = frozenset({"hash", "owner", "rto_s", "sources", "leaves"})
+"""Fields of a policy that no decision reads, or that only repeat others."""
+
+
+def fingerprint(policy: Policy) -> str:
+    """SHA-256 over the canonical JSON (sorted keys, no spaces) of a policy's deciding parts, as 64 hex digits.
+
+    Comments, layout, file names, the owner, and signals and actions that the policy does not use are not in it.
+    """
+    deciding = {
+        field.name: _plain(getattr(policy, field.name))
+        for field in dataclasses.fields(policy)
+        if field.name not in _BESIDE_THE_POINT
+    }
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Condition():
+            return value.text
+        case Enum():
+            return value.value
+        case Mapping():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return {"is": type(value).__name__, **fields}
+        case _:
+            return value

@@ -1,0 +1,43 @@
+"""What a lint rule looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from homeostat.model.errors import Position, Problem
+from homeostat.model.policy import Policy
+from homeostat.policy.catalogues import Signals
+from homeostat.policy.plan import Origin
+from homeostat.policy.schema import PolicyFile
+from homeostat.policy.yaml_tree import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """A policy that loads, with where everything in it is written."""
+
+    policy: Policy
+    fields: PolicyFile
+    document: Document
+    origins: Mapping[str, Origin]
+    signals: Signals
+    today: date
+    scrape_interval_s: float
+
+    def at_node(self, node_id: str, *keys: str) -> Position:
+        """The position of a step, or of a value in it; of what is around it where the value was not written here."""
+        return self.document.at((*self.origins[node_id].path, *keys))
+
+    def at_key(self, *keys: str) -> Position:
+        """The position of a key of the policy file."""
+        return self.document.key_at(keys) if keys in self.document.keys else self.document.key_at(("policy",))
+
+    def warn_node(self, node_id: str, code: str, message: str, *keys: str) -> Problem:
+        """A problem at a step."""
+        return Problem(self.at_node(node_id, *keys), code, message)
+
+    def warn_key(self, key: str, code: str, message: str) -> Problem:
+        """A problem at a key of the policy file."""
+        return Problem(self.at_key(key), code, message)

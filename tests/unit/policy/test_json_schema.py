@@ -1,0 +1,59 @@
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # shipped without types
+import pytest
+from tests.unit.policy.policy_texts import RESTART, policy_text, problems
+
+from homeostat.policy.json_schema import json_schema
+from homeostat.policy.schema import LINK
+from homeostat.policy.yaml_tree import read_yaml
+
+SCHEMA = json_schema()
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+
+
+def complaints(steps: str, **top: str | None) -> list[tuple[str, str]]:
+    document: Any = read_yaml(policy_text(steps, **top), "p.yaml").data
+    found = [("/".join(map(str, error.path)), error.message) for error in VALIDATOR.iter_errors(document)]
+    return sorted(found)
+
+
+def test_it_is_a_draft_7_schema_without_loose_ends() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert LINK not in str(SCHEMA)
+    assert "$defs" not in str(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        f"[{RESTART}]",
+        f"[{{try: [{RESTART}, {{choose: [{RESTART}], rank_by: time_to_recover, if: rps > 1}}]}}]",
+        f"[{{steps: [{RESTART}]}}, {{decide: [{{if: rps > 1, do: slow, target: a/b}}, {{else: {{escalate: x}}}}]}}]",
+        "[{escalate: {}}]",
+        "[{escalate: {to: x, severity: info}}]",
+        "[{do: restart, target: a/b, verify: none, retry: {times: 2, wait: 1m30s}, effect: unsafe}]",
+    ],
+)
+def test_what_loads_is_valid(steps: str) -> None:
+    assert problems(steps) == []
+    assert complaints(steps) == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "path", "words"),
+    [
+        ("[{do: restart, targt: a/b}]", "steps/0", "'targt' was unexpected"),
+        ("[{do: restart}]", "steps/0", "'target' is a required property"),
+        ("[{try: [{do: restart}]}]", "steps/0/try/0", "'target' is a required property"),
+        ("[{dag: []}]", "steps/0", "is not valid under any of the given schemas"),
+        ("[{decide: [{do: restart, target: a/b}]}]", "steps/0/decide/0", "'if' is a required property"),
+        ("[{decide: [{else: {do: restart}}]}]", "steps/0/decide/0/else", "'target' is a required property"),
+        ("[]", "steps", "[] should be non-empty"),
+    ],
+)
+def test_an_editor_hears_of_the_kind_that_was_meant(steps: str, path: str, words: str) -> None:
+    assert problems(steps) != []
+    found = complaints(steps)
+    assert {where for where, _ in found} == {path}
+    assert any(words in message for _, message in found)
