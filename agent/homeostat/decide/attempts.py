@@ -1,0 +1,155 @@
+"""Bring open attempts forward: what the actuators report, time-outs, verification, verdicts."""
+
+from __future__ import annotations
+
+from homeostat.decide.turn import Turn
+from homeostat.model import entries as e
+from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
+from homeostat.model.incident import Attempt
+from homeostat.model.policy import Do, Verify
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
+
+CANCEL_GRACE_S = 60.0
+"""How long an actuator has to confirm that a cancelled action is over, before people are called."""
+
+INTENT_AGE_MAX_S = 60.0
+"""An intent that never started and is older than this is given up and decided anew: the world has moved on."""
+
+
+def bring_forward(turn: Turn) -> None:
+    """Advance every open attempt of the incident as far as this moment allows."""
+    for attempt in turn.incident.open_attempts():
+        leaf = turn.policy.leaves[attempt.node]
+        if attempt.in_flight:
+            _follow(turn, leaf, attempt)
+        followed = turn.incident.attempts[attempt.node][-1]
+        if followed.verdict is None and followed.ended_at is not None:
+            _judge(turn, leaf, followed, followed.ended_at)
+
+
+def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
+    """Note what the actuator reports of a running action, and hold it to its deadline."""
+    match turn.moment.reports.get(attempt.key):
+        case Done() as done:
+            turn.record(_outcome(turn.now, attempt.key, done))
+            return
+        case InDoubt(detail):
+            turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
+            return
+        case NeverStarted():
+            _start_late_or_never(turn, leaf, attempt)
+            return
+        case Running(handle) if attempt.started_at is None:
+            turn.record(e.ActionStarted(at=turn.now, key=attempt.key, handle=handle))
+    _enforce_deadline(turn, leaf, attempt)
+
+
+def _outcome(now: float, key: str, done: Done) -> e.ActionEnded:
+    return e.ActionEnded(
+        at=now,
+        key=key,
+        status=done.status,
+        duration_s=done.duration_s,
+        exit_code=done.exit_code,
+        output=done.output,
+        output_bytes=done.output_bytes,
+        output_sha256=done.output_sha256,
+        detail=done.detail,
+    )
+
+
+def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
+    """An intent without a start: the agent died in between. Start it under the same key, or give it up for good.
+
+    Giving up cancels the key first, so that a start still on its way can never have an effect.
+    """
+    given_up = (
+        turn.incident.phase is Phase.ESCALATED
+        or attempt.cancel_requested_at is not None
+        or turn.now - attempt.intended_at > INTENT_AGE_MAX_S
+    )
+    if given_up:
+        if attempt.cancel_requested_at is None:
+            turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
+        turn.commands.append(CancelAction(attempt.key, leaf.action))
+    elif turn.moment.snapshot.error is not None:
+        turn.withhold(attempt.node, Reason.TELEMETRY_BLIND, turn.moment.snapshot.error)
+    else:
+        turn.record(e.ActionReconciled(at=turn.now, key=attempt.key))
+        turn.commands.append(start_command(leaf, attempt.key))
+
+
+def start_command(leaf: Do, key: str) -> StartAction:
+    """The command that starts a leaf's action under `key`."""
+    return StartAction(key, leaf.action, leaf.target, leaf.arguments, leaf.timeout_s)
+
+
+def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
+    """A time-out is not a stop: ask for one, and wait until the actuator confirms it."""
+    if attempt.cancel_requested_at is None:
+        if turn.now >= attempt.deadline_at:
+            request_cancel(turn, leaf, attempt)
+        return
+    turn.commands.append(CancelAction(attempt.key, leaf.action))
+    if turn.now - attempt.cancel_requested_at > CANCEL_GRACE_S and turn.incident.phase is not Phase.ESCALATED:
+        turn.escalate(EscalationReason.CANCEL_UNCONFIRMED, attempt.node, f"'{attempt.key}' may still be running")
+
+
+def request_cancel(turn: Turn, leaf: Do, attempt: Attempt) -> None:
+    """Tell a running action to stop."""
+    turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
+    turn.commands.append(CancelAction(attempt.key, leaf.action))
+
+
+def _judge(turn: Turn, leaf: Do, attempt: Attempt, ended_at: float) -> None:
+    """Give the attempt its verdict, if this moment allows one."""
+    if attempt.outcome not in (None, OutcomeStatus.OK):
+        _end(turn, attempt, _verdict_of_failed_action(turn, leaf, attempt), succeeded=False)
+    elif _harmed(turn, attempt):
+        _end(turn, attempt, AttemptVerdict.HARMFUL, succeeded=False)
+    elif leaf.verify is None:
+        verdict = AttemptVerdict.UNKNOWN if attempt.in_doubt else AttemptVerdict.INCONCLUSIVE
+        _end(turn, attempt, verdict, succeeded=not attempt.in_doubt)
+    else:
+        _verify(turn, leaf.verify, attempt, ended_at)
+
+
+def _verdict_of_failed_action(turn: Turn, leaf: Do, attempt: Attempt) -> AttemptVerdict:
+    if attempt.outcome is OutcomeStatus.CANCELLED and attempt.cancel_requested_at is None:
+        return AttemptVerdict.CANCELLED
+    if attempt.started_at is None and attempt.outcome is OutcomeStatus.CANCELLED:
+        return AttemptVerdict.CANCELLED
+    well = leaf.verify is not None and turn.truth(leaf.verify.condition) is True
+    return AttemptVerdict.SELF_HEALED if well and attempt.held_before is False else AttemptVerdict.INEFFECTIVE
+
+
+def _harmed(turn: Turn, attempt: Attempt) -> bool:
+    harm = turn.policy.harm
+    return harm is not None and attempt.harm_before is False and turn.truth(harm) is True
+
+
+def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> None:
+    """Hold the verify condition against samples taken after the action ended and had time to settle."""
+    settled_at = ended_at + verify.settle_s
+    if turn.now < settled_at:
+        return
+    truth = turn.truth_after(verify.condition, settled_at)
+    held_s = turn.watch(f"verify:{attempt.key}", truth)
+    if truth is True and held_s >= verify.for_s:
+        _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
+    elif turn.now >= ended_at + verify.within_s:
+        verdict = AttemptVerdict.INCONCLUSIVE if truth is None else AttemptVerdict.INEFFECTIVE
+        _end(turn, attempt, AttemptVerdict.UNKNOWN if attempt.in_doubt else verdict, succeeded=False)
+
+
+def _verdict_of_success(attempt: Attempt) -> AttemptVerdict:
+    if attempt.in_doubt:
+        return AttemptVerdict.UNKNOWN
+    return AttemptVerdict.PRE_SATISFIED if attempt.held_before is True else AttemptVerdict.EFFECTIVE
+
+
+def _end(turn: Turn, attempt: Attempt, verdict: AttemptVerdict, *, succeeded: bool) -> None:
+    turn.record(e.AttemptEnded(at=turn.now, key=attempt.key, verdict=verdict, succeeded=succeeded))
+    stuck = attempt.in_doubt and not succeeded and not attempt.effect.repeatable
+    if stuck and turn.incident.phase is not Phase.ESCALATED:
+        turn.escalate(EscalationReason.OUTCOME_UNKNOWN, attempt.node, f"nobody knows whether '{attempt.key}' ran")

@@ -1,0 +1,164 @@
+"""The heart: one pure function decides what happens next.
+
+The live loop, policy tests, the replay of recorded incidents, the simulator and crash recovery all call `step`, and
+nothing else decides anything. It is level-triggered: each call looks at the present moment and at what the journal
+says, and gives entries to be made durable and commands to be carried out after that.
+"""
+
+from __future__ import annotations
+
+from homeostat.decide import guards
+from homeostat.decide.attempts import bring_forward, request_cancel
+from homeostat.decide.lifecycle import ACTIVE
+from homeostat.decide.turn import Moment, Turn
+from homeostat.decide.walk import Status, walk
+from homeostat.model import entries as e
+from homeostat.model.commands import Step
+from homeostat.model.incident import Incident
+from homeostat.model.policy import Policy
+from homeostat.model.reasons import EscalationReason, Phase, Reason, Result
+
+
+def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
+    """Decide what happens next in one incident.
+
+    Args:
+        policy: the version the incident is pinned to.
+        incident: the fold of its stream; a dormant one where none is open.
+        moment: everything else a decision may depend on.
+
+    Returns:
+        What to journal, and what to do once that is durable. The same arguments always give the same step.
+    """
+    turn = Turn(policy, incident, moment)
+    if turn.incident.phase is Phase.DORMANT:
+        _detect(turn)
+    if turn.incident.phase is Phase.CONFIRMING:
+        _confirm(turn)
+    if turn.incident.phase in ACTIVE:
+        _recover(turn)
+    elif turn.incident.phase is Phase.ESCALATED:
+        _stand_by(turn)
+    return turn.done()
+
+
+def _detect(turn: Turn) -> None:
+    """Open an incident when the trigger is true; note, once, when it cannot be evaluated."""
+    policy = turn.policy
+    truth = turn.truth(policy.trigger.condition)
+    was_blind = policy.name in turn.ledger.blind
+    if truth is None and not was_blind:
+        detail = guards.blind(turn) or "the trigger cannot be evaluated"
+        turn.record_for_policy(
+            e.DecisionWithheld(at=turn.now, node="", reason=Reason.TELEMETRY_BLIND, detail=detail, policy=policy.name)
+        )
+    elif truth is not None and was_blind:
+        turn.record_for_policy(e.DecisionWithheld(at=turn.now, node="", reason=None, policy=policy.name))
+    if truth is True:
+        turn.record(
+            e.Suspected(
+                at=turn.now,
+                incident=turn.incident.id,
+                policy=policy.name,
+                policy_hash=policy.hash,
+                dedup_key=policy.dedup_key,
+                seed=turn.incident.seed,
+            )
+        )
+
+
+def _confirm(turn: Turn) -> None:
+    """Wait until the trigger has held for its window; an unknown one restarts the window."""
+    turn.observe()
+    trigger = turn.policy.trigger
+    truth = turn.truth(trigger.condition)
+    held_s = turn.watch("trigger", truth)
+    if truth is True:
+        turn.release("")
+        if held_s >= trigger.for_s:
+            turn.record(e.Confirmed(at=turn.now))
+    elif truth is False:
+        _dismiss(turn, Reason.CONDITION_FALSE)
+    else:
+        blind_s = turn.withhold("", Reason.TELEMETRY_BLIND, guards.blind(turn) or "")
+        if blind_s >= turn.policy.unknown_s:
+            _dismiss(turn, Reason.TELEMETRY_BLIND)
+
+
+def _dismiss(turn: Turn, reason: Reason) -> None:
+    turn.record(e.Dismissed(at=turn.now, reason=reason))
+    turn.record(e.Closed(at=turn.now, result=Result.DISMISSED))
+
+
+def _recover(turn: Turn) -> None:
+    """Carry the plan out: bring attempts forward, look for a safe end, then walk the tree."""
+    turn.observe()
+    bring_forward(turn)
+    if turn.incident.phase not in ACTIVE:
+        return
+    if turn.now - turn.incident.opened_at >= turn.policy.timeout_s:
+        _time_out(turn)
+        return
+    resolved_s = turn.watch("resolved", turn.truth(turn.policy.resolved.condition))
+    if _held_back(turn, resolved_s):
+        return
+    if turn.incident.phase is not Phase.DECIDING:
+        return  # one attempt at a time: while it runs or is being verified, the tree has nothing to say
+    status = walk(turn, turn.policy.root)
+    if turn.incident.phase not in ACTIVE:
+        return
+    if status is Status.SUCCEEDED:
+        _await_resolved(turn, resolved_s)
+    elif status is Status.FAILED:
+        turn.escalate(EscalationReason.PLAN_FAILED)
+
+
+def _held_back(turn: Turn, resolved_s: float) -> bool:
+    """Whether the walk must wait: the data are missing, or the system is well or getting well by itself."""
+    reason = guards.blind(turn)
+    if reason is not None:
+        blind_s = turn.withhold("", Reason.TELEMETRY_BLIND, reason)
+        if blind_s >= turn.policy.unknown_s and not turn.incident.open_attempts():
+            turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=reason)
+        return True
+    if guards.at_rest(turn) and turn.incident.held["resolved"].truth is True:
+        if resolved_s >= turn.policy.resolved.for_s:
+            _close_recovered(turn)
+        else:
+            turn.withhold("", Reason.RECOVERING, turn.policy.resolved.condition.text)
+        return True
+    turn.release("")
+    return False
+
+
+def _await_resolved(turn: Turn, resolved_s: float) -> None:
+    """The plan is through: now the resolved condition must hold for its window, in time."""
+    resolved = turn.policy.resolved
+    if turn.incident.held["resolved"].truth is True and resolved_s >= resolved.for_s:
+        _close_recovered(turn)
+        return
+    ended_at = max((a.verdict_at or 0.0 for a in turn.incident.every_attempt()), default=turn.incident.opened_at)
+    if resolved.within_s is not None and turn.now - ended_at >= resolved.within_s:
+        turn.escalate(EscalationReason.NOT_RESOLVED, detail=resolved.condition.text)
+
+
+def _close_recovered(turn: Turn) -> None:
+    healed_by_us = any(attempt.succeeded for attempt in turn.incident.every_attempt())
+    turn.record(e.Recovered(at=turn.now))
+    turn.record(e.Closed(at=turn.now, result=Result.RECOVERED if healed_by_us else Result.SELF_HEALED))
+
+
+def _time_out(turn: Turn) -> None:
+    for attempt in turn.incident.open_attempts():
+        if attempt.in_flight and attempt.cancel_requested_at is None:
+            request_cancel(turn, turn.policy.leaves[attempt.node], attempt)
+    turn.escalate(EscalationReason.TIMEOUT, detail=f"open for {turn.policy.timeout_s:g} s")
+
+
+def _stand_by(turn: Turn) -> None:
+    """People have the incident: start nothing, note how running actions end, and close when all is well."""
+    bring_forward(turn)
+    resolved_s = turn.watch("resolved", turn.truth(turn.policy.resolved.condition))
+    well = turn.incident.held["resolved"].truth is True and resolved_s >= turn.policy.resolved.for_s
+    if well and not turn.incident.open_attempts():
+        turn.record(e.Closed(at=turn.now, result=Result.ESCALATED))

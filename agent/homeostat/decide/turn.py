@@ -1,0 +1,128 @@
+"""The working state of one call of `step`: what is known, and what has been decided so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from homeostat.decide.projection import account, apply
+from homeostat.model import entries as e
+from homeostat.model.commands import Command, Report, Step
+from homeostat.model.incident import Incident, Ledger
+from homeostat.model.policy import Policy
+from homeostat.model.ranking import Ranking
+from homeostat.model.reasons import EscalationReason, Reason
+from homeostat.model.signals import Condition, Snapshot, Truth, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything a decision may depend on beside the policy and the incident.
+
+    Attributes:
+        now: Unix seconds.
+        snapshot: the signals as last read.
+        ledger: facts shared over incidents.
+        ranking: the promoted ranking of the incident's policy, if there is one.
+        reports: what the actuators say of the incident's open attempts, by key.
+    """
+
+    now: float
+    snapshot: Snapshot
+    ledger: Ledger = field(default_factory=Ledger)
+    ranking: Ranking | None = None
+    reports: Mapping[str, Report] = field(default_factory=dict)
+
+
+class Turn:
+    """Collects the entries and commands of one step, folding each entry in as it is recorded.
+
+    So every later line of the same step sees the state the journal will show.
+    """
+
+    __slots__ = ("commands", "entries", "incident", "ledger", "moment", "now", "policy", "policy_entries", "values")
+
+    def __init__(self, policy: Policy, incident: Incident, moment: Moment) -> None:
+        self.policy = policy
+        self.incident = incident
+        self.moment = moment
+        self.now = moment.now
+        self.ledger = moment.ledger
+        self.values: Mapping[str, Value] = moment.snapshot.values(policy.signals, moment.now)
+        self.entries: list[e.Entry] = []
+        self.policy_entries: list[e.Entry] = []
+        self.commands: list[Command] = []
+
+    def record(self, entry: e.Entry) -> None:
+        """Put an entry into the incident's stream."""
+        self.incident = apply(self.incident, entry)
+        self.ledger = account(self.ledger, entry)
+        self.entries.append(entry)
+
+    def record_for_policy(self, entry: e.Entry) -> None:
+        """Put an entry into the policy's own stream."""
+        self.ledger = account(self.ledger, entry)
+        self.policy_entries.append(entry)
+
+    def observe(self) -> None:
+        """Journal the snapshot this step decides from, once."""
+        snapshot = self.moment.snapshot
+        seen = self.incident.snapshot
+        if seen is not None and seen.at == snapshot.at and seen.error == snapshot.error:
+            return
+        if snapshot.readings.keys() - self.policy.signals.keys():
+            readings = {name: snapshot.readings[name] for name in self.policy.signals if name in snapshot.readings}
+            snapshot = Snapshot(snapshot.at, readings, snapshot.warnings, snapshot.error)
+        self.record(e.Observed(at=self.now, snapshot=snapshot))
+
+    def truth(self, condition: Condition) -> Truth:
+        """Evaluate a condition on this step's values."""
+        return condition.evaluate(self.values)
+
+    def truth_after(self, condition: Condition, since: float) -> Truth:
+        """Evaluate a condition on samples taken after `since`; older ones count as unknown."""
+        readings = self.moment.snapshot.readings
+        fresh: dict[str, Value] = {}
+        for name in condition.signals:
+            reading = readings.get(name)
+            is_fresh = reading is not None and reading.sampled_at is not None and reading.sampled_at > since
+            fresh[name] = self.values[name] if is_fresh else None
+        return condition.evaluate(fresh)
+
+    def watch(self, name: str, truth: Truth) -> float:
+        """Note a watched condition's truth; give how many seconds it has been that without a break."""
+        held = self.incident.held.get(name)
+        if held is None or held.truth is not truth:
+            self.record(e.ConditionChanged(at=self.now, watch=name, truth=truth))
+            return 0.0
+        return self.now - held.since
+
+    def withhold(self, node: str, reason: Reason, detail: str = "") -> float:
+        """Journal why `node` does not go on, once per reason; give for how many seconds that has been so."""
+        withheld = self.incident.withheld.get(node)
+        if withheld is None or withheld.reason is not reason:
+            self.record(e.DecisionWithheld(at=self.now, node=node, reason=reason, detail=detail))
+            return 0.0
+        return self.now - withheld.since
+
+    def release(self, node: str) -> None:
+        """Journal that whatever held `node` back no longer does."""
+        if node in self.incident.withheld:
+            self.record(e.DecisionWithheld(at=self.now, node=node, reason=None))
+
+    def escalate(self, reason: EscalationReason, node: str | None = None, detail: str = "") -> None:
+        """Hand the incident to the people the policy names."""
+        people = self.policy.escalate
+        self.record(
+            e.Escalated(at=self.now, reason=reason, to=people.to, severity=people.severity, node=node, detail=detail)
+        )
+
+    def done(self) -> Step:
+        """Close the step."""
+        return Step(
+            incident=self.incident,
+            ledger=self.ledger,
+            entries=tuple(self.entries),
+            policy_entries=tuple(self.policy_entries),
+            commands=tuple(self.commands),
+        )

@@ -1,0 +1,180 @@
+"""Small policies, snapshots and a driver for the tests of `decide`, without YAML, clocks or networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from homeostat.decide.identity import dormant_incident
+from homeostat.decide.projection import fold
+from homeostat.decide.step import step
+from homeostat.decide.turn import Moment
+from homeostat.model import entries as e
+from homeostat.model.commands import CancelAction, Done, Report, Running, StartAction, Step
+from homeostat.model.incident import Incident, Ledger
+from homeostat.model.policy import (
+    ActionSpec,
+    Choose,
+    Do,
+    Effect,
+    Escalate,
+    Mode,
+    Node,
+    Policy,
+    Retry,
+    Steps,
+    Try,
+    Verify,
+    Window,
+)
+from homeostat.model.ranking import Ranking
+from homeostat.model.reasons import OutcomeStatus
+from homeostat.model.signals import Condition, Reading, SignalSpec, Snapshot, Truth, Value
+
+START = 1_700_000_000.0
+NO_RETRY = Retry()
+OK = Done(OutcomeStatus.OK, 1.0, exit_code=0)
+FAILED = Done(OutcomeStatus.ERROR, 1.0, exit_code=1)
+
+
+def above(signal: str, bound: float) -> Condition:
+    def evaluate(values: Mapping[str, Value]) -> Truth:
+        value = values[signal]
+        return None if value is None else float(value) > bound
+
+    return Condition(f"{signal} > {bound:g}", (signal,), evaluate)
+
+
+def below(signal: str, bound: float) -> Condition:
+    def evaluate(values: Mapping[str, Value]) -> Truth:
+        value = values[signal]
+        return None if value is None else float(value) < bound
+
+    return Condition(f"{signal} < {bound:g}", (signal,), evaluate)
+
+
+ERRORS_LOW = below("errors", 1)
+ERRORS_GONE = Verify(ERRORS_LOW, for_s=10, within_s=60)
+
+
+def do(
+    name: str,
+    *,
+    target: str | None = None,
+    effect: Effect = Effect.SAFE,
+    verify: Verify | None = ERRORS_GONE,
+    retry: Retry = NO_RETRY,
+    cooldown_s: float = 0.0,
+    condition: Condition | None = None,
+    timeout_s: float = 100.0,
+) -> Do:
+    action = ActionSpec(name, "fake", {}, effect)
+    return Do(name, action, target or f"svc/{name}", {}, effect, timeout_s, verify, retry, cooldown_s, condition)
+
+
+def policy(
+    *children: Node,
+    for_s: float = 10.0,
+    attempts_max: int = 50,
+    timeout_s: float = 10_000.0,
+    harm: Condition | None = None,
+    mode: Mode = Mode.AUTO,
+    signals: tuple[str, ...] = ("errors", "hint", "harm"),
+) -> Policy:
+    return Policy(
+        name="p",
+        owner="team",
+        hash="hash",
+        signals={name: SignalSpec(name, name, max_age_s=30.0) for name in signals},
+        trigger=Window(above("errors", 5), for_s=for_s),
+        resolved=Window(ERRORS_LOW, for_s=20.0, within_s=120.0),
+        escalate=Escalate("policy-escalate", "oncall"),
+        root=Steps("plan", children),
+        timeout_s=timeout_s,
+        attempts_max=attempts_max,
+        unknown_s=60.0,
+        harm=harm,
+        mode=mode,
+    )
+
+
+def attempt_of_each(*names: str) -> Try:
+    return Try("try", tuple(do(name) for name in names))
+
+
+def choice_of(*names: str) -> Choose:
+    return Choose("choose", tuple(do(name) for name in names))
+
+
+@dataclass
+class Driver:
+    """Drives one policy tick by tick and checks at every step that the fold of the entries is the live state."""
+
+    policy: Policy
+    ranking: Ranking | None = None
+    now: float = START
+    signals: dict[str, Value] = field(default_factory=lambda: {"errors": 0.0, "hint": 0.0, "harm": 0.0})
+    reports: dict[str, Report] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    entries: list[e.Entry] = field(default_factory=list)
+    policy_entries: list[e.Entry] = field(default_factory=list)
+    started: list[StartAction] = field(default_factory=list)
+    cancelled: list[CancelAction] = field(default_factory=list)
+    sampled_before_s: float = 0.0
+    error: str | None = None
+    incident: Incident = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.incident = dormant_incident(self.policy, self.now, seed=7)
+
+    def snapshot(self) -> Snapshot:
+        if self.error is not None:
+            return Snapshot(self.now, error=self.error)
+        sampled_at = self.now - self.sampled_before_s
+        readings = {name: Reading(value, sampled_at) for name, value in self.signals.items() if value is not None}
+        return Snapshot(self.now, readings)
+
+    def tick(self, seconds: float = 5.0, **signals: Value) -> Step:
+        """Let `seconds` pass, set `signals`, and take one step."""
+        self.now += seconds
+        self.signals.update(signals)
+        decided = step(self.policy, self.incident, self.moment())
+        assert decided == step(self.policy, self.incident, self.moment()), "step is not a function of its arguments"
+        self.incident, self.ledger = decided.incident, decided.ledger
+        self.entries += decided.entries
+        self.policy_entries += decided.policy_entries
+        for command in decided.commands:
+            if isinstance(command, StartAction):
+                self.started.append(command)
+                self.reports[command.key] = Running("1")
+            else:
+                self.cancelled.append(command)
+        if self.entries:
+            assert fold(self.entries) == self.incident, "the journal does not say what the live state is"
+        return decided
+
+    def moment(self) -> Moment:
+        return Moment(self.now, self.snapshot(), self.ledger, self.ranking, dict(self.reports))
+
+    def ticks(self, count: int, **signals: Value) -> None:
+        self.signals.update(signals)
+        for _ in range(count):
+            self.tick()
+
+    def confirm(self) -> None:
+        """Bring the incident to its first decision."""
+        self.ticks(3, errors=10.0)
+
+    def finish(self, report: Report = OK) -> None:
+        """Let the action that was started last end."""
+        self.reports[self.started[-1].key] = report
+
+    def names(self) -> list[str]:
+        return [command.action.name for command in self.started]
+
+    def of(self, entry_type: type[e.Entry]) -> list[e.Entry]:
+        return [entry for entry in self.entries if type(entry) is entry_type]
+
+    def restart(self) -> None:
+        """What an agent knows after a crash: the fold of the journal."""
+        self.incident = fold(self.entries)
