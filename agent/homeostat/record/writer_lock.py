@@ -1,0 +1,52 @@
+"""One writing process per journal: an advisory lock on a file beside it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from homeostat.model.errors import JournalError
+
+_PID_BYTES_MAX = 32
+
+
+class WriterLock:
+    """Held from construction until `release` or the end of the process, however it ends (flock(2)).
+
+    The descriptor is closed on exec, so that programs the agent starts do not inherit the lock.
+
+    Args:
+        journal: the journal's path; the lock file is beside it, named `<journal>.lock`, and is never removed:
+            a removed one could be locked by two processes at once.
+
+    Raises:
+        JournalError: another process (or this one, earlier) writes to the journal, or no file can be made here.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        path = journal.with_name(journal.name + ".lock")
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise JournalError(
+                f"{path}: cannot be written ({error.strerror}); the agent must be able to create files in"
+                f" {path.parent}: create it or correct its owner, or name another place for the journal"
+            ) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, _PID_BYTES_MAX).decode(errors="replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise JournalError(
+                f"{journal}: another agent, process {holder}, writes to this journal; stop it first,"
+                " or give this one a journal of its own"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others write. Harmless when repeated."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
