@@ -1,0 +1,78 @@
+"""The `command` actuator: one program with its arguments, never a shell.
+
+Parameters: `argv` (a list: text, `{target: kind|name|full}`, `{with: key, prefix: text}`; the program itself is always
+written out), `cwd` (absolute; a folder of the job's own if not given), `env` (names to pass on from the agent, or a
+mapping of names to text, `{target: ...}`, `{with: ...}` or `{secret: env:NAME | file:PATH}`).
+
+The command sees PATH, HOME and LANG, HOMEOSTAT_ACTION_KEY (its idempotency key), HOMEOSTAT_RUN_ID (the runner's own)
+and what `env` names, and nothing else of the agent's environment. Values passed on by name are not redacted in its
+output; secrets are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homeostat.act.detached import DetachedActuator
+from homeostat.act.secret import is_reference
+from homeostat.act.substitution import RefusedError, as_argument, as_text
+from homeostat.act.values import Source, inherited, literal, secret, timeout_of
+from homeostat.model.commands import StartAction
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+KEY_VARIABLE = "HOMEOSTAT_ACTION_KEY"
+"""In every command's environment: its idempotency key, for targets that deduplicate by it."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+class CommandActuator(DetachedActuator):
+    """Runs local programs. Cancelled, or over its time, a program ends with everything it started: TERM, then KILL."""
+
+    def job(self, command: StartAction) -> dict[str, Any]:
+        """See `DetachedActuator.job`."""
+        parameters = command.action.parameters
+        argv = parameters.get("argv")
+        if not isinstance(argv, list | tuple) or not argv or not isinstance(argv[0], str) or not argv[0]:
+            raise RefusedError("argv is a list that begins with the program's name")
+        cwd = parameters.get("cwd")
+        if cwd is not None and not (isinstance(cwd, str) and cwd.startswith("/")):
+            raise RefusedError(f"cwd must be an absolute path, not {cwd!r}")
+        return {
+            "kind": "command",
+            "argv": [as_argument(argument, command) for argument in argv],
+            "cwd": cwd,
+            "values": dict(self._values(command)),
+            "timeout_s": timeout_of(command),
+        }
+
+    def _values(self, command: StartAction) -> Iterator[tuple[str, Source]]:
+        own = self._environment
+        yield "PATH", inherited("PATH") if own.get("PATH") else literal(DEFAULT_PATH)
+        for name in ("HOME", "LANG"):
+            if name in own:
+                yield name, inherited(name)
+        env: object = command.action.parameters.get("env") or {}
+        if isinstance(env, list | tuple):
+            env = {str(name): None for name in env}
+        elif not isinstance(env, Mapping):
+            raise RefusedError("env is a list of names or a mapping of names to values")
+        for name, value in env.items():
+            if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+                raise RefusedError(f"{name!r} is not the name of an environment variable")
+            yield name, self._value(name, value, command)
+        yield KEY_VARIABLE, literal(command.key)
+
+    def _value(self, name: str, value: object, command: StartAction) -> Source:
+        if value is None:
+            if name not in self._environment:
+                raise RefusedError(f"the variable {name}, to be passed on, is not set in the agent's environment")
+            return inherited(name)
+        if isinstance(value, Mapping) and set(value) == {"secret"}:
+            if not is_reference(value["secret"]):
+                raise RefusedError(f"the secret of {name} must read env:NAME or file:/ABSOLUTE/PATH")
+            return secret(str(value["secret"]))
+        return literal(as_text(value, command))

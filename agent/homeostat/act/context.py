@@ -1,0 +1,33 @@
+"""What an actuator is given when it is made. Authors of actuator plugins read this file and `model/ports.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.model.ports import Actuator
+
+CANCEL_GRACE_S = 10.0
+OUTPUT_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ActuatorContext:
+    """The agent, as far as an actuator may know it.
+
+    Attributes:
+        state: the agent's own folder; an actuator keeps what must survive a restart in a folder of its own below it.
+        environment: the agent's environment variables.
+        cancel_grace_s: how long an action that was told to stop may take before it is killed.
+        output_bytes_max: how much of an action's output is kept.
+    """
+
+    state: Path
+    environment: Mapping[str, str]
+    cancel_grace_s: float = CANCEL_GRACE_S
+    output_bytes_max: int = OUTPUT_BYTES_MAX
+
+
+ActuatorFactory = Callable[[ActuatorContext], Actuator]
+"""What an entry point of the group `homeostat.actuators` must name: usually the actuator's class."""

@@ -1,0 +1,48 @@
+"""What the built-in actuators have in common: an action becomes a job, and a detached runner carries it out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from homeostat.act.context import ActuatorContext
+from homeostat.act.jobs import Spool
+from homeostat.act.substitution import RefusedError
+from homeostat.act.values import variables_of
+from homeostat.model.commands import Report, StartAction
+from homeostat.model.reasons import OutcomeStatus
+
+
+class DetachedActuator(ABC):
+    """Implements `model.ports.Actuator` on a spool of jobs.
+
+    An action that cannot be built (a missing argument, a value that would be read as an option) is not an exception
+    but an outcome: `lookup` reports an error that says why, and that nothing was run.
+    """
+
+    def __init__(self, context: ActuatorContext) -> None:
+        self._environment = context.environment
+        self._spool = Spool(context)
+
+    @abstractmethod
+    def job(self, command: StartAction) -> dict[str, Any]:
+        """Write down what the runner has to do, with secrets by reference. Raises RefusedError."""
+
+    def start(self, command: StartAction) -> None:
+        """Have a runner carry it out under `command.key`, at most once. Raises ActuatorError."""
+        if self._spool.settled(command.key):
+            return
+        try:
+            job = self.job(command)
+        except RefusedError as refused:
+            self._spool.withdraw(command.key, OutcomeStatus.ERROR, f"nothing was run: {refused}")
+        else:
+            self._spool.submit(command.key, job, variables_of(job["values"]))
+
+    def lookup(self, key: str) -> Report:
+        """Say what became of the key. Raises ActuatorError."""
+        return self._spool.lookup(key)
+
+    def cancel(self, key: str) -> None:
+        """Have it stopped; a key that was not started never will be. Raises ActuatorError."""
+        self._spool.cancel(key)

@@ -1,0 +1,108 @@
+"""Files that are there whole or not at all, also after a power failure. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_PRIVATE = 0o600
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that is its owner's alone, and what is missing above it, durably. Raises OSError."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(folder.parent)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write every byte, over as many calls as it takes."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Write a file whole; who reads sees the old content or the new one. Raises OSError."""
+    temporary = _write_temporary(path, content)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def create_once(path: Path, content: bytes) -> bool:
+    """Create a file whole, unless it is there; of many callers at most one is told True. Raises OSError.
+
+    link(2) is as exclusive as O_EXCL and, unlike it, never shows a file that is still empty.
+    """
+    temporary = _write_temporary(path, content)
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(path.parent)
+    return True
+
+
+def read_at_most(path: Path, bytes_max: int) -> bytes | None:
+    """Read a small file; None if there is none. Raises OSError, and ValueError if it is larger."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(bytes_max + 1)
+    except FileNotFoundError:
+        return None
+    if len(content) > bytes_max:
+        raise ValueError(f"{path} is larger than {bytes_max} bytes")
+    return content
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock that the kernel takes back when its holder dies (flock(2)); False if somebody else has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock now."""
+    if not path.exists():
+        return False
+    with locked(path) as free:
+        return not free
+
+
+def _write_temporary(path: Path, content: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    return temporary

@@ -1,0 +1,139 @@
+"""The detached runner: a process that carries out one job, once, and outlives the agent that started it.
+
+    python -I -m homeostat.act.runner FOLDER           carry out the job in FOLDER
+    python -I -m homeostat.act.runner --guard FOLDER   see to a command whose runner was killed (`guard.py`)
+
+It claims the job before anything else; who finds it claimed leaves without effect. Standard library only, and HTTP
+only where the job needs it. It reads the system's clocks: it is a process of its own, and its times go into its report.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homeostat.act.guard import guard
+from homeostat.act.job_files import BrokenJobFileError, Ending, Exit, JobFiles, ReservedExit
+from homeostat.act.output import OutputFile
+from homeostat.act.processes import own_identity
+from homeostat.act.redaction import Redactor
+from homeostat.act.run_command import CommandRun
+from homeostat.act.secret import SecretError, resolve
+from homeostat.act.wakeup import Wakeup
+
+DETAIL_CHARACTERS_MAX = 500
+EXIT_WRITES_MAX = 60
+"""How often writing the outcome is tried, a second apart, where the disk refuses it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out, or guard, the job in the folder given; 0 if nothing is left to do."""
+    files = JobFiles(Path(arguments[-1]))
+    try:
+        if arguments[0] == "--guard":
+            return guard(files)
+        return carry_out(files)
+    except (OSError, BrokenJobFileError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def carry_out(files: JobFiles) -> int:
+    """Claim the job, do it, and record how it ended."""
+    job = files.read_job()
+    reserved = ReservedExit(files)
+    bell = Wakeup()
+    if not files.claim_for(own_identity()):
+        reserved.discard()
+        return 0
+    started_at, started = time.time(), time.monotonic()
+    values, ending = _values(job)
+    redactor = Redactor(value for name, value in values.items() if "secret" in job["values"][name])
+    output = OutputFile(files.output, job["output_bytes_max"], redactor)
+    command = CommandRun(files, job, values, output, bell) if job["kind"] == "command" else None
+    if ending is None:
+        ending = _called_off(files, job, bell)
+    if ending is None:
+        ending = command.run() if command is not None else _request(files, job, values, output, bell)
+    printed = output.finish()
+    detail = redactor.text("; ".join(filter(None, (ending.detail, printed.problem))))
+    ended = Exit(
+        status=ending.status,
+        exit_code=ending.exit_code,
+        detail=_line(detail),
+        started_at=started_at,
+        ended_at=time.time(),
+        duration_s=time.monotonic() - started,
+        output=printed.text,
+        output_bytes=printed.bytes_total,
+        output_sha256=printed.sha256 if printed.bytes_total else None,
+        truncated=printed.truncated,
+    )
+    _record(reserved, job["key"], ended)
+    if command is not None:
+        command.linger()
+    return 0
+
+
+def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], Ending | None]:
+    """Look up the environment of a command, or the headers of a request; secrets here and nowhere else."""
+    values: dict[str, str] = {}
+    for name, source in job["values"].items():
+        if "literal" in source:
+            values[name] = source["literal"]
+        elif "inherit" in source:
+            values[name] = os.environ.get(source["inherit"], "")
+        else:
+            try:
+                values[name] = _checked(job["kind"], source["secret"], resolve(source["secret"]))
+            except SecretError as error:
+                return values, Ending("error", None, f"nothing was run: {error}")
+    return values, None
+
+
+def _checked(kind: str, reference: str, secret: str) -> str:
+    if kind == "http" and not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]+", secret):
+        raise SecretError(f"the secret {reference} holds a line break or a character that no header may hold")
+    return secret
+
+
+def _called_off(files: JobFiles, job: Mapping[str, Any], bell: Wakeup) -> Ending | None:
+    if bell.stop_signal is not None or files.cancel_requested():
+        return Ending("cancelled", None, "nothing was run: cancelled before it began")
+    if job["timeout_s"] <= 0:
+        return Ending("timeout", None, "nothing was run: its time-out is 0 s")
+    return None
+
+
+def _request(
+    files: JobFiles, job: Mapping[str, Any], headers: Mapping[str, str], output: OutputFile, bell: Wakeup
+) -> Ending:
+    # A command need not wait for http.client and ssl.
+    from homeostat.act.run_request import run_request
+
+    return run_request(files, job, headers, output, bell)
+
+
+def _record(reserved: ReservedExit, key: str, ended: Exit) -> None:
+    for attempt in range(1, EXIT_WRITES_MAX + 1):
+        try:
+            reserved.write(key, ended)
+        except OSError:
+            if attempt == EXIT_WRITES_MAX:
+                raise
+            time.sleep(1.0)
+        else:
+            return
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:DETAIL_CHARACTERS_MAX]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

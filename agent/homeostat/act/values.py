@@ -1,0 +1,46 @@
+"""What both built-in actuators put into a job: where values come from, and how long it may take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from homeostat.act.secret import variable_named
+from homeostat.act.substitution import RefusedError
+from homeostat.model.commands import StartAction
+
+TIMEOUT_S_MAX = 30 * 86400.0
+
+Source = dict[str, str]
+"""Where the runner gets a value from: `{literal: text}`, `{inherit: NAME}` or `{secret: reference}`."""
+
+
+def literal(text: str) -> Source:
+    """The value itself."""
+    return {"literal": text}
+
+
+def inherited(name: str) -> Source:
+    """A variable of the agent's, passed on."""
+    return {"inherit": name}
+
+
+def secret(reference: str) -> Source:
+    """A secret, which only the runner looks up."""
+    return {"secret": reference}
+
+
+def variables_of(values: Mapping[str, Source]) -> Iterator[str]:
+    """Name the agent's variables that the runner needs for these values."""
+    for source in values.values():
+        name = source.get("inherit") or variable_named(source.get("secret", ""))
+        if name:
+            yield name
+
+
+def timeout_of(command: StartAction) -> float:
+    """The action's time-out in seconds. Raises RefusedError unless it is a number from 0 to a month."""
+    timeout_s = command.timeout_s
+    if not math.isfinite(timeout_s) or not 0 <= timeout_s <= TIMEOUT_S_MAX:
+        raise RefusedError(f"a time-out of {timeout_s} s is out of range (0 to {TIMEOUT_S_MAX:.0f} s)")
+    return timeout_s
