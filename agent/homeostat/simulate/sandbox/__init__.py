@@ -1,0 +1,7 @@
+"""The embedded default world: a payments plant in virtual time, its samples, and the API to query them.
+
+Promise: effects of actions are real in the plant and nowhere else. Nothing here is told which fault is at work except
+`damage.py`; nothing reads a clock or draws a random number that a seed did not give; nothing leaves loopback.
+
+`plant.py` is the world, `faults.py` what can go wrong in it, `remedies.py` what operators can do about it.
+"""
