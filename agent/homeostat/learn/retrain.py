@@ -1,0 +1,142 @@
+"""Retrain a policy's ranking from the journal, and say what to append: trained, and promoted where the gate agrees.
+
+`retrain` only reads, so it may run on a worker thread; whoever owns the journal appends what it gives back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from homeostat.decide.projection import promoted_ranking
+from homeostat.learn.dataset import decision_rows
+from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, GateVerdict, judge
+from homeostat.learn.labels import RECURRENCE_S
+from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
+from homeostat.learn.trace import trace_journal
+from homeostat.model.entries import Entry, RankingPromoted, RankingTrained
+from homeostat.model.policy import Choose, Policy
+from homeostat.model.ports import Batch, Journal
+from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.streams import policy_stream
+
+INCIDENTS_MAX = 2_000
+"""How many of the newest incidents are trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What a retraining came to.
+
+    Attributes:
+        ranking: the trained one, or the last trained one when nothing new was learnt.
+        verdict: what the gate says of it.
+        promoted: `entries` let it rule.
+        entries: for the stream `policy/<name>`; empty when nothing changes.
+    """
+
+    ranking: Ranking
+    verdict: GateVerdict
+    promoted: bool
+    entries: tuple[Entry, ...]
+
+
+def retrain(
+    journal: Journal,
+    policy: Policy,
+    now: float,
+    actor: str,
+    *,
+    promote: bool = True,
+    recurrence_s: float = RECURRENCE_S,
+    incidents_max: int = INCIDENTS_MAX,
+    attempts_min: int = ATTEMPTS_MIN,
+    incidents_min: int = INCIDENTS_MIN,
+) -> Retrained:
+    """Train on the newest incidents whose labels are mature, and let the gate judge.
+
+    Where the gate refuses a node, the node keeps the model that rules it now, or the written order. Training the same
+    again gives no entries, so calling this on a schedule does not grow the journal.
+
+    Args:
+        journal: is only read.
+        policy: the version in use.
+        now: Unix seconds.
+        actor: who asked for it, for the journal.
+        promote: False to train and judge only.
+        recurrence_s: window after closing in which labels may still change.
+        incidents_max: bound on confirmed incidents read.
+        attempts_min: see `gate.judge`.
+        incidents_min: see `gate.judge`.
+
+    Raises:
+        JournalCorrupt: the journal cannot be trusted, so nothing is learnt from it.
+    """
+    traces = trace_journal(journal, policy.name, incidents_max)
+    decisions = decision_rows(traces, policy, recurrence_s, as_of=now)
+    fresh = train_ranking(decisions, policy, trained_at=now)
+    verdict = judge(fresh, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min)
+    incumbent = current_ranking(journal, policy.name)
+    if verdict.passed:
+        fresh = _with_nodes(fresh, _accepted(fresh, verdict, incumbent, policy))
+    last = _last_trained(journal, policy.name)
+    unchanged = last is not None and last.nodes == fresh.nodes
+    ranking = last if last is not None and unchanged else fresh
+    entries: list[Entry] = [] if unchanged else [RankingTrained(at=now, ranking=ranking, gate=verdict.text)]
+    rules = incumbent is not None and incumbent.version == ranking.version
+    promoted = promote and verdict.passed and not rules
+    if promoted:
+        replaces = incumbent.version if incumbent else None
+        entries.append(RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=replaces))
+    return Retrained(ranking, verdict, promoted, tuple(entries))
+
+
+def apply_retrained(journal: Journal, retrained: Retrained) -> None:
+    """Append what a retraining came to.
+
+    Raises:
+        JournalConflict: somebody else appended to the policy's stream at the same moment.
+        JournalWriteError: nothing may be assumed written.
+    """
+    if retrained.entries:
+        stream = policy_stream(retrained.ranking.policy)
+        journal.append([Batch(stream, journal.head_seq(stream), retrained.entries)])
+
+
+def current_ranking(journal: Journal, policy_name: str) -> Ranking | None:
+    """The ranking that rules a policy's decisions now; None before the first promotion.
+
+    Raises:
+        JournalCorrupt: a ranking was promoted that was never trained.
+    """
+    return promoted_ranking(record.entry for record in journal.read(policy_stream(policy_name)))
+
+
+def _last_trained(journal: Journal, policy_name: str) -> Ranking | None:
+    last: Ranking | None = None
+    for record in journal.read(policy_stream(policy_name)):
+        if isinstance(record.entry, RankingTrained):
+            last = record.entry.ranking
+    return last
+
+
+def _accepted(
+    fresh: Ranking, verdict: GateVerdict, incumbent: Ranking | None, policy: Policy
+) -> Mapping[str, NodeRanking]:
+    """Fresh models where the gate passed them; elsewhere the incumbent's, as far as they fit today's candidates."""
+    accepted: dict[str, NodeRanking] = {}
+    for node in choose_nodes(policy):
+        judged = verdict.nodes.get(node.id)
+        if judged is not None and judged.passed:
+            accepted[node.id] = fresh.nodes[node.id]
+        elif incumbent is not None and _fits(incumbent.nodes.get(node.id), node):
+            accepted[node.id] = incumbent.nodes[node.id]
+    return accepted
+
+
+def _fits(model: NodeRanking | None, node: Choose) -> bool:
+    return model is not None and {child.id for child in node.children} <= set(model.candidates)
+
+
+def _with_nodes(ranking: Ranking, nodes: Mapping[str, NodeRanking]) -> Ranking:
+    return versioned(replace(ranking, nodes=dict(nodes)))

@@ -1,0 +1,223 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.unit.learn.incident_streams import (
+    EFFECTIVE,
+    INEFFECTIVE,
+    START,
+    Stream,
+    do,
+    journal_of,
+    policy_of,
+    records_of,
+    remedy,
+)
+
+from homeostat.learn.columns import ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES
+from homeostat.learn.dataset import attempts_frame, decisions_frame, incidents_frame, journal_records
+from homeostat.model import entries as e
+from homeostat.model.policy import Choose, Steps, Try
+from homeostat.model.ports import Record
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, Result
+
+
+def healed(name: str, at: float, verdict: AttemptVerdict = EFFECTIVE) -> Stream:
+    return Stream(name, at).confirm().choose("restart", {"errors": 8.0}).attempt("restart", verdict).close()
+
+
+def signal_columns(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame if str(name).startswith("signal:")]
+
+
+def two_tries() -> Stream:
+    stream = Stream("i1").confirm().choose("restart", {"errors": 8.0, "zone": "a"}, eligible=["restart", "shift"])
+    stream.attempt("restart", INEFFECTIVE, verifies_s=90.0)
+    return stream.choose("shift", {"errors": 9.0, "zone": None}).attempt("shift", EFFECTIVE).close()
+
+
+def test_empty_frames_have_the_columns_and_dtypes_of_full_ones() -> None:
+    policy = policy_of(remedy("restart", "shift"), signals=["errors"], texts=["zone"])
+    for build in (attempts_frame, decisions_frame):
+        empty, full = build([], policy), build(two_tries().records(), policy)
+        assert len(empty) == 0
+        assert len(full) == 2
+        assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    empty, full = incidents_frame([]), incidents_frame(two_tries().records())
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    assert list(full) == list(INCIDENT_DTYPES)
+
+
+def test_frames_of_different_journals_can_be_put_together_without_losing_dtypes() -> None:
+    frames = [attempts_frame(s.records()) for s in (two_tries(), healed("i2", START + 1e5))]
+    together = pd.concat(frames)
+    for name, dtype in ATTEMPT_DTYPES.items():
+        assert together[name].dtype == dtype, name
+
+
+def test_an_attempt_row_says_what_was_tried_when_and_why() -> None:
+    frame = attempts_frame(two_tries().records())
+    first, second = frame.to_dict("records")
+    assert first["incident"] == "i1"
+    assert (first["decision_node"], first["decision_kind"], first["candidate"]) == ("remedy", "choose", "restart")
+    assert (first["position"], first["failed"], first["propensity"]) == (0, (), 1.0)
+    assert (first["action"], first["target"], first["number"]) == ("restart", "svc/restart", 1)
+    assert (first["execution_s"], first["total_s"]) == (5.0, 95.0)
+    assert first["opened_at"] == pd.Timestamp(START, unit="s", tz="UTC")
+    assert first["intended_at"] == pd.Timestamp(START + 10.0, unit="s", tz="UTC")
+    assert first["verdict_at"] - first["intended_at"] == pd.Timedelta(seconds=95)
+    assert (first["verdict"], first["succeeded"], first["weight"]) == ("ineffective", False, 1.0)
+    assert (second["position"], second["failed"]) == (1, ("restart",))
+    assert (second["verdict"], second["succeeded"], second["weight"]) == ("effective", True, 1.0)
+    assert (second["signal:errors"], second["text:zone"] is np.nan) == (9.0, True)
+    assert first["text:zone"] == "a"
+
+
+def test_unknown_signals_are_nan_and_the_policy_names_the_columns() -> None:
+    policy = policy_of(remedy("restart"), signals=["errors", "latency"])
+    stream = Stream("i1").confirm().choose("restart", {"errors": None, "gone": 3.0}).attempt("restart").close()
+    frame = attempts_frame(stream.records(), policy)
+    assert signal_columns(frame) == ["signal:errors", "signal:latency"]
+    assert frame[["signal:errors", "signal:latency"]].isna().all(axis=None)
+    assert signal_columns(attempts_frame(stream.records())) == ["signal:errors", "signal:gone"]
+
+
+def test_an_attempt_outside_any_choice_has_no_decision() -> None:
+    stream = Stream("i1").confirm().attempt("drain").close()
+    row = attempts_frame(stream.records()).iloc[0]
+    assert pd.isna(row["decision_node"])
+    assert pd.isna(row["position"])
+    assert math.isnan(row["propensity"])
+    assert row["weight"] == 1.0
+
+
+@pytest.mark.parametrize("verdict", list(AttemptVerdict))
+def test_only_measured_verdicts_weigh_anything(verdict: AttemptVerdict) -> None:
+    row = attempts_frame(healed("i1", START, verdict).records()).iloc[0]
+    measured = verdict in (EFFECTIVE, INEFFECTIVE, AttemptVerdict.HARMFUL)
+    assert row["weight"] == float(measured)
+    assert row["succeeded"] == (verdict is EFFECTIVE)
+    assert row["verdict"] == verdict.value
+
+
+def test_an_attempt_without_a_verdict_teaches_nothing() -> None:
+    row = attempts_frame(Stream("i1").confirm().choose("a").attempt("a", None).records()).iloc[0]
+    assert pd.isna(row["verdict"])
+    assert pd.isna(row["verdict_at"])
+    assert (row["weight"], row["succeeded"], row["mature"]) == (0.0, False, False)
+
+
+@pytest.mark.parametrize("verdict", [EFFECTIVE, INEFFECTIVE])
+def test_a_verdict_after_people_were_called_teaches_nothing(verdict: AttemptVerdict) -> None:
+    stream = Stream("i1").confirm().choose("a").escalate(EscalationReason.TIMEOUT).attempt("a", verdict)
+    stream.close(Result.ESCALATED)
+    for frame in (attempts_frame(stream.records()), decisions_frame(stream.records())):
+        assert frame["weight"].tolist() == [0.0]
+        assert not frame["succeeded"].any()
+
+
+def test_a_relapse_turns_the_last_effective_attempt_into_a_failure() -> None:
+    first = Stream("i1").confirm().choose("a").attempt("a").choose("b", node="other").attempt("b").close()
+    second = healed("i2", first.at + 1800.0)
+    frame = attempts_frame(records_of([first, second]))
+    assert frame["relapsed"].tolist() == [False, True, False]
+    assert frame["succeeded"].tolist() == [True, False, True]
+    assert frame["weight"].tolist() == [1.0, 1.0, 1.0]
+    assert incidents_frame(records_of([first, second]))["relapsed"].tolist() == [True, False]
+    assert decisions_frame(records_of([first, second]))["relapsed"].tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (lambda at: healed("i2", at + 1801.0), "outside the window"),
+        (lambda at: Stream("i2", at + 60.0, policy="q").confirm().close(), "another policy"),
+        (lambda at: Stream("i2", at + 60.0).close(Result.DISMISSED), "never confirmed"),
+    ],
+)
+def test_what_is_no_relapse(second, why: str) -> None:  # type: ignore[no-untyped-def] # lambdas of the list above
+    first = healed("i1", START)
+    frame = attempts_frame(records_of([first, second(first.at)]))
+    assert not frame["relapsed"].any(), why
+    assert frame["succeeded"].iloc[0]
+
+
+def test_an_escalated_incident_is_no_cure_that_failed_to_hold() -> None:
+    first = Stream("i1").confirm().choose("a").attempt("a").escalate().close(Result.ESCALATED)
+    assert not attempts_frame(records_of([first, healed("i2", first.at + 60.0)]))["relapsed"].any()
+
+
+def test_labels_mature_when_the_recurrence_window_has_passed() -> None:
+    stream = healed("i1", START)
+    closed_at = stream.at
+    for as_of, mature in ((closed_at + 1799.0, False), (closed_at + 1800.0, True)):
+        for build in (attempts_frame, decisions_frame):
+            assert build(stream.records(), as_of=as_of)["mature"].tolist() == [mature]
+    assert attempts_frame(stream.records(), recurrence_s=60.0, as_of=closed_at + 60.0)["mature"].all()
+
+
+def test_a_decision_row_covers_all_retries_of_the_pick() -> None:
+    stream = Stream("i1").confirm().choose("a", {"errors": 8.0}, eligible=["a", "b"])
+    stream.attempt("a", INEFFECTIVE, verifies_s=90.0).attempt("a", EFFECTIVE, number=2).close()
+    frame = decisions_frame(stream.records())
+    row = frame.iloc[0]
+    assert list(frame)[: len(DECISION_DTYPES)] == list(DECISION_DTYPES)
+    assert (row["attempts"], row["total_s"], row["verdict"], row["succeeded"]) == (2, 130.0, "effective", True)
+    assert (row["eligible"], row["propensities"], row["propensity"]) == (("a", "b"), (1.0, 0.0), 1.0)
+    assert row["runs"] == (("a", "a", "svc/a"), ("a", "a", "svc/a"))
+
+
+def test_other_decisions_are_rows_that_teach_nothing() -> None:
+    stream = Stream("i1").confirm().choose("leaf", node="leaf", kind="if").choose(None).attempt("leaf").close()
+    frame = decisions_frame(stream.records())
+    assert frame["kind"].tolist() == ["if", "choose"]
+    assert frame["attempts"].tolist() == [0, 0]
+    assert frame["weight"].tolist() == [0.0, 0.0]
+    assert pd.isna(frame["chosen"].iloc[1])
+
+
+def test_a_subtree_is_a_candidate_when_the_policy_is_known() -> None:
+    inner = Try("inner", (do("flush"), do("drop")))
+    policy = policy_of(Choose("remedy", (Steps("cache", (do("drain"), inner)), do("restart"))))
+    stream = Stream("i1").confirm().choose("cache").attempt("drain")
+    stream.choose("flush", node="inner", kind="try").attempt("flush", INEFFECTIVE)
+    stream.choose("drop", node="inner", kind="try").attempt("drop").close()
+    attempts = attempts_frame(stream.records(), policy)
+    assert attempts["decision_node"].tolist() == ["remedy", "inner", "inner"]
+    assert attempts["candidate"].tolist() == ["cache", "flush", "drop"]
+    decisions = decisions_frame(stream.records(), policy)
+    assert decisions["attempts"].tolist() == [3, 1, 1]
+    assert decisions["succeeded"].tolist() == [True, False, True]
+    assert decisions_frame(stream.records())["attempts"].tolist() == [0, 1, 1]
+
+
+def test_incident_rows() -> None:
+    escalated = Stream("i3", START + 2e5).confirm().choose("a").attempt("a", INEFFECTIVE).escalate()
+    open_one = Stream("i2", START + 1e5).confirm()
+    frame = incidents_frame(records_of([escalated, healed("i1", START), open_one]))
+    assert frame["incident"].tolist() == ["i1", "i2", "i3"]
+    assert frame["mttr_s"].iloc[0] == 10.0 + 35.0 + 20.0
+    assert frame["mttr_s"].iloc[1:].isna().all()
+    assert frame["attempts"].tolist() == [1, 0, 1]
+    assert frame["result"].iloc[0] == "recovered"
+    assert pd.isna(frame["closed_at"].iloc[1])
+    assert frame["escalation"].iloc[2] == "plan_failed"
+
+
+def test_a_journal_and_its_interleaved_records_give_the_same_frames() -> None:
+    streams = [two_tries(), healed("i2", START + 1e5)]
+    journal = journal_of(streams)
+    expected = attempts_frame(journal_records(journal))
+    interleaved = sorted(records_of(streams), key=lambda record: (record.seq, record.stream))
+    pd.testing.assert_frame_equal(attempts_frame(interleaved), expected)
+    assert len(expected) == 3
+
+
+def test_streams_that_are_no_incident_and_torn_ones_are_passed_over() -> None:
+    agent = Record("agent", 1, e.AgentStarted(at=START, agent="a", version="1", seed=1), "", "")
+    headless = two_tries().records()[1:]
+    orphan = Stream("i9").confirm()
+    orphan.entries.append(e.AttemptEnded(at=START, key="nobody", verdict=EFFECTIVE, succeeded=True))
+    frame = attempts_frame([agent, *headless, *orphan.records()])
+    assert len(frame) == 0

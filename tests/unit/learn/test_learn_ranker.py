@@ -1,0 +1,339 @@
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
+from tests.unit.learn.worlds import World, fixed, journalled, world_policy
+
+from homeostat.decide.ranking import feature_values, success_probability
+from homeostat.learn.costs import COST_MIN_S, declared_cost
+from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.features import feature_matrix, fit_features, number_signals
+from homeostat.learn.pooled_logistic import design_matrix
+from homeostat.learn.ranker import choose_nodes, labelled_trials, train_ranking
+from homeostat.learn.scoring import indices, success_probabilities
+from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
+from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.reasons import AttemptVerdict
+from homeostat.model.signals import Value
+
+NOW = START + 1e9
+
+
+def trained(streams: list[Stream], policy: Policy) -> Ranking:
+    return train_ranking(decisions_frame(records_of(streams), policy, as_of=NOW), policy, NOW)
+
+
+def tried(name: str, candidate: str, *, works: bool, context: dict[str, Value] | None = None) -> Stream:
+    verdict = EFFECTIVE if works else INEFFECTIVE
+    at = START + 1e5 * int(name[1:])
+    return Stream(name, at).confirm().choose(candidate, context or {}).attempt(candidate, verdict).close()
+
+
+def live_probability(node: NodeRanking, candidate: str, context: Mapping[str, Value], failed: tuple[str, ...]) -> float:
+    return success_probability(node.candidates[candidate], feature_values(node.features, context), failed)
+
+
+def world_trials(seed: int, incidents: int) -> tuple[pd.DataFrame, Policy, Ranking]:
+    world = World(seed)
+    policy = world_policy(world.bad_order)
+    streams = journalled(world.draws(incidents), fixed(world.bad_order))
+    decisions = decisions_frame(records_of(streams), policy)
+    return labelled_trials(decisions, next(choose_nodes(policy))), policy, train_ranking(decisions, policy, NOW)
+
+
+def context_of(row: Mapping[Hashable, Any], policy: Policy) -> dict[str, Value]:
+    values = {name: float(row[f"signal:{name}"]) for name in number_signals(policy)}
+    return {name: None if np.isnan(value) else value for name, value in values.items()}
+
+
+def test_export_is_sklearns_probability_through_the_live_scorer() -> None:
+    trials, policy, ranking = world_trials(seed=3, incidents=120)
+    node = ranking.nodes["remedy"]
+    candidates = list(node.candidates)
+    columns = feature_matrix(trials, node.features, candidates).columns()
+    columns = np.where(np.ptp(columns, axis=0) > 0, columns, 0.0)
+    chosen = np.array([candidates.index(name) for name in trials["chosen"]])
+    design = design_matrix(columns, chosen, len(candidates))
+    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-8).fit(design, trials["succeeded"])
+    expected = model.predict_proba(design)[:, 1]
+    live = [
+        live_probability(node, row["chosen"], context_of(row, policy), row["failed"])
+        for row in trials.to_dict("records")
+    ]
+    np.testing.assert_allclose(live, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        success_probabilities(node, trials)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-9
+    )
+
+
+def posterior_mode_probabilities(
+    columns: NDArray[np.float64], outcome: NDArray[np.float64], prior_sd: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Newton's method on the log posterior of a logistic regression with independent normal priors."""
+    parameters = np.zeros(columns.shape[1])
+    for _ in range(30):
+        p = 1.0 / (1.0 + np.exp(-columns @ parameters))
+        gradient = columns.T @ (outcome - p) - parameters / prior_sd**2
+        curvature = (columns * (p * (1.0 - p))[:, None]).T @ columns + np.diag(prior_sd**-2.0)
+        parameters += np.linalg.solve(curvature, gradient)
+    assert np.max(np.abs(gradient)) < 1e-6
+    mode: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-columns @ parameters))
+    return mode
+
+
+def test_export_is_the_maximum_a_posteriori_of_the_model_as_written() -> None:
+    trials, _, ranking = world_trials(seed=4, incidents=60)
+    node = ranking.nodes["remedy"]
+    candidates = list(node.candidates)
+    count = len(candidates)
+    columns = feature_matrix(trials, node.features, candidates).columns()
+    chosen = np.array([candidates.index(name) for name in trials["chosen"]])
+    own = [columns * (chosen == place)[:, None] for place in range(count)]
+    unscaled = np.hstack([np.ones((len(trials), 1)), np.eye(count)[chosen], columns, *own])
+    prior_sd = np.array([1e6] + [1.0] * count + [0.1] * columns.shape[1] + [0.3] * count * columns.shape[1])
+    by_hand = posterior_mode_probabilities(unscaled, trials["succeeded"].to_numpy(dtype=float), prior_sd)
+    exported = success_probabilities(node, trials)[np.arange(len(trials)), chosen]
+    np.testing.assert_allclose(exported, by_hand, rtol=0, atol=1e-6)
+
+
+def test_scores_over_frames_are_the_live_scorers() -> None:
+    trials, policy, ranking = world_trials(seed=5, incidents=40)
+    node = ranking.nodes["remedy"]
+    probabilities, scores = success_probabilities(node, trials), indices(node, trials)
+    for place, row in enumerate(trials.to_dict("records")):
+        for column, (candidate, model) in enumerate(node.candidates.items()):
+            live = live_probability(node, candidate, context_of(row, policy), row["failed"])
+            cost_s = live * model.cost_success_s + (1 - live) * model.cost_failure_s
+            assert probabilities[place, column] == pytest.approx(live, abs=1e-12)
+            assert scores[place, column] == pytest.approx(live / cost_s, abs=1e-12)
+
+
+def test_the_context_decides_what_is_learnt() -> None:
+    policy = policy_of(remedy("restart", "shift"), signals=["errors"])
+    streams = [
+        tried(f"i{n}", "restart" if n % 2 else "shift", works=(n % 2 == 1) == (n % 4 < 2), context={"errors": level})
+        for n, level in enumerate([1.0, 1.0, 9.0, 9.0] * 20)
+    ]
+    node = trained(streams, policy).nodes["remedy"]
+    assert live_probability(node, "restart", {"errors": 1.0}, ()) > 0.6
+    assert live_probability(node, "restart", {"errors": 9.0}, ()) < 0.4
+    assert live_probability(node, "shift", {"errors": 9.0}, ()) > 0.6
+    assert live_probability(node, "shift", {"errors": 1.0}, ()) < 0.4
+
+
+def test_what_failed_before_is_evidence() -> None:
+    policy = policy_of(remedy("a", "b", "c"), signals=[])
+    streams = []
+    for n in range(60):
+        stream = Stream(f"i{n}", START + 1e5 * n).confirm()
+        if n % 2:
+            stream.choose("a").attempt("a", INEFFECTIVE)
+        streams.append(stream.choose("b").attempt("b", INEFFECTIVE if n % 2 else EFFECTIVE).close())
+    node = trained(streams, policy).nodes["remedy"]
+    assert live_probability(node, "b", {}, ("a",)) < live_probability(node, "b", {}, ()) - 0.1
+
+
+def test_untried_candidates_get_a_model_of_what_is_true_of_the_others() -> None:
+    policy = policy_of(remedy("a", "b", "new"))
+    streams = [tried(f"i{n}", "a" if n % 2 else "b", works=n % 4 < 2) for n in range(40)]
+    node = trained(streams, policy).nodes["remedy"]
+    assert set(node.candidates) == {"a", "b", "new"}
+    new = node.candidates["new"]
+    assert (new.attempts, new.successes) == (0.0, 0.0)
+    assert live_probability(node, "new", {}, ()) == pytest.approx(0.5, abs=0.05)
+    declared = declared_cost(do("new"), policy)
+    assert (new.cost_success_s, new.cost_failure_s) == (declared.success_s, declared.failure_s)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_one_kind_of_outcome_only_is_counted_not_fitted(works: bool) -> None:
+    policy = policy_of(remedy("a", "b"))
+    node = trained([tried(f"i{n}", "a", works=works) for n in range(8)], policy).nodes["remedy"]
+    tried_p, untried_p = (live_probability(node, name, {"errors": 1.0}, ()) for name in "ab")
+    assert 0.0 < tried_p < 1.0
+    assert (tried_p > untried_p) == works
+    assert (untried_p > 0.5) == works
+
+
+def test_one_attempt_is_enough_to_train_and_none_is_not() -> None:
+    policy = policy_of(remedy("a", "b"))
+    assert set(trained([tried("i1", "a", works=True)], policy).nodes["remedy"].candidates) == {"a", "b"}
+    empty = trained([], policy)
+    assert (empty.nodes, empty.attempts, empty.incidents) == ({}, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [3.0] * 12,
+        [None] * 12,
+        [float("inf"), float("-inf"), 1.0] * 4,
+        [float("inf")] * 12,
+        [1.7e308, -1.7e308, 0.0] * 4,
+        [0.0] * 11 + [1e300],
+        [5e-324, 0.0] * 6,
+        [0.0] * 10 + [1e-12, 2e-12],
+    ],
+    ids=["constant", "never known", "infinite", "always infinite", "huge", "one huge", "denormal", "tiny"],
+)
+def test_odd_signals_give_finite_models(values: list[Value]) -> None:
+    policy = policy_of(remedy("a", "b"), signals=["errors", "odd"])
+    streams = [
+        tried(f"i{n}", "a" if n % 2 else "b", works=n % 3 == 0, context={"errors": float(n), "odd": value})
+        for n, value in enumerate(values)
+    ]
+    ranking = trained(streams, policy)
+    json.dumps(asdict(ranking), allow_nan=False)
+    node = ranking.nodes["remedy"]
+    assert all(feature.spread > 0 for feature in node.features)
+    for value in (*values, None, 0.0, 1e308, -1e308, float("inf")):
+        assert 0.0 < live_probability(node, "a", {"errors": 3.0, "odd": value}, ()) < 1.0
+
+
+def test_infinite_readings_do_not_move_the_scale() -> None:
+    decisions = pd.DataFrame({"signal:errors": [1.0, 2.0, 3.0, 4.0, 5.0, np.inf, np.inf, np.inf, np.nan]})
+    (feature,) = fit_features(decisions, ["errors"])
+    assert (feature.median, feature.spread) == (3.0, 2.0)
+
+
+def test_a_signal_that_never_varied_moves_nothing() -> None:
+    policy = policy_of(remedy("a", "b"), signals=["constant", "unseen"])
+    streams = [
+        tried(f"i{n}", "ab"[n % 2], works=n % 2 == 0 and n % 6 != 0, context={"constant": 7.0, "unseen": None})
+        for n in range(30)
+    ]
+    node = trained(streams, policy).nodes["remedy"]
+    usual = live_probability(node, "a", {"constant": 7.0, "unseen": None}, ())
+    new_contexts: list[dict[str, Value]] = [{"constant": 900.0, "unseen": None}, {"constant": None, "unseen": 3.0}]
+    for context in new_contexts:
+        assert live_probability(node, "a", context, ()) == pytest.approx(usual, abs=1e-12)
+
+
+def test_an_alarm_that_is_mostly_silent_still_counts() -> None:
+    policy = policy_of(remedy("a", "b"), signals=["alarm"])
+    streams = [tried(f"i{n}", "a", works=n % 8 == 0, context={"alarm": 1.0 if n % 8 == 0 else 0.0}) for n in range(120)]
+    node = trained(streams, policy).nodes["remedy"]
+    assert live_probability(node, "a", {"alarm": 1.0}, ()) > live_probability(node, "a", {"alarm": 0.0}, ()) + 0.3
+
+
+def test_rows_of_candidates_that_are_no_longer_there_or_mean_something_else_are_left_out() -> None:
+    policy = policy_of(remedy("a", "b"))
+    renamed = Stream("i1").confirm().choose("old").attempt("old").close()
+    changed = Stream("i2", START + 1e6).confirm().choose("a").attempt("a", action="another").close()
+    kept = (
+        Stream("i3", START + 2e6).confirm().choose("old").attempt("old", INEFFECTIVE).choose("a").attempt("a").close()
+    )
+    ranking = trained([renamed, changed, kept], policy)
+    assert (ranking.attempts, ranking.incidents) == (1, 1)
+    assert set(ranking.nodes["remedy"].candidates["a"].failed) == {"a", "b"}
+
+
+def test_what_was_tried_in_written_order_counts_once_the_order_is_to_be_learnt() -> None:
+    stream = Stream("i1").confirm().choose("remedy", node="remedy", kind="if")
+    stream.choose("a", kind="try").attempt("a", INEFFECTIVE).choose("b", kind="try").attempt("b").close()
+    ranking = trained([stream], policy_of(remedy("a", "b")))
+    assert ranking.attempts == 2
+    assert ranking.nodes["remedy"].candidates["b"].successes == 1.0
+
+
+def test_rows_that_are_immature_or_without_weight_are_left_out() -> None:
+    policy = policy_of(remedy("a", "b"))
+    unknown = Stream("i1").confirm().choose("a").attempt("a", AttemptVerdict.UNKNOWN).close()
+    young = Stream("i2", NOW - 600.0).confirm().choose("a").attempt("a").close()
+    assert trained([unknown, young], policy).nodes == {}
+
+
+def test_costs_are_means_shrunk_to_what_is_declared() -> None:
+    policy = policy_of(remedy("a", "b"))
+    streams = [tried(f"i{n}", "a", works=n < 3) for n in range(4)]
+    model = trained(streams, policy).nodes["remedy"].candidates["a"]
+    declared = declared_cost(do("a"), policy)
+    assert (declared.success_s, declared.failure_s) == (60.0, 120.0)
+    assert model.cost_success_s == pytest.approx((3 * 35.0 + 2 * 60.0) / 5)
+    assert model.cost_failure_s == pytest.approx((1 * 35.0 + 2 * 120.0) / 3)
+
+
+def test_the_time_an_agent_was_down_is_not_the_actions_cost() -> None:
+    policy = policy_of(remedy("a", "b"))
+    slow = Stream("i1").confirm().choose("a").attempt("a", runs_s=1e6).close()
+    assert trained([slow], policy).nodes["remedy"].candidates["a"].cost_success_s == (390.0 + 2 * 60.0) / 3
+
+
+def test_declared_costs_of_compound_candidates() -> None:
+    policy = policy_of()
+    leaf = do("a", takes_s=10.0, retry=Retry(times_max=2, wait_s=5.0))
+    assert declared_cost(leaf, policy).failure_s == 3 * 100.0 + 2 * 5.0
+    steps = declared_cost(Steps("s", (do("a"), do("b"))), policy)
+    assert (steps.success_s, steps.failure_s) == (120.0, (120.0 + 60.0 + 120.0) / 2)
+    choice = declared_cost(remedy("a", "b"), policy)
+    assert (choice.success_s, choice.failure_s) == (60.0, 240.0)
+    branches = Decide("d", (Branch(None, do("a")), Branch(None, do("b", takes_s=90.0))))
+    assert declared_cost(branches, policy).success_s == 90.0
+    assert declared_cost(do("a", takes_s=0.0, verify=False), policy).success_s == 0.0
+    assert declared_cost(Escalate("e", "oncall"), replace(policy, rto_s=600.0)).success_s == 600.0
+
+
+def test_nothing_is_free() -> None:
+    policy = policy_of(Choose("remedy", (do("a", takes_s=0.0, verify=False), do("b"))))
+    node = trained([tried("i1", "b", works=True)], policy).nodes["remedy"]
+    assert node.candidates["a"].cost_success_s == COST_MIN_S
+
+
+def test_calling_people_comes_after_whatever_is_worth_its_time() -> None:
+    policy = policy_of(Choose("remedy", (Escalate("people-now", "oncall"), do("a"))))
+    node = trained([tried(f"i{n}", "a", works=n % 2 == 0) for n in range(10)], policy).nodes["remedy"]
+    scores = dict(zip(node.candidates, indices(node, pd.DataFrame({"failed": [()]}))[0], strict=True))
+    assert scores["people-now"] == pytest.approx(1 / 3600.0, rel=1e-6)
+    assert scores["a"] > scores["people-now"]
+
+
+def test_the_version_is_of_everything_learnt_and_nothing_else() -> None:
+    policy = policy_of(remedy("a", "b"))
+    streams = [tried(f"i{n}", "a", works=n % 2 == 0) for n in range(10)]
+    ranking = trained(streams, policy)
+    assert ranking.version == trained(list(reversed(streams)), policy).version
+    assert len(ranking.version) == 64
+    assert ranking.version != trained(streams[:-1], policy).version
+    assert (ranking.policy, ranking.trained_at, ranking.attempts, ranking.incidents) == ("p", NOW, 10, 10)
+    assert (ranking.nodes["remedy"].candidates["a"].attempts, ranking.nodes["remedy"].candidates["a"].successes) == (
+        10.0,
+        5.0,
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.booleans(), st.one_of(st.none(), st.floats(allow_nan=False)), st.booleans()
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_any_history_gives_a_model_of_plain_finite_numbers(
+    rows: list[tuple[str, bool, float | None, bool]],
+) -> None:
+    policy = policy_of(remedy("a", "b", "c"), signals=["errors"])
+    streams = []
+    for n, (candidate, works, value, after_another) in enumerate(rows):
+        stream = Stream(f"i{n}", START + 1e5 * n).confirm()
+        if after_another:
+            other = "b" if candidate == "a" else "a"
+            stream.choose(other, {"errors": value}).attempt(other, INEFFECTIVE)
+        stream.choose(candidate, {"errors": value}).attempt(candidate, EFFECTIVE if works else INEFFECTIVE)
+        streams.append(stream.close())
+    ranking = trained(streams, policy)
+    json.dumps(asdict(ranking), allow_nan=False)
+    for model in ranking.nodes["remedy"].candidates.values():
+        assert min(model.cost_success_s, model.cost_failure_s) >= COST_MIN_S
+        assert model.successes <= model.attempts
