@@ -1,0 +1,176 @@
+"""Settings become objects: the one place that names concrete stores, sensors and actuators."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from homeostat.act.executor import Executor, load_actuators
+from homeostat.app.agent import Agent
+from homeostat.app.clock import SystemClock
+from homeostat.app.housekeeping import Housekeeping
+from homeostat.app.listener import Listener, agent_token
+from homeostat.app.observe import LogObserver, MetricsObserver, Observers
+from homeostat.app.retraining import BackgroundRetrainer
+from homeostat.app.settings import Settings
+from homeostat.loop import Loop, Outside
+from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.model.nearest import did_you_mean
+from homeostat.model.policy import Mode, Policy
+from homeostat.policy.load import load_policies, load_policy
+from homeostat.record.sqlite import SqliteJournal
+from homeostat.sense.prometheus import PrometheusSensor
+
+CLOCK_SKEW_MAX_S = 30.0
+"""A clock further behind the source's would read an old world as a fresh one."""
+
+_SEED_BITS = 48
+
+
+def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: Mode | None = None) -> dict[str, Policy]:
+    """Load every policy of the workspace for running: all of them valid, and what may act with actuators that are here.
+
+    Args:
+        settings: of the workspace.
+        actuators: what can run actions here, by name.
+        mode: instead of the settings' own. `observe` makes every policy observe; a policy that observes by itself is
+            never made to act.
+
+    Raises:
+        PolicyError: with every finding.
+    """
+    policies, problems = load_policies(settings.policies)
+    if (mode or settings.agent.mode) is Mode.OBSERVE:
+        policies = {name: replace(policy, mode=Mode.OBSERVE) for name, policy in policies.items()}
+    for policy in policies.values():
+        if policy.mode is not Mode.OBSERVE:
+            problems += unrunnable(settings, policy, actuators)
+    if not policies and not problems:
+        folder = Position(str(settings.policies), 1, 1)
+        problems.append(Problem(folder, "E006", "holds no *.homeostat.yaml; `homeostat init DIR` makes a workspace"))
+    if problems:
+        raise PolicyError(problems)
+    return policies
+
+
+def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, object]) -> Iterator[Problem]:
+    """Name each action of a policy that nothing here can run."""
+    for action in {leaf.action.name: leaf.action for leaf in policy.leaves.values()}.values():
+        if action.actuator not in actuators:
+            hint = did_you_mean(action.actuator, actuators) or f"; known here: {', '.join(sorted(actuators))}"
+            what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
+            yield Problem(Position(str(settings.policies), 1, 1), "E007", what)
+
+
+@contextmanager
+def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
+    """Build the agent of a workspace, and take it apart again.
+
+    Raises:
+        PolicyError, UsageError, JournalError: something it needs is wrong; nothing was started.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    actuators = load_actuators(settings.state)
+    policies = policies_in_use(settings, actuators, mode)
+    sensor = PrometheusSensor(replace(settings.prometheus, clock_skew_max_s=CLOCK_SKEW_MAX_S))
+    journal = SqliteJournal(settings.journal)
+    registry = CollectorRegistry()
+    watching = Observers([LogObserver(), MetricsObserver(registry)])
+    observer = Observers([watching, Housekeeping(settings.state, journal, watching)])
+    clock = SystemClock()
+    in_use = dict(policies)
+
+    def reload() -> Mapping[str, Policy]:
+        fresh = policies_in_use(settings, actuators, mode)
+        in_use.clear()
+        in_use.update(fresh)
+        return fresh
+
+    retrainer = BackgroundRetrainer(
+        journal,
+        lambda: in_use,
+        observer,
+        interval_s=settings.learning.retrain_interval_s,
+        recurrence_s=settings.learning.recurrence_s,
+        promote=settings.learning.promote == "auto",
+    )
+    outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
+    name = f"{socket.gethostname()}/{os.getpid()}"
+    loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS))
+    built = Agent(loop, clock, settings.agent.poll_interval_s, reload)
+    listener = Listener(settings.agent.listen, agent_token(settings.state), registry, built.unhealthy, retrainer.ask)
+    try:
+        yield built
+    finally:
+        listener.close()
+        sensor.close()
+        journal.close()
+
+
+@contextmanager
+def journal_to_read(settings: Settings) -> Iterator[SqliteJournal]:
+    """The workspace's journal, beside an agent that may be writing it.
+
+    Raises:
+        UsageError: there is none yet. JournalError: it cannot be read.
+    """
+    if not settings.journal.exists():
+        raise UsageError(
+            f"{settings.journal}: no journal yet; `homeostat run` writes one, and `homeostat demo` shows one"
+        )
+    journal = SqliteJournal(settings.journal, read_only=True)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@contextmanager
+def journal_to_write(settings: Settings) -> Iterator[SqliteJournal]:
+    """The workspace's journal, for a command that appends to it while no agent runs.
+
+    Raises:
+        JournalError: an agent holds it, or it cannot be used.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    journal = SqliteJournal(settings.journal)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def policy_named(settings: Settings, name: str) -> Policy:
+    """Find a policy by its name, or by the path of its file.
+
+    Raises:
+        UsageError: there is none. PolicyError: it is invalid.
+    """
+    if Path(name).suffix == ".yaml":
+        return load_policy(Path(name))
+    policies, problems = load_policies(settings.policies)
+    if name in policies:
+        return policies[name]
+    if problems:
+        raise PolicyError(problems)
+    known = did_you_mean(name, policies) or f"; known: {', '.join(sorted(policies)) or 'none'}"
+    raise UsageError(f"no policy '{name}' in {settings.policies}{known}")
+
+
+def all_policies(settings: Settings) -> list[Policy]:
+    """Every policy of the workspace.
+
+    Raises:
+        PolicyError: any of them is invalid.
+    """
+    policies, problems = load_policies(settings.policies)
+    if problems:
+        raise PolicyError(problems)
+    return list(policies.values())

@@ -1,0 +1,112 @@
+"""`doctor`: is everything there that the agent needs, and is it what it seems to be? It changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from homeostat.act.executor import load_actuators
+from homeostat.app.clock import SystemClock
+from homeostat.app.compose import policies_in_use, unrunnable
+from homeostat.app.settings import Settings
+from homeostat.model.errors import HomeostatError, PolicyError
+from homeostat.model.policy import Mode, Policy
+from homeostat.record.sqlite import SqliteJournal
+from homeostat.record.storage import network_filesystem, wal_reset_bug
+from homeostat.sense.check import Finding, Level, check
+from homeostat.sense.prometheus import PrometheusSensor
+
+_FREE_BYTES_MIN = 256 << 20
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Give findings one by one, as they are made; the network comes last.
+
+    Raises:
+        UsageError: a setting leads nowhere.
+    """
+    yield from _storage(settings.state)
+    yield from _journal(settings)
+    actuators = load_actuators(settings.state)
+    policies = {}
+    try:
+        policies = policies_in_use(settings, actuators)
+        yield Finding("policies", Level.OK, f"{len(policies)} valid: {', '.join(sorted(policies))}")
+    except PolicyError as error:
+        for problem in error.problems:
+            yield Finding("policies", Level.ERROR, str(problem))
+    for policy in policies.values():
+        if policy.mode is Mode.OBSERVE:
+            for problem in unrunnable(settings, policy, actuators):
+                yield Finding("policies", Level.WARNING, f"{problem.message}; it can only observe")
+    clock = SystemClock()
+    findings = check(settings.prometheus, clock.now)
+    yield from findings
+    if all(finding.level is not Level.ERROR for finding in findings):
+        for policy in policies.values():
+            yield from _signals(settings, policy, clock.now)
+
+
+def _storage(state: Path) -> Iterator[Finding]:
+    there = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        yield Finding(
+            "state", Level.ERROR, f"{there} cannot be written; choose another agent.state, or give this user the right"
+        )
+    network = network_filesystem(there)
+    if network is not None:
+        yield Finding(
+            "state", Level.ERROR, f"{there} is on {network}: SQLite needs a local disk; set agent.state to one"
+        )
+    free = shutil.disk_usage(there).free
+    level = Level.OK if free >= _FREE_BYTES_MIN else Level.WARNING
+    yield Finding("disk", level, f"{free >> 20} MiB free under {there}")
+    if wal_reset_bug():
+        yield Finding(
+            "sqlite", Level.WARNING, "this SQLite can lose a WAL reset with two writers; Homeostat has only one"
+        )
+
+
+def _journal(settings: Settings) -> Iterator[Finding]:
+    if not settings.journal.exists():
+        yield Finding("journal", Level.OK, f"{settings.journal} does not exist yet; the agent will make it")
+        return
+    try:
+        journal = SqliteJournal(settings.journal, read_only=True)
+    except HomeostatError as error:
+        yield Finding("journal", Level.ERROR, str(error))
+        return
+    try:
+        faults = journal.verify()
+        for fault in faults:
+            yield Finding("journal", Level.ERROR, fault)
+        if not faults:
+            incidents = len(journal.incidents())
+            yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
+    except HomeostatError as error:
+        yield Finding("journal", Level.ERROR, str(error))
+    finally:
+        journal.close()
+
+
+def _signals(settings: Settings, policy: Policy, now: Callable[[], float]) -> Iterator[Finding]:
+    """Read every signal of a policy once: an absent one is worth knowing before 3 a.m."""
+    sensor = PrometheusSensor(settings.prometheus)
+    try:
+        at = now()
+        snapshot = sensor.read(policy.signals, at)
+    finally:
+        sensor.close()
+    if snapshot.error is not None:
+        yield Finding(policy.name, Level.ERROR, snapshot.error)
+        return
+    for name, spec in policy.signals.items():
+        absence = snapshot.absence(spec, at)
+        if absence is not None:
+            reading = snapshot.readings.get(name)
+            detail = f": {reading.detail}" if reading and reading.detail else ""
+            yield Finding(policy.name, Level.WARNING, f"signal '{name}' is {absence} now{detail}")
+        else:
+            yield Finding(policy.name, Level.OK, f"signal '{name}' is {snapshot.readings[name].value}")

@@ -1,0 +1,235 @@
+"""Why this action, why not that one, why nothing: the journal in words.
+
+Every line comes from a journalled fact; nothing is computed anew, so what is said is what was known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homeostat.model import entries as e
+from homeostat.model.signals import Reading, Snapshot, Truth, Value
+
+_TRUTH = {True: "true", False: "false", None: "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened, `after_s` seconds after the stream's first entry, with what is to be known about it."""
+
+    after_s: float
+    headline: str
+    details: tuple[str, ...] = ()
+
+
+def explain(entries: Sequence[e.Entry]) -> list[Line]:
+    """Say in words what a stream's entries say. Snapshots are told where a decision was made from them."""
+    lines: list[Line] = []
+    snapshot: Snapshot | None = None
+    started_at = entries[0].at if entries else 0.0
+    for entry in entries:
+        if isinstance(entry, e.Observed):
+            snapshot = entry.snapshot
+            continue
+        say = _SAY.get(type(entry))
+        if say is None:
+            continue
+        headline, details = say(entry)
+        if isinstance(entry, (e.Decided, e.Suspected, e.DecisionWithheld)):
+            details = [*details, *_signals(entry, snapshot)]
+        lines.append(Line(entry.at - started_at, headline, tuple(details)))
+    return lines
+
+
+def _signals(entry: e.Entry, snapshot: Snapshot | None) -> list[str]:
+    if isinstance(entry, e.Decided) and entry.context:
+        return ["signals: " + ", ".join(f"{name} {value_text(value)}" for name, value in entry.context.items())]
+    if snapshot is None or isinstance(entry, e.Suspected):
+        return []
+    if snapshot.error is not None:
+        return [f"source: {snapshot.error}"]
+    return ["signals: " + ", ".join(f"{name} {_reading(reading)}" for name, reading in snapshot.readings.items())]
+
+
+def value_text(value: Value) -> str:
+    """A signal's value as a person reads it."""
+    if value is None:
+        return "unknown"
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _reading(reading: Reading) -> str:
+    return value_text(reading.value) if reading.absence is None else f"unknown ({reading.absence})"
+
+
+def _suspected(entry: e.Suspected) -> tuple[str, list[str]]:
+    return f"suspected: the trigger of {entry.policy} is true", [f"policy version {entry.policy_hash[:12]}"]
+
+
+def _dismissed(entry: e.Dismissed) -> tuple[str, list[str]]:
+    return f"dismissed before confirmation: {entry.reason}", []
+
+
+def _escalated(entry: e.Escalated) -> tuple[str, list[str]]:
+    place = f" at {entry.node}" if entry.node else ""
+    return f"escalated to {entry.to} ({entry.severity}): {entry.reason}{place}", [entry.detail] if entry.detail else []
+
+
+def _condition(entry: e.ConditionChanged) -> tuple[str, list[str]]:
+    watch = "verification" if entry.watch.startswith("verify:") else f"'{entry.watch}'"
+    return f"{watch} became {_TRUTH[entry.truth]}", []
+
+
+_DECISION = {
+    "if": "condition",
+    "guard": "guard",
+    "try": "next candidate in written order",
+    "choose": "next candidate by ranking",
+    "decide": "branch",
+}
+
+
+def _decided(entry: e.Decided) -> tuple[str, list[str]]:
+    chosen = entry.chosen if entry.chosen is not None else "nothing"
+    by = ""
+    if entry.kind == "choose":
+        by = (
+            f" (ranking {entry.ranking_version[:12]})"
+            if entry.ranking_version
+            else " (written order: nothing learnt yet)"
+        )
+    details = [_option(option, chosen=option.id == entry.chosen) for option in entry.options]
+    if entry.failed:
+        details.append(f"failed before in this incident: {', '.join(entry.failed)}")
+    return f"decided at {entry.node}, {_DECISION.get(entry.kind, entry.kind)}: {chosen}{by}", details
+
+
+def _option(option: e.Option, *, chosen: bool) -> str:
+    mark = "->" if chosen else "  "
+    parts = []
+    if option.condition is not None:
+        parts.append(f"if {option.condition}: {_TRUTH[option.truth]}")
+    if option.probability is not None and option.cost_s is not None and option.index is not None:
+        parts.append(
+            f"works with {option.probability:.0%}, costs {option.cost_s:.0f} s, index {option.index * 1000:.3g}/1000 s"
+        )
+    if option.reason is not None:
+        parts.append(f"refused: {option.reason}")
+    if option.eligible:
+        parts.append(f"propensity {option.propensity:g}")
+    return f"{mark} {option.id}: {'; '.join(parts) if parts else 'not considered'}"
+
+
+def _withheld(entry: e.DecisionWithheld) -> tuple[str, list[str]]:
+    place = entry.node or entry.policy or "the whole plan"
+    if entry.reason is None:
+        return f"{place} may go on", []
+    return f"{place} held back: {entry.reason}", [entry.detail] if entry.detail else []
+
+
+def _intended(entry: e.ActionIntended) -> tuple[str, list[str]]:
+    arguments = ", ".join(f"{name}={value}" for name, value in entry.arguments.items())
+    details = [f"key {entry.key}", f"effect {entry.effect}, attempt {entry.number}"]
+    if arguments:
+        details.append(f"with {arguments}")
+    before = _known_before(entry.held_before)
+    return f"action {entry.action} on {entry.target}", [*details, *before]
+
+
+def _known_before(held: Truth) -> list[str]:
+    return ["its verify condition held already: success would prove nothing"] if held is True else []
+
+
+def _ended(entry: e.ActionEnded) -> tuple[str, list[str]]:
+    code = f", exit {entry.exit_code}" if entry.exit_code is not None else ""
+    details = [entry.detail] if entry.detail else []
+    details += [f"| {line}" for line in entry.output.strip().splitlines()[-5:]]
+    return f"action ended: {entry.status} after {entry.duration_s:.1f} s{code}", details
+
+
+def _verdict(entry: e.AttemptEnded) -> tuple[str, list[str]]:
+    return f"verdict: {entry.verdict}", [] if entry.succeeded else ["the plan goes on as after a failure"]
+
+
+def _loaded(entry: e.PolicyLoaded) -> tuple[str, list[str]]:
+    return f"policy {entry.policy} version {entry.policy_hash[:12]} in use", []
+
+
+def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
+    ranking = entry.ranking
+    data = f"trained on {ranking.attempts} attempts of {ranking.incidents} incidents"
+    return f"ranking {ranking.version[:12]} trained", [data, entry.gate]
+
+
+_SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
+    e.Suspected: _suspected,
+    e.Confirmed: lambda _: ("confirmed: the trigger held for its window", []),
+    e.Dismissed: _dismissed,
+    e.Escalated: _escalated,
+    e.Recovered: lambda _: ("recovered: 'resolved' held for its window", []),
+    e.Closed: lambda entry: (f"closed: {entry.result}", []),
+    e.ConditionChanged: _condition,
+    e.Decided: _decided,
+    e.DecisionWithheld: _withheld,
+    e.ActionIntended: _intended,
+    e.ActionStarted: lambda entry: (f"action runs{f' as {entry.handle}' if entry.handle else ''}", []),
+    e.CancelRequested: lambda entry: (f"action told to stop: {entry.reason}", []),
+    e.ActionEnded: _ended,
+    e.ActionInDoubt: lambda entry: ("nobody can say whether the action ran to its end", [entry.detail]),
+    e.ActionReconciled: lambda _: ("the action had never started; started now under the same key", []),
+    e.AttemptEnded: _verdict,
+    e.PolicyLoaded: _loaded,
+    e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),
+    e.RankingTrained: _trained,
+    e.RankingPromoted: lambda entry: (f"ranking {entry.version[:12]} rules from here on, by {entry.actor}", []),
+    e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
+    e.AgentStopped: lambda entry: (
+        f"agent {entry.agent} went down in order",
+        [f"left running: {k}" for k in entry.running],
+    ),
+}
+
+
+def render(lines: Iterable[Line]) -> str:
+    """The lines as plain text."""
+    text: list[str] = []
+    for line in lines:
+        text.append(f"{line.after_s:+9.1f}s  {line.headline}")
+        text += [f"{'':12}{detail}" for detail in line.details]
+    return "\n".join(text)
+
+
+def why_nothing(
+    policy_entries: Sequence[e.Entry], agent_entries: Sequence[e.Entry], now: float, agent_trouble: str | None = None
+) -> list[str]:
+    """Say, for one policy without an open incident, what there is to say about why nothing is being done.
+
+    Args:
+        policy_entries: the policy's own stream.
+        agent_entries: the agent's stream.
+        now: Unix seconds.
+        agent_trouble: what is wrong with the agent at this moment, if anything is.
+    """
+    sentences: list[str] = []
+    up = [entry for entry in agent_entries if isinstance(entry, (e.AgentStarted, e.AgentStopped))]
+    if not up:
+        sentences.append("no agent has ever run on this journal")
+    elif isinstance(up[-1], e.AgentStopped):
+        sentences.append(f"no agent is running: {up[-1].agent} stopped {now - up[-1].at:.0f} s ago")
+    elif agent_trouble is not None:
+        sentences.append(f"{agent_trouble}; the last one to come up was {up[-1].agent}")
+    refused = [entry for entry in agent_entries if isinstance(entry, e.PolicyRefused)]
+    loaded = [entry for entry in policy_entries if isinstance(entry, e.PolicyLoaded)]
+    if refused and (not loaded or refused[-1].at > loaded[-1].at):
+        sentences.append(f"a change of the policies was refused: {refused[-1].problems[0]}")
+    if not loaded:
+        sentences.append("no agent has ever loaded this policy")
+    blind = [entry for entry in policy_entries if isinstance(entry, e.DecisionWithheld)]
+    if blind and blind[-1].reason is not None:
+        since = now - blind[-1].at
+        sentences.append(
+            f"its trigger has been unknown for {since:.0f} s ({blind[-1].detail}); missing data never acts"
+        )
+    return sentences or ["its trigger is known and not true: there is nothing to do"]

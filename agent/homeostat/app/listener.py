@@ -1,0 +1,163 @@
+"""The agent's own listener: /metrics, /healthz and /retrain, on loopback, behind a bearer token."""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import json
+import os
+import secrets
+import socketserver
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from homeostat.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_REQUEST_TIMEOUT_S = 10.0
+_ANSWER_BYTES_MAX = 65_536
+
+
+def agent_token(state: Path) -> str:
+    """Read the listener's token, or make one that only this user can read.
+
+    Raises:
+        UsageError: the file cannot be written or read.
+    """
+    path = state / "token"
+    try:
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(32))
+        return path.read_text().strip()
+    except OSError as error:
+        raise UsageError(f"{path}: the listener's token cannot be kept here: {error.strerror}") from error
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 16
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _REQUEST_TIMEOUT_S
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
+        """Say nothing: the agent's log is structured."""
+
+
+class Listener:
+    """Serves `/metrics` (Prometheus text), `/healthz` (JSON; 503 when something is wrong) and POST `/retrain`.
+
+    Args:
+        address: HOST:PORT on loopback; port 0 takes any free one.
+        token: what a caller must send as a bearer token.
+        registry: the metrics.
+        healthy: None when all is well, else why not.
+        retrain: asks for a retraining as soon as may be.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        registry: CollectorRegistry,
+        healthy: Callable[[], str | None],
+        retrain: Callable[[], None],
+    ) -> None:
+        self._token = token.encode()
+        self._metrics = make_wsgi_app(registry)
+        self._healthy = healthy
+        self._retrain = retrain
+        host, _, port = address.rpartition(":")
+        try:
+            self._server = make_server(host, int(port), self._serve, server_class=_Server, handler_class=_Handler)
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {address}: {error.strerror}; set agent.listen to a free port"
+            ) from error
+        self.address = f"{host}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=_REQUEST_TIMEOUT_S)
+
+    def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        offered = str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1", "replace")
+        if not hmac.compare_digest(offered, b"Bearer " + self._token):
+            challenge = [("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")]
+            start("401 Unauthorized", challenge)
+            return [b"send the token in the state folder's file 'token' as 'Authorization: Bearer ...'\n"]
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            metrics: Iterable[bytes] = self._metrics(environ, start)
+            return metrics
+        if path == "/healthz":
+            reason = self._healthy()
+            start("200 OK" if reason is None else "503 Service Unavailable", [("Content-Type", "application/json")])
+            return [json.dumps({"healthy": reason is None, "reason": reason}).encode()]
+        if path == "/retrain" and environ.get("REQUEST_METHOD") == "POST":
+            self._retrain()
+            start("202 Accepted", [("Content-Type", "text/plain")])
+            return [b"retraining begins with the next tick\n"]
+        start("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"here are GET /metrics, GET /healthz and POST /retrain\n"]
+
+
+def ask_agent_to_retrain(address: str, state: Path) -> bool:
+    """Ask the agent that listens on `address` to retrain; False when none answers there.
+
+    Raises:
+        UsageError: something else answers, or the agent refuses.
+    """
+    answer = _ask(address, state, "POST", "/retrain")
+    if answer is not None and answer[0] != http.HTTPStatus.ACCEPTED:
+        raise UsageError(f"what listens on {address} answers {answer[0]}: another workspace's agent? See agent.listen")
+    return answer is not None
+
+
+def agent_health(address: str, state: Path) -> str | None:
+    """Say in words how the agent that listens on `address` is; None when it is well.
+
+    Raises:
+        UsageError: something that is no agent of this workspace answers.
+    """
+    answer = _ask(address, state, "GET", "/healthz")
+    if answer is None:
+        return f"no agent answers on {address}"
+    status, body = answer
+    if status == http.HTTPStatus.OK:
+        return None
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        return f"the agent is not well: {json.loads(body)['reason']}"
+    return f"what listens on {address} is no agent of this workspace: it answers {status}"
+
+
+def _ask(address: str, state: Path, method: str, path: str) -> tuple[int, bytes] | None:
+    try:
+        token = (state / "token").read_text().strip()
+    except OSError:
+        return None
+    connection = http.client.HTTPConnection(address, timeout=_REQUEST_TIMEOUT_S)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        return response.status, response.read(_ANSWER_BYTES_MAX)
+    except OSError:
+        return None
+    except http.client.HTTPException as error:
+        raise UsageError(f"what listens on {address} is no agent: {error!r}; see agent.listen") from error
+    finally:
+        connection.close()

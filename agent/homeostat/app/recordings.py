@@ -1,0 +1,63 @@
+"""From the journal to a file and back to an answer: record an incident, replay recordings against policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from homeostat.model import entries as e
+from homeostat.model.errors import PolicyError, UsageError
+from homeostat.model.policy import Policy
+from homeostat.model.ports import Batch, Journal
+from homeostat.model.ranking import Ranking
+from homeostat.model.streams import policy_stream
+from homeostat.policy.load import SUFFIX, load_policy_sources
+from homeostat.record.memory import MemoryJournal
+from homeostat.record.recording import read_recordings, write_recording
+
+
+def record_incident(journal: Journal, incident: str, path: Path) -> None:
+    """Write one closed incident to `path`, with what its policy's signals and ranking were then.
+
+    Raises:
+        UsageError: the incident is not closed, or the file cannot be written.
+        JournalError: the journal cannot be read.
+    """
+    records = list(journal.read(incident))
+    entries = [record.entry for record in records]
+    opened = entries[0] if entries else None
+    if not isinstance(opened, e.Suspected):
+        raise UsageError(f"'{incident}' is no incident's stream")
+    of_policy = [record.entry for record in journal.read(policy_stream(opened.policy))]
+    policy = _policy_of(of_policy, opened)
+    write_recording(records, path, policy.signals, ranking=_ranking_of(of_policy, entries))
+
+
+def _policy_of(of_policy: Sequence[e.Entry], opened: e.Suspected) -> Policy:
+    for entry in of_policy:
+        if isinstance(entry, e.PolicyLoaded) and entry.policy_hash == opened.policy_hash:
+            main = next(name for name in entry.sources if name.endswith(SUFFIX))
+            return load_policy_sources(entry.sources, main)
+    raise UsageError(f"the journal lacks version {opened.policy_hash} of policy '{opened.policy}'")
+
+
+def _ranking_of(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ranking | None:
+    """The ranking its first ranked decision was made with."""
+    used = next((d.ranking_version for d in entries if isinstance(d, e.Decided) and d.ranking_version), None)
+    trained = [entry.ranking for entry in of_policy if isinstance(entry, e.RankingTrained)]
+    return next((ranking for ranking in trained if ranking.version == used), None)
+
+
+def journal_of_recordings(folder: Path) -> Journal:
+    """A journal in memory that holds every recorded incident of a folder, for training and analysis.
+
+    Raises:
+        UsageError: there is no such folder. PolicyError: a recording is invalid.
+    """
+    recordings, problems = read_recordings(folder)
+    if problems:
+        raise PolicyError(problems)
+    journal = MemoryJournal()
+    for recording in sorted(recordings, key=lambda recording: recording.entries[0].at):
+        journal.append([Batch(recording.incident, 0, recording.entries)])
+    return journal

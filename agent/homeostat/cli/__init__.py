@@ -1,0 +1,97 @@
+"""The command line: one file per group of commands, each imported only when it is used.
+
+Promise: it parses, calls `app`, and prints. `--help` imports neither pandas nor scikit-learn nor SQLAlchemy.
+Exit codes: 0 ok, 1 a check failed or regressed, 2 usage or configuration, 3 Prometheus, agent or store out of reach,
+4 refused or already decided, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from homeostat import __version__
+from homeostat.cli.output import FORMATS, Output
+from homeostat.cli.workspace import Workspace
+from homeostat.model.errors import (
+    ActuatorError,
+    HomeostatError,
+    InvariantError,
+    JournalConflict,
+    JournalError,
+    SensorError,
+)
+
+COMMANDS = {
+    "init": "homeostat.cli.setup",
+    "demo": "homeostat.cli.demo",
+    "run": "homeostat.cli.run",
+    "lint": "homeostat.cli.policies",
+    "simulate": "homeostat.cli.simulate",
+    "retrain": "homeostat.cli.learning",
+    "rankings": "homeostat.cli.learning",
+    "incidents": "homeostat.cli.incidents",
+    "explain": "homeostat.cli.incidents",
+    "doctor": "homeostat.cli.setup",
+}
+"""Command -> the module that holds it, under the command's own name."""
+
+_EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
+    (InvariantError, 1),
+    (JournalConflict, 4),
+    (JournalError, 3),
+    (SensorError, 3),
+    (ActuatorError, 3),
+    (HomeostatError, 2),
+]
+
+
+class _Commands(click.Group):
+    """Finds commands by name, imports them on use, and turns our errors into messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(importlib.import_module(module), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from homeostat.model.nearest import did_you_mean
+
+            raise click.UsageError(error.format_message().rstrip(".") + did_you_mean(args[0], COMMANDS), ctx) from error
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except HomeostatError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="homeostat")
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Settings file [default: ./homeostat.toml].")
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Output format.")
+@click.option("--json", "as_json", is_flag=True, help="Short for -o json.")
+@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment does the same.")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, output: str, as_json: bool, no_color: bool) -> None:
+    """Recovery plans as a closed loop: detect, decide, act, verify, learn."""
+    ctx.obj = Workspace(config, Output("json" if as_json else output, no_color=no_color))

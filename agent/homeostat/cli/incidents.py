@@ -1,0 +1,155 @@
+"""`incidents` and `explain`: what happened, and why, or why nothing did."""
+
+from __future__ import annotations
+
+import time  # the command line is a process of its own: it may read the clock
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.output import Row
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeostat.model.entries import Entry
+    from homeostat.model.incident import Incident
+    from homeostat.model.ports import Journal
+
+COLUMNS = ("incident", "policy", "phase", "result", "opened", "duration_s", "attempts")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def incidents(ctx: click.Context) -> None:
+    """Past and present incidents."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_incidents, only_open=False, policy=None, limit=50)
+
+
+@incidents.command("list")
+@click.option("--open", "only_open", is_flag=True, help="Only those that are not closed.")
+@click.option("--policy", help="Only of this policy.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@pass_workspace
+def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, limit: int) -> None:
+    """List incidents, oldest first."""
+    from homeostat.app.compose import journal_to_read
+    from homeostat.decide.projection import fold
+
+    with journal_to_read(workspace.settings) as journal:
+        streams = journal.open_incidents() if only_open else journal.incidents()
+        found = [fold(record.entry for record in journal.read(stream)) for stream in streams]
+    rows = [_row(incident) for incident in found if policy in (None, incident.policy)]
+    workspace.output.rows(rows[-limit:], COLUMNS)
+    if len(rows) > limit:
+        workspace.output.say(f"{len(rows) - limit} older ones not shown; --limit shows more")
+
+
+def _row(incident: Incident) -> Row:
+    ended_at = incident.closed_at
+    return {
+        "incident": incident.id,
+        "policy": incident.policy,
+        "phase": incident.phase.value,
+        "result": incident.result.value if incident.result else None,
+        "opened": datetime.fromtimestamp(incident.opened_at, UTC).isoformat(timespec="seconds"),
+        "duration_s": None if ended_at is None else round(ended_at - incident.opened_at, 3),
+        "attempts": sum(1 for _ in incident.every_attempt()),
+    }
+
+
+@incidents.command()
+@click.argument("incident")
+@pass_workspace
+def show(workspace: Workspace, incident: str) -> None:
+    """Show one incident's whole journal. INCIDENT is its id or an unambiguous beginning of it."""
+    _explain_incident(workspace, incident)
+
+
+@incidents.command()
+@click.argument("incident")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_workspace
+def record(workspace: Workspace, incident: str, file: Path) -> None:
+    """Write one incident into FILE (.jsonl), for `simulate` and for sharing."""
+    from homeostat.app.compose import journal_to_read
+    from homeostat.app.recordings import record_incident
+
+    with journal_to_read(workspace.settings) as journal:
+        record_incident(journal, _found(journal, incident), file)
+    workspace.output.say(f"wrote {file}")
+
+
+@click.command()
+@click.argument("incident", required=False)
+@click.option("--policy", help="Why nothing happens under this policy.")
+@pass_workspace
+def explain(workspace: Workspace, incident: str | None, policy: str | None) -> None:
+    """Say why: every decision of INCIDENT, or, without one, why nothing is being done now."""
+    if incident is not None:
+        _explain_incident(workspace, incident)
+    else:
+        _explain_quiet(workspace, policy)
+
+
+def _explain_incident(workspace: Workspace, incident: str) -> None:
+    from homeostat.app.compose import journal_to_read
+    from homeostat.app.explain import explain as explain_entries
+    from homeostat.app.explain import render
+
+    with journal_to_read(workspace.settings) as journal:
+        lines = explain_entries(_entries(journal, _found(journal, incident)))
+    if workspace.output.is_for_people:
+        click.echo(render(lines))
+    else:
+        rows: list[Row] = [
+            {"after_s": line.after_s, "headline": line.headline, "details": "\n".join(line.details)} for line in lines
+        ]
+        workspace.output.rows(rows, ("after_s", "headline", "details"))
+
+
+def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
+    from homeostat.app.compose import journal_to_read
+    from homeostat.app.explain import why_nothing
+    from homeostat.app.listener import agent_health
+    from homeostat.decide.projection import fold
+    from homeostat.model.errors import UsageError
+    from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
+
+    settings = workspace.settings
+    trouble = agent_health(settings.agent.listen, settings.state)
+    with journal_to_read(settings) as journal:
+        known = sorted(stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS))
+        if policy is not None and policy not in known:
+            raise UsageError(f"no agent has ever loaded a policy '{policy}'; known: {', '.join(known) or 'none'}")
+        still_open = [fold(_entries(journal, stream)) for stream in journal.open_incidents()]
+        rows: list[Row] = []
+        for name in [policy] if policy else known:
+            busy = [incident.id for incident in still_open if incident.policy == name]
+            of_agent = _entries(journal, AGENT_STREAM)
+            said = why_nothing(_entries(journal, policy_stream(name)), of_agent, time.time(), trouble)
+            reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
+            rows += [{"policy": name, "why": reason} for reason in reasons]
+    workspace.output.rows(rows, ("policy", "why"))
+
+
+def _entries(journal: Journal, stream: str) -> Sequence[Entry]:
+    return [record.entry for record in journal.read(stream)]
+
+
+def _found(journal: Journal, beginning: str) -> str:
+    """Find an incident by its id or the beginning of it."""
+    from homeostat.model.errors import UsageError
+
+    matches = [stream for stream in journal.incidents() if stream.startswith(beginning)] if beginning else []
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"'{beginning}' begins {len(matches)} incidents, {matches[0]} and {matches[1]} among them")
+    newest = journal.incidents()[-1:]
+    hint = f"; the newest is {newest[0]}" if newest else "; the journal holds none"
+    raise UsageError(f"no incident '{beginning}'{hint}")

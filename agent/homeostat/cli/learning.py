@@ -1,0 +1,164 @@
+"""`retrain` and `rankings`: what was learnt from past incidents, and what rules now."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.output import Row
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+if TYPE_CHECKING:
+    from homeostat.learn.retrain import Retrained
+    from homeostat.model.entries import Entry
+    from homeostat.model.policy import Policy
+    from homeostat.model.ports import Journal
+
+HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
+SHOW_COLUMNS = ("policy", "node", "place", "candidate", "probability", "cost_s", "successes", "attempts")
+
+
+@click.command()
+@click.argument("policies", nargs=-1)
+@click.option("--incidents", "folder", type=click.Path(path_type=Path), help="Train on recordings, and only show.")
+@click.option("--dry-run", is_flag=True, help="Train and judge, and journal nothing.")
+@click.option("--promote/--no-promote", default=True, help="Whether the gate may let the ranking rule.")
+@pass_workspace
+def retrain(workspace: Workspace, policies: tuple[str, ...], folder: Path | None, dry_run: bool, promote: bool) -> None:
+    """Train rankings now. POLICIES are names or files [default: all of the workspace].
+
+    While an agent runs, it is asked to retrain: the journal has one writer.
+    """
+    from homeostat.app import compose
+    from homeostat.app.listener import ask_agent_to_retrain
+    from homeostat.app.recordings import journal_of_recordings
+    from homeostat.learn.retrain import apply_retrained
+
+    settings = workspace.settings
+    named = [compose.policy_named(settings, name) for name in policies] or compose.all_policies(settings)
+    if folder is not None:
+        for policy in named:
+            _tell(workspace, policy, _retrained(journal_of_recordings(folder), policy, promote=promote))
+    elif dry_run:
+        with compose.journal_to_read(settings) as journal:
+            for policy in named:
+                _tell(workspace, policy, _retrained(journal, policy, promote=promote))
+    elif ask_agent_to_retrain(settings.agent.listen, settings.state):
+        workspace.output.say("the running agent retrains now; `homeostat rankings history` will show what came of it")
+    else:
+        with compose.journal_to_write(settings) as journal:
+            for policy in named:
+                retrained = _retrained(journal, policy, promote=promote)
+                apply_retrained(journal, retrained)
+                _tell(workspace, policy, retrained, journalled=True)
+
+
+def _retrained(journal: Journal, policy: Policy, *, promote: bool) -> Retrained:
+    import getpass
+
+    from homeostat.learn.retrain import retrain as train
+
+    return train(journal, policy, round(time.time(), 3), getpass.getuser(), promote=promote)
+
+
+def _tell(workspace: Workspace, policy: Policy, retrained: Retrained, *, journalled: bool = False) -> None:
+    workspace.output.say(f"{policy.name}: {retrained.verdict.text}")
+    rules = "rules from here on" if retrained.promoted else "does not rule"
+    if not journalled:
+        rules = "would rule" if retrained.promoted else "would not rule"
+    workspace.output.say(f"{policy.name}: ranking {retrained.ranking.version[:12]} {rules}")
+    if not workspace.output.is_for_people:
+        workspace.output.rows(
+            [
+                {
+                    "policy": policy.name,
+                    "version": retrained.ranking.version,
+                    "promoted": retrained.promoted,
+                    "incidents": retrained.ranking.incidents,
+                    "attempts": retrained.ranking.attempts,
+                    "gate": retrained.verdict.text,
+                }
+            ],
+            ("policy", "version", "promoted", "incidents", "attempts", "gate"),
+        )
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def rankings(ctx: click.Context) -> None:
+    """Learnt orders of candidates."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show, policy=None)
+
+
+@rankings.command()
+@click.argument("policy", required=False)
+@pass_workspace
+def show(workspace: Workspace, policy: str | None) -> None:
+    """Show the order that rules now, and what it rests on."""
+    from homeostat.app import compose
+    from homeostat.learn.explain import describe
+    from homeostat.learn.retrain import current_ranking
+
+    settings = workspace.settings
+    named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
+    rows: list[Row] = []
+    with compose.journal_to_read(settings) as journal:
+        for one in named:
+            ranking = current_ranking(journal, one.name)
+            if ranking is None:
+                workspace.output.say(f"{one.name}: nothing promoted yet; the written order rules")
+                continue
+            descriptions = describe(ranking, one)
+            workspace.output.say(f"{one.name}: ranking {ranking.version[:12]}, {ranking.attempts} attempts")
+            for node in descriptions:
+                workspace.output.say(f"  {node}")
+                rows += [
+                    {
+                        "policy": one.name,
+                        "node": node.node,
+                        "place": row.place,
+                        "candidate": row.candidate,
+                        "probability": row.probability,
+                        "cost_s": row.cost_s,
+                        "successes": row.successes,
+                        "attempts": row.attempts,
+                    }
+                    for row in node.rows
+                ]
+    if not workspace.output.is_for_people:
+        workspace.output.rows(rows, SHOW_COLUMNS)
+
+
+@rankings.command()
+@pass_workspace
+def history(workspace: Workspace) -> None:
+    """Every ranking ever trained or promoted, oldest first."""
+    from homeostat.app.compose import journal_to_read
+    from homeostat.model.streams import POLICY_STREAMS
+
+    rows: list[Row] = []
+    with journal_to_read(workspace.settings) as journal:
+        for stream in journal.streams(POLICY_STREAMS):
+            rows += [row for record in journal.read(stream) if (row := _event(stream, record.entry))]
+    workspace.output.rows(sorted(rows, key=lambda row: str(row["at"])), HISTORY_COLUMNS)
+
+
+def _event(stream: str, entry: Entry) -> Row | None:
+    from homeostat.model.entries import RankingPromoted, RankingTrained
+    from homeostat.model.streams import POLICY_STREAMS
+
+    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds")
+    policy = stream.removeprefix(POLICY_STREAMS)
+    match entry:
+        case RankingTrained(ranking=ranking):
+            numbers: Row = {"incidents": ranking.incidents, "attempts": ranking.attempts, "gate": entry.gate}
+            return {"at": at, "policy": policy, "event": "trained", "version": ranking.version[:12], **numbers}
+        case RankingPromoted():
+            return {"at": at, "policy": policy, "event": f"promoted by {entry.actor}", "version": entry.version[:12]}
+        case _:
+            return None

@@ -1,0 +1,84 @@
+"""Rows for people and for programs: one table, four formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+Cell = str | int | float | bool | None
+Row = Mapping[str, Cell]
+
+
+class Output:
+    """Prints in the format that was asked for. Off a terminal: plain, unwrapped, nothing truncated."""
+
+    def __init__(self, format_name: str, *, no_color: bool) -> None:
+        self.format = format_name
+        self.color = not no_color and "NO_COLOR" not in os.environ and sys.stdout.isatty()
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether a sentence beside the rows is welcome."""
+        return self.format == "table"
+
+    def say(self, text: str) -> None:
+        """Print a sentence for people; programs do not get it."""
+        if self.is_for_people:
+            click.echo(text)
+
+    def rows(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
+        """Print rows; an empty table still prints its head."""
+        if self.format == "json":
+            click.echo(json.dumps(list(rows), indent=2))
+        elif self.format == "jsonl":
+            for row in rows:
+                click.echo(json.dumps(row))
+        elif self.format == "csv":
+            click.echo(_csv(rows, columns), nl=False)
+        elif self.color:
+            _print_rich(rows, columns)
+        else:
+            click.echo(_plain(rows, columns))
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def _plain(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    table = [[column.upper() for column in columns]]
+    table += [[_text(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in table)
+
+
+def _print_rich(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.upper(), overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(row.get(column)) for column in columns))
+    Console().print(table)

@@ -1,0 +1,32 @@
+"""`run`: the long-running agent."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+
+@click.command()
+@click.option(
+    "--mode", type=click.Choice(["auto", "observe"]), help="`observe` decides and journals, and starts nothing."
+)
+@click.option("--dry-run", is_flag=True, help="The same as --mode observe.")
+@click.option("--ticks", type=click.IntRange(1), help="Stop after this many turns of the loop.")
+@click.option("--log-format", type=click.Choice(["json", "text"]), help="[default: text on a terminal, else json]")
+@pass_workspace
+def run(workspace: Workspace, mode: str | None, dry_run: bool, ticks: int | None, log_format: str | None) -> None:
+    """Run the agent until SIGTERM or Ctrl-C. SIGHUP reads the policies again.
+
+    Running actions are left running when the agent stops, and are taken up again when it starts.
+    """
+    from homeostat.app import compose
+    from homeostat.app.logs import log_to_stderr
+    from homeostat.model.policy import Mode
+
+    log_to_stderr(log_format or ("text" if sys.stderr.isatty() else "json"))
+    wanted = Mode.OBSERVE if dry_run else Mode(mode) if mode else None
+    with compose.agent(workspace.settings, wanted) as agent:
+        agent.run(ticks)

@@ -1,0 +1,38 @@
+"""`init` and `doctor`: a workspace to start from, and whether this one can be trusted with production."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+COLUMNS = ("subject", "level", "message")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@pass_workspace
+def init(workspace: Workspace, folder: Path) -> None:
+    """Make a workspace in FOLDER: settings, policies, recorded incidents, notebooks. It only observes at first."""
+    from homeostat.app.scaffold import make_workspace
+
+    for path in make_workspace(folder):
+        workspace.output.say(f"wrote {folder / path}")
+    workspace.output.say(f"\nnext: cd {folder}; homeostat lint; homeostat simulate payments-5xx; homeostat doctor")
+
+
+@click.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Check what the agent needs: disk, journal, policies, Prometheus and each signal. Exit code 1 on an error."""
+    from homeostat.app.doctor import examine
+    from homeostat.sense.check import Level
+
+    workspace = ctx.ensure_object(Workspace)
+    findings = list(examine(workspace.settings))
+    rows = [{"subject": f.subject, "level": f.level.value, "message": f.message} for f in findings]
+    workspace.output.rows(rows, COLUMNS)
+    if any(finding.level is Level.ERROR for finding in findings):
+        ctx.exit(1)

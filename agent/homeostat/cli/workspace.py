@@ -1,0 +1,35 @@
+"""What every command may need: the settings file, found once, and the output."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.output import Output
+
+if TYPE_CHECKING:
+    from homeostat.app.settings import Settings
+
+
+class Workspace:
+    """The folder a command works in. Without `-c` and without a settings file the defaults hold, in this folder."""
+
+    def __init__(self, config: Path | None, output: Output) -> None:
+        self._config = config
+        self.output = output
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises PolicyError when the file is wrong, or was named and is not there."""
+        from homeostat.app.settings import FILE_NAME, Settings, load_settings
+
+        path = self._config or Path(FILE_NAME)
+        if self._config is None and not path.exists():
+            return Settings(root=Path.cwd())
+        return load_settings(path)
+
+
+pass_workspace = click.make_pass_decorator(Workspace)

@@ -1,0 +1,65 @@
+from homeostat.app.explain import _SAY, explain, render, why_nothing
+from homeostat.model import entries as e
+from homeostat.model.policy import Effect
+from homeostat.model.reasons import Reason
+from homeostat.model.signals import Absence, Reading, Snapshot
+
+SNAPSHOT = Snapshot(100.0, {"errors": Reading(0.2, 99.0), "auth_up": Reading(absence=Absence.MISSING)})
+OPENED = e.Suspected(at=100.0, incident="i", policy="pay", policy_hash="h" * 64, dedup_key="pay", seed=1)
+
+
+def test_every_entry_type_can_be_said() -> None:
+    assert set(e.ENTRY_TYPES.values()) == set(_SAY) | {e.Observed}
+
+
+def test_a_decision_tells_signals_candidates_probabilities_and_refusals() -> None:
+    options = (
+        e.Option(id="rollback", eligible=True, probability=0.8, cost_s=200.0, index=0.004, propensity=1.0),
+        e.Option(id="shift", eligible=False, condition="room > 30%", truth=None, reason=Reason.SIGNAL_UNKNOWN),
+    )
+    decided = e.Decided(
+        at=160.0, node="remedy", kind="choose", chosen="rollback", options=options,
+        context={"errors": 0.2, "auth_up": None}, failed=("restart",), ranking_version="v" * 64,
+    )  # fmt: skip
+    text = render(explain([OPENED, e.Observed(at=160.0, snapshot=SNAPSHOT), decided]))
+    for expected in (
+        "+60.0s  decided at remedy, next candidate by ranking: rollback (ranking vvvvvvvvvvvv)",
+        "-> rollback: works with 80%, costs 200 s, index 4/1000 s; propensity 1",
+        "shift: if room > 30%: unknown; refused: signal_unknown",
+        "failed before in this incident: restart",
+        "signals: errors 0.2, auth_up unknown",
+    ):
+        assert expected in text
+
+
+def test_a_refusal_tells_why_with_what_was_seen() -> None:
+    withheld = e.DecisionWithheld(at=130.0, node="", reason=Reason.TELEMETRY_BLIND, detail="auth_up unknown")
+    text = render(explain([OPENED, e.Observed(at=130.0, snapshot=SNAPSHOT), withheld]))
+    assert "the whole plan held back: telemetry_blind" in text
+    assert "signals: errors 0.2, auth_up unknown (missing)" in text
+
+
+def test_an_action_whose_success_would_prove_nothing_says_so() -> None:
+    intent = e.ActionIntended(
+        at=101.0, incident="i", key="i/a/1", node="a", action="restart", target="svc/x", arguments={"by": 2},
+        effect=Effect.SAFE, number=1, deadline_at=200.0, held_before=True,
+    )  # fmt: skip
+    assert "would prove nothing" in render(explain([OPENED, intent]))
+
+
+def test_why_nothing_knows_the_four_reasons() -> None:
+    started = e.AgentStarted(at=0.0, agent="a", version="1", seed=1)
+    loaded = e.PolicyLoaded(at=0.0, policy="pay", policy_hash="h", sources={})
+    blind = e.DecisionWithheld(
+        at=5.0, node="", reason=Reason.TELEMETRY_BLIND, detail="connection refused", policy="pay"
+    )
+    known = e.DecisionWithheld(at=6.0, node="", reason=None, policy="pay")
+    refused = e.PolicyRefused(at=7.0, file="f", problems=("f:1:1: E1 wrong",))
+    stopped = e.AgentStopped(at=8.0, agent="a")
+    assert why_nothing([], [], 10.0)[0] == "no agent has ever run on this journal"
+    assert "nothing to do" in why_nothing([loaded], [started], 10.0)[0]
+    assert "unknown for 5 s (connection refused)" in why_nothing([loaded, blind], [started], 10.0)[0]
+    assert "nothing to do" in why_nothing([loaded, blind, known], [started], 10.0)[0]
+    assert "f:1:1: E1 wrong" in why_nothing([loaded], [started, refused], 10.0)[0]
+    assert "no agent answers" in why_nothing([loaded], [started], 10.0, "no agent answers on x")[0]
+    assert "stopped 2 s ago" in why_nothing([loaded], [started, stopped], 10.0)[0]

@@ -1,0 +1,91 @@
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from homeostat.app.listener import Listener, agent_health, agent_token, ask_agent_to_retrain
+from homeostat.model.errors import UsageError
+
+
+class Served:
+    def __init__(self, state: Path) -> None:
+        self.reason: str | None = None
+        self.asked = threading.Event()
+        registry = CollectorRegistry()
+        Counter("things", "Things.", registry=registry).inc(3)
+        self.token = agent_token(state)
+        self.listener = Listener("127.0.0.1:0", self.token, registry, lambda: self.reason, self.asked.set)
+
+    def get(self, path: str, token: str | None, method: str = "GET") -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self.listener.address, timeout=5)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path)
+    yield served
+    served.listener.close()
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "wröng"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/retrain", "/"])
+def test_nothing_is_told_without_the_token(served: Served, path: str, token: str | None) -> None:
+    status, body = served.get(path, token, "POST" if path == "/retrain" else "GET")
+    assert status == 401
+    assert "things" not in body
+    assert not served.asked.is_set()
+
+
+def test_metrics_and_health(served: Served) -> None:
+    assert "things_total 3.0" in served.get("/metrics", served.token)[1]
+    assert served.get("/healthz", served.token) == (200, '{"healthy": true, "reason": null}')
+    served.reason = "no tick yet"
+    assert served.get("/healthz", served.token) == (503, '{"healthy": false, "reason": "no tick yet"}')
+    assert served.get("/else", served.token)[0] == 404
+
+
+def test_the_token_is_kept_and_private(tmp_path: Path) -> None:
+    token = agent_token(tmp_path)
+    assert agent_token(tmp_path) == token
+    assert len(token) > 30
+    assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+
+
+def test_a_running_agent_is_asked_to_retrain(served: Served, tmp_path: Path) -> None:
+    assert ask_agent_to_retrain(served.listener.address, tmp_path)
+    assert served.asked.is_set()
+
+
+def test_the_agents_health_is_told_in_words(served: Served, tmp_path: Path) -> None:
+    assert agent_health(served.listener.address, tmp_path) is None
+    served.reason = "no tick yet"
+    assert agent_health(served.listener.address, tmp_path) == "the agent is not well: no tick yet"
+    assert "no agent answers" in str(agent_health(served.listener.address, tmp_path / "nowhere"))
+
+
+def test_no_agent_no_token_or_another_agent(served: Served, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    assert not ask_agent_to_retrain(served.listener.address, other)
+    agent_token(other)
+    with pytest.raises(UsageError, match="another workspace"):
+        ask_agent_to_retrain(served.listener.address, other)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert not ask_agent_to_retrain(address, other)
+
+
+def test_a_taken_port_is_named(served: Served) -> None:
+    with pytest.raises(UsageError, match=r"agent\.listen"):
+        Listener(served.listener.address, "t", CollectorRegistry(), lambda: None, lambda: None)
