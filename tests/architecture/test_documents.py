@@ -1,0 +1,39 @@
+"""Documents that are drawn from the code are what the code draws."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from homeostat.decide.lifecycle import state_diagram
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_lifecycle_diagram_is_the_machines_own() -> None:
+    document = (ROOT / "docs/architecture.md").read_text()
+    drawn = re.search(r"```mermaid\n(.*?)\n```", document, re.DOTALL)
+    assert drawn is not None
+    assert drawn[1] == state_diagram()
+
+
+def test_the_glossary_is_sorted_and_says_each_word_once() -> None:
+    lines = (ROOT / "docs/glossary.md").read_text().splitlines()
+    words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:]
+    assert len(words) > 40
+    assert words == sorted(set(words))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from homeostat.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'pandas', 'sklearn', 'sqlalchemy', 'numpy', 'requests', 'pydantic', 'alembic'} & set(sys.modules)\n"
+        "sys.exit(f'--help imports {sorted(heavy)}' if heavy else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "explain" in result.stdout

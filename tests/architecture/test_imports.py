@@ -1,0 +1,56 @@
+"""The floors hold, and the linter that says so can say no."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PLANTED = [
+    ("decide/step.py", "import homeostat.sense", "decide gets compiled policies handed in"),
+    ("decide/guards.py", "import time", "The pure rooms touch nothing outside"),
+    ("model/policy.py", "import homeostat.decide.step", "Imports only go down the floors"),
+    ("loop.py", "import homeostat.app.settings", "Imports only go down the floors"),
+    ("act/__init__.py", "import homeostat.record", "Imports only go down the floors"),
+    ("learn/__init__.py", "import homeostat.simulate", "Imports only go down the floors"),
+    ("decide/step.py", "import transitions", "transitions lives in the lifecycle alone"),
+    ("simulate/replay.py", "import sklearn", "scikit-learn lives in learn alone"),
+    ("app/explain.py", "import sqlite3", "SQL lives in record alone"),
+]
+
+
+def contracts(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter on the copy of the package in `folder`."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    environment = {"PYTHONPATH": str(folder / "agent"), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
+    return subprocess.run(
+        [linter, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "agent", tmp_path / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_contracts_hold(copy: Path) -> None:
+    result = contracts(copy)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("file", "line", "contract"), PLANTED)
+def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contract: str) -> None:
+    path = copy / "agent/homeostat" / file
+    path.write_text(f"{path.read_text()}\n{line}\n")
+    result = contracts(copy)
+    assert result.returncode != 0
+    assert f"{contract}" in result.stdout.replace("\n", " ")
+    broken = [text for text in result.stdout.splitlines() if "BROKEN" in text]
+    assert any(contract in text for text in broken), broken
