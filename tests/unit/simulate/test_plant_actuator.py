@@ -85,15 +85,22 @@ def test_a_cancelled_remedy_stops_soon_and_has_no_effect() -> None:
     assert not actuator.effects
 
 
-def test_cancelling_what_has_ended_or_never_started_changes_nothing() -> None:
+def test_a_cancelled_key_that_never_started_never_will() -> None:
     plant, actuator = plant_and_actuator()
-    actuator.cancel("unheard of")
+    actuator.cancel("key")
+    actuator.start(start_action("pool.scale_up"))
+    plant.advance(plant.now + 600.0)
+    assert actuator.lookup("key") == Done(OutcomeStatus.CANCELLED, 0.0)
+    assert not actuator.effects
+
+
+def test_cancelling_what_has_ended_changes_nothing() -> None:
+    plant, actuator = plant_and_actuator()
     actuator.start(start_action("pool.scale_up"))
     done = finish(plant, actuator)
     actuator.cancel("key")
     plant.advance(plant.now + 60.0)
     assert actuator.lookup("key") == done
-    assert isinstance(actuator.lookup("unheard of"), NeverStarted)
 
 
 def test_a_remedy_that_takes_too_long_times_out_without_effect() -> None:

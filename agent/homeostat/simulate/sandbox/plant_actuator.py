@@ -49,6 +49,7 @@ class PlantActuator:
         self.effects: Counter[str] = Counter()
         self._plant = plant
         self._runs: dict[str, _Run] = {}
+        self._withdrawn: set[str] = set()
         self._uses: Counter[tuple[int, str]] = Counter()
 
     def start(self, command: StartAction) -> None:
@@ -57,7 +58,7 @@ class PlantActuator:
         Raises:
             ActuatorError: there is no such remedy, or it does not work on this target.
         """
-        if command.key in self._runs:
+        if command.key in self._runs or command.key in self._withdrawn:
             return
         plant = self._plant
         remedy = _find(command.action.name, command.target)
@@ -77,13 +78,14 @@ class PlantActuator:
         """Say what became of the key."""
         run = self._runs.get(key)
         if run is None:
-            return NeverStarted()
+            return Done(OutcomeStatus.CANCELLED, 0.0) if key in self._withdrawn else NeverStarted()
         return run.done or Running(handle=f"{run.remedy.name}@{run.started_at:.0f}")
 
     def cancel(self, key: str) -> None:
-        """Ask the remedy to stop; it confirms after a second. No effect on one that has ended or never started."""
+        """Ask the remedy to stop; it confirms after a second. One that never started now never will."""
         run = self._runs.get(key)
         if run is None:
+            self._withdrawn.add(key)
             return
         at = self._plant.now + CANCEL_S
         if at < run.ends_at:
