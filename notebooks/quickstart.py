@@ -90,7 +90,8 @@ axes.barh([row.candidate for row in rows], [1000 * row.probability / row.cost_s 
 axes.set_xlabel("index at typical signals: chance of success per 1,000 s")
 axes.set_title("The learnt order, best on top")
 for place, row in enumerate(rows):
-    axes.annotate(f" {row.successes:g}/{row.attempts:g} worked", (0, place), va="center")
+    told = f"{row.successes:g}/{row.attempts:g} worked" if row.attempts else "never tried"
+    axes.annotate(f" {told}", (0, place), va="center")
 figure.tight_layout()
 
 # %% [markdown]

@@ -20,6 +20,7 @@ from homeostat.app.listener import Listener, agent_token
 from homeostat.app.observe import LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.settings import Settings
+from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
@@ -52,6 +53,7 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
     for policy in policies.values():
         if policy.mode is not Mode.OBSERVE:
             problems += unrunnable(settings, policy, actuators)
+        problems += _unwatchable(settings, policy)
     if not policies and not problems:
         folder = Position(str(settings.policies), 1, 1)
         problems.append(Problem(folder, "E006", "holds no *.homeostat.yaml; `homeostat init DIR` makes a workspace"))
@@ -67,6 +69,15 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
             hint = did_you_mean(action.actuator, actuators) or f"; known here: {', '.join(sorted(actuators))}"
             what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
             yield Problem(Position(str(settings.policies), 1, 1), "E007", what)
+
+
+def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
+    """A signal that is looked at too seldom breaks every window on it: the policy could never confirm anything."""
+    for name, spec in policy.signals.items():
+        if settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
+            what = f"policy '{policy.name}': signal '{name}' has max_age {spec.max_age_s:g} s, too short for"
+            hint = f"agent.poll_interval_s {settings.agent.poll_interval_s:g}; poll more often or raise max_age"
+            yield Problem(Position(str(settings.policies), 1, 1), "E008", f"{what} {hint}")
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> No
     if turn.now < settled_at:
         return
     truth = turn.truth_after(verify.condition, settled_at)
-    held_s = turn.watch(f"verify:{attempt.key}", truth)
+    held_s = turn.watch(f"verify:{attempt.key}", verify.condition, truth)
     if truth is True and held_s >= verify.for_s:
         _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
     elif turn.now >= ended_at + verify.within_s:

@@ -72,7 +72,7 @@ def _confirm(turn: Turn) -> None:
     turn.observe()
     trigger = turn.policy.trigger
     truth = turn.truth(trigger.condition)
-    held_s = turn.watch("trigger", truth)
+    held_s = turn.watch("trigger", trigger.condition, truth)
     if truth is True:
         turn.release("")
         if held_s >= trigger.for_s:
@@ -99,7 +99,8 @@ def _recover(turn: Turn) -> None:
     if turn.now - turn.incident.opened_at >= turn.policy.timeout_s:
         _time_out(turn)
         return
-    resolved_s = turn.watch("resolved", turn.truth(turn.policy.resolved.condition))
+    resolved = turn.policy.resolved.condition
+    resolved_s = turn.watch("resolved", resolved, turn.truth(resolved))
     if _held_back(turn, resolved_s):
         return
     if turn.incident.phase is not Phase.DECIDING:
@@ -158,7 +159,8 @@ def _time_out(turn: Turn) -> None:
 def _stand_by(turn: Turn) -> None:
     """People have the incident: start nothing, note how running actions end, and close when all is well."""
     bring_forward(turn)
-    resolved_s = turn.watch("resolved", turn.truth(turn.policy.resolved.condition))
+    resolved = turn.policy.resolved.condition
+    resolved_s = turn.watch("resolved", resolved, turn.truth(resolved))
     well = turn.incident.held["resolved"].truth is True and resolved_s >= turn.policy.resolved.for_s
     if well and not turn.incident.open_attempts():
         turn.record(e.Closed(at=turn.now, result=Result.ESCALATED))

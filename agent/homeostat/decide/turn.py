@@ -11,8 +11,11 @@ from homeostat.model.commands import Command, Report, Step
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import EscalationReason, Reason
+from homeostat.model.reasons import EscalationReason, Phase, Reason
 from homeostat.model.signals import Condition, Snapshot, Truth, Value
+
+LOOK_GAP_FACTOR = 2.0
+"""A condition's window breaks when two looks at it are further apart than this many times its signals' `max_age`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,18 @@ class Turn:
     So every later line of the same step sees the state the journal will show.
     """
 
-    __slots__ = ("commands", "entries", "incident", "ledger", "moment", "now", "policy", "policy_entries", "values")
+    __slots__ = (
+        "_looked_at",
+        "commands",
+        "entries",
+        "incident",
+        "ledger",
+        "moment",
+        "now",
+        "policy",
+        "policy_entries",
+        "values",
+    )
 
     def __init__(self, policy: Policy, incident: Incident, moment: Moment) -> None:
         self.policy = policy
@@ -48,6 +62,8 @@ class Turn:
         self.moment = moment
         self.now = moment.now
         self.ledger = moment.ledger
+        seen = incident.snapshot
+        self._looked_at = None if seen is None or incident.phase is Phase.ESCALATED else seen.at
         self.values: Mapping[str, Value] = moment.snapshot.values(policy.signals, moment.now)
         self.entries: list[e.Entry] = []
         self.policy_entries: list[e.Entry] = []
@@ -89,13 +105,25 @@ class Turn:
             fresh[name] = self.values[name] if is_fresh else None
         return condition.evaluate(fresh)
 
-    def watch(self, name: str, truth: Truth) -> float:
-        """Note a watched condition's truth; give how many seconds it has been that without a break."""
+    def watch(self, name: str, condition: Condition, truth: Truth) -> float:
+        """Note a watched condition's truth; give how many seconds it has been that without a break.
+
+        Nobody knows what it was while nobody looked: after a gap (a suspended agent, a clock that jumped) it counts
+        from now.
+        """
         held = self.incident.held.get(name)
-        if held is None or held.truth is not truth:
+        if held is None or held.truth is not truth or self._looked_away(condition):
             self.record(e.ConditionChanged(at=self.now, watch=name, truth=truth))
             return 0.0
         return self.now - held.since
+
+    def _looked_away(self, condition: Condition) -> bool:
+        """Whether the last look is so long ago that what it saw had long been stale."""
+        if self._looked_at is None:
+            return False
+        max_age_s = max((self.policy.signals[name].max_age_s for name in condition.signals), default=0.0)
+        gap_s = self.now - self._looked_at
+        return gap_s > LOOK_GAP_FACTOR * max_age_s or gap_s < 0.0
 
     def withhold(self, node: str, reason: Reason, detail: str = "") -> float:
         """Journal why `node` does not go on, once per reason; give for how many seconds that has been so."""

@@ -55,7 +55,7 @@ class Actuator(Protocol):
         ...
 
     def cancel(self, key: str) -> None:
-        """Ask the action to stop. `lookup` tells when it has."""
+        """Ask the action to stop. `lookup` tells when it has. A key that was never started must never start after."""
         ...
 
 

@@ -469,6 +469,37 @@ def test_a_rerun_after_doubt_does_not_use_up_the_incidents_attempts() -> None:
     assert driver.incident.result is Result.RECOVERED
 
 
+def test_a_window_breaks_when_nobody_looked() -> None:
+    driver = Driver(policy(do("restart"), for_s=10.0))
+    driver.tick(errors=10.0)
+    driver.tick(3600.0)
+    assert driver.started == [], "an hour ago it was true, and now it is again"
+    driver.tick(10.0)
+    assert driver.names() == ["restart"]
+
+
+def test_a_clock_that_jumps_back_breaks_windows_too() -> None:
+    driver = Driver(policy(do("restart"), for_s=10.0))
+    driver.tick(errors=10.0)
+    driver.tick(-50.0)
+    driver.tick(5.0)
+    assert driver.started == []
+    driver.tick(5.0)
+    assert driver.names() == ["restart"]
+
+
+def test_recovery_is_not_taken_for_granted_over_a_gap() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    driver.finish()
+    driver.ticks(4, errors=0.0)
+    assert verdicts(driver) == [AttemptVerdict.EFFECTIVE]
+    driver.tick(61.0)
+    assert driver.incident.result is None
+    driver.ticks(4)
+    assert driver.incident.result is Result.RECOVERED
+
+
 def test_running_is_reported_once() -> None:
     driver = Driver(policy(do("restart")))
     driver.confirm()
