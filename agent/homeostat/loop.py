@@ -64,6 +64,11 @@ class Loop:
         """All open incidents."""
         return list(self._incidents.values())
 
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies that open new incidents, by name."""
+        return self._policies
+
     def recover(self, version: str) -> None:
         """Take up where the journal ends: fold what is open, remember what guards must know.
 

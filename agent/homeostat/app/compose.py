@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,42 +87,41 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
     Raises:
         PolicyError, UsageError, JournalError: something it needs is wrong; nothing was started.
     """
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    actuators = load_actuators(settings.state)
+    state = _state_folder(settings)
+    actuators = load_actuators(state)
     policies = policies_in_use(settings, actuators, mode)
-    sensor = PrometheusSensor(replace(settings.prometheus, clock_skew_max_s=CLOCK_SKEW_MAX_S))
-    journal = SqliteJournal(settings.journal)
-    registry = CollectorRegistry()
-    watching = Observers([LogObserver(), MetricsObserver(registry)])
-    observer = Observers([watching, Housekeeping(settings.state, journal, watching)])
-    clock = SystemClock()
-    in_use = dict(policies)
-
-    def reload() -> Mapping[str, Policy]:
-        fresh = policies_in_use(settings, actuators, mode)
-        in_use.clear()
-        in_use.update(fresh)
-        return fresh
-
-    retrainer = BackgroundRetrainer(
-        journal,
-        lambda: in_use,
-        observer,
-        interval_s=settings.learning.retrain_interval_s,
-        recurrence_s=settings.learning.recurrence_s,
-        promote=settings.learning.promote == "auto",
-    )
-    outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
-    name = f"{socket.gethostname()}/{os.getpid()}"
-    loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS))
-    built = Agent(loop, clock, settings.agent.poll_interval_s, reload)
-    listener = Listener(settings.agent.listen, agent_token(settings.state), registry, built.unhealthy, retrainer.ask)
-    try:
+    with ExitStack() as opened:
+        sensor = PrometheusSensor(replace(settings.prometheus, clock_skew_max_s=CLOCK_SKEW_MAX_S))
+        opened.callback(sensor.close)
+        journal = opened.enter_context(closing(SqliteJournal(settings.journal)))
+        registry = CollectorRegistry()
+        watching = Observers([LogObserver(), MetricsObserver(registry)])
+        observer = Observers([watching, Housekeeping(state, journal, watching)])
+        retrainer = BackgroundRetrainer(
+            journal,
+            lambda: loop.policies,
+            observer,
+            interval_s=settings.learning.retrain_interval_s,
+            recurrence_s=settings.learning.recurrence_s,
+            promote=settings.learning.promote == "auto",
+        )
+        clock = SystemClock()
+        outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS))
+        interval_s = settings.agent.poll_interval_s
+        built = Agent(loop, clock, interval_s, lambda: policies_in_use(settings, actuators, mode))
+        listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
+        opened.callback(listener.close)
         yield built
-    finally:
-        listener.close()
-        sensor.close()
-        journal.close()
+
+
+def _state_folder(settings: Settings) -> Path:
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"{settings.state}: cannot be made: {error.strerror}; choose another agent.state") from error
+    return settings.state
 
 
 @contextmanager
@@ -150,12 +149,9 @@ def journal_to_write(settings: Settings) -> Iterator[SqliteJournal]:
     Raises:
         JournalError: an agent holds it, or it cannot be used.
     """
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    journal = SqliteJournal(settings.journal)
-    try:
+    _state_folder(settings)
+    with closing(SqliteJournal(settings.journal)) as journal:
         yield journal
-    finally:
-        journal.close()
 
 
 def policy_named(settings: Settings, name: str) -> Policy:

@@ -61,7 +61,7 @@ def run_demo(settings: Settings, say: Say, scope: Scope) -> list[RoundResult]:
         One result per round: the first in written order, each later one after a retraining.
     """
     policy = load_policy(settings.policies / POLICY)
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.state.mkdir(mode=0o700)
     storyteller = Storyteller(say)
     faults = Random(scope.seed)  # noqa: S311 - drawing faults is no secret
     with (
