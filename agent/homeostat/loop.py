@@ -6,27 +6,29 @@ clock, no network and no file of its own; all of them are handed in.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.decide.identity import dormant_incident
+from homeostat.decide.lifecycle import ACTIVE
 from homeostat.decide.projection import LEDGER_TYPES, account, fold, promoted_ranking
-from homeostat.decide.step import step
+from homeostat.decide.step import give_up, step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Report, Step
 from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
 from homeostat.model.incident import Incident, Ledger
-from homeostat.model.policy import Policy
+from homeostat.model.policy import COOLDOWN_S_MAX, Policy
 from homeostat.model.ports import Batch, Clock, Executor, Journal, Observer, Retrainer, Sensor
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import Phase
 from homeostat.model.signals import SignalSpec, Snapshot
 from homeostat.model.streams import AGENT_STREAM, policy_stream
-from homeostat.policy.load import SUFFIX, load_policy_sources
+from homeostat.policy.load import load_journalled
 
-LEDGER_HORIZON_S = 7 * 86400.0
-"""How far back guards look over incidents; the policy loader allows no longer cooldown."""
+FAILURES_MAX = 3
+"""An open incident whose step has failed so often without a success in between is handed to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Loop:
         self._seed = seed
         self._incidents: dict[str, Incident] = {}
         self._pinned: dict[str, Policy] = {}
-        self._in_doubt: set[str] = set()
+        self._in_doubt = False
+        self._failures: Counter[str] = Counter()
         self._rankings: dict[str, Ranking | None] = {}
         self.ledger = Ledger()
 
@@ -75,18 +78,8 @@ class Loop:
         Raises:
             JournalError: the journal cannot be read; the agent must not start.
         """
-        journal = self._outside.journal
         now = self._outside.clock.now()
-        old: list[e.Entry] = []
-        for stream in journal.open_incidents():
-            entries = [record.entry for record in journal.read(stream)]
-            incident = fold(entries)
-            self._incidents[incident.dedup_key] = incident
-            old += [entry for entry in entries if entry.at < now - LEDGER_HORIZON_S]
-        for entry in sorted(old, key=lambda entry: entry.at):
-            self.ledger = account(self.ledger, entry)
-        for record in journal.since(now - LEDGER_HORIZON_S, LEDGER_TYPES):
-            self.ledger = account(self.ledger, record.entry)
+        self._fold_everything(now)
         started = e.AgentStarted(at=now, agent=self._agent, version=version, seed=self._seed)
         self._append([self._batch(AGENT_STREAM, [started])])
         self.use_policies(self._policies)
@@ -113,17 +106,20 @@ class Loop:
     def tick(self) -> None:
         """One turn of the loop: read once, then decide, journal and act for each policy."""
         now = self._outside.clock.now()
+        if self._in_doubt and not self._settled(now):
+            return
         work = self._work(now)
         snapshot = self._read(_specs(policy for policy, _ in work), now)
         for policy, incident in work:
+            if self._in_doubt:
+                break  # nobody knows which locks are held: fold the journal before anything else is decided
             try:
                 self._turn(policy, incident, _own(snapshot, policy), now)
-            except HomeostatError as error:
+                del self._failures[incident.id]
+            except JournalError as error:
                 self._outside.observer.failed(f"policy {policy.name}", error)
             except Exception as error:  # noqa: BLE001 - one policy's bug must not hold up the others
-                self._outside.observer.failed(
-                    f"policy {policy.name}", InvariantError(f"{type(error).__name__}: {error}")
-                )
+                self._contain(policy, incident, error, now)
         self._take_rankings(now)
         self._outside.observer.ticked(now, snapshot, len(self._incidents))
 
@@ -142,7 +138,8 @@ class Loop:
 
     def _work(self, now: float) -> list[tuple[Policy, Incident]]:
         """Pair every policy with its open incident, or with the one it might open now."""
-        self._reread_doubtful()
+        open_hashes = {incident.policy_hash for incident in self.incidents}
+        self._pinned = {known: policy for known, policy in self._pinned.items() if known in open_hashes}
         work: list[tuple[Policy, Incident]] = []
         for incident in self.incidents:
             try:
@@ -159,6 +156,32 @@ class Loop:
         self._journal(policy, incident, decided)
         self._remember(policy, decided)
         self._carry_out(decided.commands)
+
+    def _settled(self, now: float) -> bool:
+        """After a failed append only the journal knows what was written."""
+        try:
+            self._fold_everything(now)
+        except JournalError as error:
+            self._outside.observer.failed("journal", error)
+            return False
+        return True
+
+    def _contain(self, policy: Policy, incident: Incident, error: Exception, now: float) -> None:
+        """A step that fails again and again is a bug: its incident goes to people, and the others go on."""
+        bug = error if isinstance(error, HomeostatError) else InvariantError(f"{type(error).__name__}: {error}")
+        self._outside.observer.failed(f"policy {policy.name}", bug)
+        if incident.phase not in ACTIVE:
+            return
+        self._failures[incident.id] += 1
+        if self._failures[incident.id] >= FAILURES_MAX:
+            given_up = give_up(policy, incident, Moment(now, Snapshot(now), self.ledger), str(bug))
+            try:
+                self._journal(policy, incident, given_up)
+            except JournalError as journal_error:
+                self._outside.observer.failed(f"policy {policy.name}", journal_error)
+                return
+            self._remember(policy, given_up)
+            self._carry_out(given_up.commands)
 
     def _reports(self, policy: Policy, incident: Incident) -> dict[str, Report]:
         reports: dict[str, Report] = {}
@@ -180,7 +203,7 @@ class Loop:
         try:
             self._append(batches)
         except JournalError:
-            self._in_doubt.add(incident.dedup_key)
+            self._in_doubt = True
             raise
 
     def _remember(self, policy: Policy, decided: Step) -> None:
@@ -206,11 +229,10 @@ class Loop:
             stream = policy_stream(policy)
             try:
                 self._append([self._batch(stream, entries)])
+                history = (record.entry for record in self._outside.journal.read(stream))
+                self._rankings[policy] = promoted_ranking(history)
             except JournalError as error:
                 self._outside.observer.failed(f"ranking of {policy}", error)
-                continue
-            history = (record.entry for record in self._outside.journal.read(stream))
-            self._rankings[policy] = promoted_ranking(history)
 
     def _append(self, batches: Sequence[Batch]) -> None:
         if not batches:
@@ -222,18 +244,22 @@ class Loop:
     def _batch(self, stream: str, entries: Sequence[e.Entry]) -> Batch:
         return Batch(stream, self._outside.journal.head_seq(stream), entries)
 
-    def _reread_doubtful(self) -> None:
-        """After a failed append only the journal knows what was written: fold it anew before deciding again."""
-        for dedup_key in tuple(self._in_doubt):
-            try:
-                known = [
-                    fold(r.entry for r in self._outside.journal.read(s)) for s in self._outside.journal.open_incidents()
-                ]
-            except JournalError as error:
-                self._outside.observer.failed(f"journal of {dedup_key}", error)
-                return
-            self._incidents = {incident.dedup_key: incident for incident in known}
-            self._in_doubt.discard(dedup_key)
+    def _fold_everything(self, now: float) -> None:
+        """Take incidents and ledger from the journal alone: at the start, and whenever an append is in doubt."""
+        journal = self._outside.journal
+        incidents: dict[str, Incident] = {}
+        old: list[e.Entry] = []
+        for stream in journal.open_incidents():
+            entries = [record.entry for record in journal.read(stream)]
+            incident = fold(entries)
+            incidents[incident.dedup_key] = incident
+            old += [entry for entry in entries if entry.at < now - COOLDOWN_S_MAX]
+        ledger = Ledger()
+        for entry in sorted(old, key=lambda entry: entry.at):
+            ledger = account(ledger, entry)
+        for record in journal.since(now - COOLDOWN_S_MAX, LEDGER_TYPES):
+            ledger = account(ledger, record.entry)
+        self._incidents, self.ledger, self._in_doubt = incidents, ledger, False
 
     def _pinned_policy(self, incident: Incident) -> Policy:
         """The policy version an open incident began with, from memory or from the journal."""
@@ -247,12 +273,8 @@ class Loop:
         return pinned
 
     def _policy_from_journal(self, incident: Incident) -> Policy:
-        for record in self._outside.journal.read(policy_stream(incident.policy)):
-            entry = record.entry
-            if isinstance(entry, e.PolicyLoaded) and entry.policy_hash == incident.policy_hash:
-                main = next(name for name in entry.sources if name.endswith(SUFFIX))
-                return load_policy_sources(entry.sources, main)
-        raise InvariantError(f"incident {incident.id} needs policy {incident.policy_hash}, which the journal lacks")
+        history = [record.entry for record in self._outside.journal.read(policy_stream(incident.policy))]
+        return load_journalled(history, incident.policy_hash)
 
 
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:

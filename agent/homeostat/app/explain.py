@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.model import entries as e
+from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
 
 _TRUTH = {True: "true", False: "false", None: "unknown"}
@@ -78,7 +79,7 @@ def _escalated(entry: e.Escalated) -> tuple[str, list[str]]:
 
 
 def _condition(entry: e.ConditionChanged) -> tuple[str, list[str]]:
-    watch = "verification" if entry.watch.startswith("verify:") else f"'{entry.watch}'"
+    watch = "verification" if entry.watch.startswith(VERIFY_WINDOWS) else f"'{entry.watch}'"
     return f"{watch} became {_TRUTH[entry.truth]}", []
 
 

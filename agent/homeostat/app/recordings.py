@@ -7,11 +7,10 @@ from pathlib import Path
 
 from homeostat.model import entries as e
 from homeostat.model.errors import PolicyError, UsageError
-from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch, Journal
 from homeostat.model.ranking import Ranking
 from homeostat.model.streams import policy_stream
-from homeostat.policy.load import SUFFIX, load_policy_sources
+from homeostat.policy.load import load_journalled
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.recording import read_recordings, write_recording
 
@@ -29,16 +28,8 @@ def record_incident(journal: Journal, incident: str, path: Path) -> None:
     if not isinstance(opened, e.Suspected):
         raise UsageError(f"'{incident}' is no incident's stream")
     of_policy = [record.entry for record in journal.read(policy_stream(opened.policy))]
-    policy = _policy_of(of_policy, opened)
+    policy = load_journalled(of_policy, opened.policy_hash)
     write_recording(records, path, policy.signals, ranking=_ranking_of(of_policy, entries))
-
-
-def _policy_of(of_policy: Sequence[e.Entry], opened: e.Suspected) -> Policy:
-    for entry in of_policy:
-        if isinstance(entry, e.PolicyLoaded) and entry.policy_hash == opened.policy_hash:
-            main = next(name for name in entry.sources if name.endswith(SUFFIX))
-            return load_policy_sources(entry.sources, main)
-    raise UsageError(f"the journal lacks version {opened.policy_hash} of policy '{opened.policy}'")
 
 
 def _ranking_of(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ranking | None:

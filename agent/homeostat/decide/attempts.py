@@ -5,7 +5,7 @@ from __future__ import annotations
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
-from homeostat.model.incident import Attempt
+from homeostat.model.incident import Attempt, verify_window
 from homeostat.model.policy import Do, Verify
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
 
@@ -70,8 +70,9 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     )
     if given_up:
         if attempt.cancel_requested_at is None:
-            turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
-        turn.commands.append(CancelAction(attempt.key, leaf.action))
+            request_cancel(turn, leaf, attempt, EscalationReason.TIMEOUT)
+        else:
+            turn.commands.append(CancelAction(attempt.key, leaf.action))
     elif turn.moment.snapshot.error is not None:
         turn.withhold(attempt.node, Reason.TELEMETRY_BLIND, turn.moment.snapshot.error)
     else:
@@ -88,16 +89,16 @@ def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     """A time-out is not a stop: ask for one, and wait until the actuator confirms it."""
     if attempt.cancel_requested_at is None:
         if turn.now >= attempt.deadline_at:
-            request_cancel(turn, leaf, attempt)
+            request_cancel(turn, leaf, attempt, EscalationReason.TIMEOUT)
         return
     turn.commands.append(CancelAction(attempt.key, leaf.action))
     if turn.now - attempt.cancel_requested_at > CANCEL_GRACE_S and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.CANCEL_UNCONFIRMED, attempt.node, f"'{attempt.key}' may still be running")
 
 
-def request_cancel(turn: Turn, leaf: Do, attempt: Attempt) -> None:
+def request_cancel(turn: Turn, leaf: Do, attempt: Attempt, reason: EscalationReason) -> None:
     """Tell a running action to stop."""
-    turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
+    turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=reason))
     turn.commands.append(CancelAction(attempt.key, leaf.action))
 
 
@@ -115,9 +116,8 @@ def _judge(turn: Turn, leaf: Do, attempt: Attempt, ended_at: float) -> None:
 
 
 def _verdict_of_failed_action(turn: Turn, leaf: Do, attempt: Attempt) -> AttemptVerdict:
-    if attempt.outcome is OutcomeStatus.CANCELLED and attempt.cancel_requested_at is None:
-        return AttemptVerdict.CANCELLED
-    if attempt.started_at is None and attempt.outcome is OutcomeStatus.CANCELLED:
+    not_by_us = attempt.cancel_requested_at is None or attempt.started_at is None
+    if attempt.outcome is OutcomeStatus.CANCELLED and not_by_us:
         return AttemptVerdict.CANCELLED
     well = leaf.verify is not None and turn.truth(leaf.verify.condition) is True
     return AttemptVerdict.SELF_HEALED if well and attempt.held_before is False else AttemptVerdict.INEFFECTIVE
@@ -133,13 +133,18 @@ def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> No
     settled_at = ended_at + verify.settle_s
     if turn.now < settled_at:
         return
-    truth = turn.truth_after(verify.condition, settled_at)
-    held_s = turn.watch(f"verify:{attempt.key}", verify.condition, truth)
-    if truth is True and held_s >= verify.for_s:
+    held_s = turn.watch(verify_window(attempt.key), verify.condition, samples_since=settled_at)
+    if held_s is not None and held_s >= verify.for_s:
         _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
     elif turn.now >= ended_at + verify.within_s:
-        verdict = AttemptVerdict.INCONCLUSIVE if truth is None else AttemptVerdict.INEFFECTIVE
-        _end(turn, attempt, AttemptVerdict.UNKNOWN if attempt.in_doubt else verdict, succeeded=False)
+        _end(turn, attempt, _verdict_of_no_success(turn, attempt), succeeded=False)
+
+
+def _verdict_of_no_success(turn: Turn, attempt: Attempt) -> AttemptVerdict:
+    if attempt.in_doubt:
+        return AttemptVerdict.UNKNOWN
+    known = turn.incident.held[verify_window(attempt.key)].truth is not None
+    return AttemptVerdict.INEFFECTIVE if known else AttemptVerdict.INCONCLUSIVE
 
 
 def _verdict_of_success(attempt: Attempt) -> AttemptVerdict:

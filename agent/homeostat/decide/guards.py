@@ -20,13 +20,13 @@ def blind(turn: Turn) -> str | None:
         return turn.moment.snapshot.error
     if all(value is None for value in turn.values.values()):
         return "no signal of this policy has a fresh value"
-    if at_rest(turn) and turn.truth(turn.policy.trigger.condition) is None:
+    if is_safe_point(turn) and turn.truth(turn.policy.trigger.condition) is None:
         missing = [name for name in turn.policy.trigger.condition.signals if turn.values[name] is None]
         return f"the trigger cannot be evaluated: {', '.join(missing)} unknown"
     return None
 
 
-def at_rest(turn: Turn) -> bool:
+def is_safe_point(turn: Turn) -> bool:
     """Whether nothing is in flight and no step has succeeded yet: a safe point to end the incident.
 
     A plan that has drained traffic has also silenced the errors; from then on only its end is a safe point.

@@ -47,8 +47,8 @@ def success_probability(model: CandidateModel, features: Sequence[float | None],
 
 def rank(
     node: NodeRanking | None, options: Sequence[Option], values: Mapping[str, Value], failed: Sequence[str]
-) -> list[Option]:
-    """Score the eligible options and give all of them, best first, ineligible ones last.
+) -> tuple[list[Option], str | None]:
+    """Score the eligible options; give all of them, best first and ineligible ones last, and the id of the chosen one.
 
     Without a model for the node, or for every eligible option, the written order stands: a half-known order would
     compare numbers with guesses. The first eligible option gets propensity 1; there is no exploration.
@@ -58,9 +58,11 @@ def rank(
         features = feature_values(node.features, values)
         scored = [_scored(option, node.candidates[option.id], features, failed) for option in eligible]
         eligible = sorted(scored, key=lambda option: -(option.index or 0.0))
-    if eligible:
-        eligible[0] = replace(eligible[0], propensity=1.0)
-    return eligible + [option for option in options if not option.eligible]
+    ineligible = [option for option in options if not option.eligible]
+    if not eligible:
+        return ineligible, None
+    eligible[0] = replace(eligible[0], propensity=1.0)
+    return eligible + ineligible, eligible[0].id
 
 
 def _scored(option: Option, model: CandidateModel, features: Sequence[float | None], failed: Sequence[str]) -> Option:

@@ -42,6 +42,17 @@ def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
     return turn.done()
 
 
+def give_up(policy: Policy, incident: Incident, moment: Moment, why: str) -> Step:
+    """Hand an incident to people because no step of it can be decided: a bug, not a state of the world.
+
+    Running actions are told to stop, and nothing more is started.
+    """
+    turn = Turn(policy, incident, moment)
+    _cancel_running(turn, EscalationReason.STEP_FAILED)
+    turn.escalate(EscalationReason.STEP_FAILED, detail=why)
+    return turn.done()
+
+
 def _detect(turn: Turn) -> None:
     """Open an incident when the trigger is true; note, once, when it cannot be evaluated."""
     policy = turn.policy
@@ -71,13 +82,12 @@ def _confirm(turn: Turn) -> None:
     """Wait until the trigger has held for its window; an unknown one restarts the window."""
     turn.observe()
     trigger = turn.policy.trigger
-    truth = turn.truth(trigger.condition)
-    held_s = turn.watch("trigger", trigger.condition, truth)
-    if truth is True:
+    held_s = turn.watch("trigger", trigger.condition)
+    if held_s is not None:
         turn.release("")
         if held_s >= trigger.for_s:
             turn.record(e.Confirmed(at=turn.now))
-    elif truth is False:
+    elif turn.truth(trigger.condition) is False:
         _dismiss(turn, Reason.CONDITION_FALSE)
     else:
         blind_s = turn.withhold("", Reason.TELEMETRY_BLIND, guards.blind(turn) or "")
@@ -99,8 +109,7 @@ def _recover(turn: Turn) -> None:
     if turn.now - turn.incident.opened_at >= turn.policy.timeout_s:
         _time_out(turn)
         return
-    resolved = turn.policy.resolved.condition
-    resolved_s = turn.watch("resolved", resolved, turn.truth(resolved))
+    resolved_s = turn.watch("resolved", turn.policy.resolved.condition)
     if _held_back(turn, resolved_s):
         return
     if turn.incident.phase is not Phase.DECIDING:
@@ -114,7 +123,7 @@ def _recover(turn: Turn) -> None:
         turn.escalate(EscalationReason.PLAN_FAILED)
 
 
-def _held_back(turn: Turn, resolved_s: float) -> bool:
+def _held_back(turn: Turn, resolved_s: float | None) -> bool:
     """Whether the walk must wait: the data are missing, or the system is well or getting well by itself."""
     reason = guards.blind(turn)
     if reason is not None:
@@ -122,7 +131,7 @@ def _held_back(turn: Turn, resolved_s: float) -> bool:
         if blind_s >= turn.policy.unknown_s and not turn.incident.open_attempts():
             turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=reason)
         return True
-    if guards.at_rest(turn) and turn.incident.held["resolved"].truth is True:
+    if resolved_s is not None and guards.is_safe_point(turn):
         if resolved_s >= turn.policy.resolved.for_s:
             _close_recovered(turn)
         else:
@@ -132,10 +141,10 @@ def _held_back(turn: Turn, resolved_s: float) -> bool:
     return False
 
 
-def _await_resolved(turn: Turn, resolved_s: float) -> None:
+def _await_resolved(turn: Turn, resolved_s: float | None) -> None:
     """The plan is through: now the resolved condition must hold for its window, in time."""
     resolved = turn.policy.resolved
-    if turn.incident.held["resolved"].truth is True and resolved_s >= resolved.for_s:
+    if resolved_s is not None and resolved_s >= resolved.for_s:
         _close_recovered(turn)
         return
     ended_at = max((a.verdict_at or 0.0 for a in turn.incident.every_attempt()), default=turn.incident.opened_at)
@@ -149,18 +158,23 @@ def _close_recovered(turn: Turn) -> None:
     turn.record(e.Closed(at=turn.now, result=Result.RECOVERED if healed_by_us else Result.SELF_HEALED))
 
 
-def _time_out(turn: Turn) -> None:
+def _cancel_running(turn: Turn, reason: EscalationReason) -> None:
     for attempt in turn.incident.open_attempts():
         if attempt.in_flight and attempt.cancel_requested_at is None:
-            request_cancel(turn, turn.policy.leaves[attempt.node], attempt)
+            request_cancel(turn, turn.policy.leaves[attempt.node], attempt, reason)
+
+
+def _time_out(turn: Turn) -> None:
+    _cancel_running(turn, EscalationReason.TIMEOUT)
     turn.escalate(EscalationReason.TIMEOUT, detail=f"open for {turn.policy.timeout_s:g} s")
 
 
 def _stand_by(turn: Turn) -> None:
     """People have the incident: start nothing, note how running actions end, and close when all is well."""
     bring_forward(turn)
-    resolved = turn.policy.resolved.condition
-    resolved_s = turn.watch("resolved", resolved, turn.truth(resolved))
-    well = turn.incident.held["resolved"].truth is True and resolved_s >= turn.policy.resolved.for_s
-    if well and not turn.incident.open_attempts():
+    resolved = turn.policy.resolved
+    if turn.truth(resolved.condition) is True:
+        turn.observe()  # so that the window knows when it was last looked at
+    resolved_s = turn.watch("resolved", resolved.condition)
+    if resolved_s is not None and resolved_s >= resolved.for_s and not turn.incident.open_attempts():
         turn.record(e.Closed(at=turn.now, result=Result.ESCALATED))

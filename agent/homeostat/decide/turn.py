@@ -11,7 +11,7 @@ from homeostat.model.commands import Command, Report, Step
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import EscalationReason, Phase, Reason
+from homeostat.model.reasons import EscalationReason, Reason
 from homeostat.model.signals import Condition, Snapshot, Truth, Value
 
 LOOK_GAP_FACTOR = 2.0
@@ -63,7 +63,7 @@ class Turn:
         self.now = moment.now
         self.ledger = moment.ledger
         seen = incident.snapshot
-        self._looked_at = None if seen is None or incident.phase is Phase.ESCALATED else seen.at
+        self._looked_at = None if seen is None else seen.at
         self.values: Mapping[str, Value] = moment.snapshot.values(policy.signals, moment.now)
         self.entries: list[e.Entry] = []
         self.policy_entries: list[e.Entry] = []
@@ -105,17 +105,23 @@ class Turn:
             fresh[name] = self.values[name] if is_fresh else None
         return condition.evaluate(fresh)
 
-    def watch(self, name: str, condition: Condition, truth: Truth) -> float:
-        """Note a watched condition's truth; give how many seconds it has been that without a break.
+    def watch(self, name: str, condition: Condition, samples_since: float | None = None) -> float | None:
+        """Note a watched condition's truth; give how many seconds it has been true without a break, None if it is not.
 
         Nobody knows what it was while nobody looked: after a gap (a suspended agent, a clock that jumped) it counts
         from now.
+
+        Args:
+            name: of the window, in `Incident.held`.
+            condition: what is watched.
+            samples_since: count only samples taken after this; None for all fresh ones.
         """
+        truth = self.truth(condition) if samples_since is None else self.truth_after(condition, samples_since)
         held = self.incident.held.get(name)
         if held is None or held.truth is not truth or self._looked_away(condition):
             self.record(e.ConditionChanged(at=self.now, watch=name, truth=truth))
-            return 0.0
-        return self.now - held.since
+            return 0.0 if truth is True else None
+        return self.now - held.since if truth is True else None
 
     def _looked_away(self, condition: Condition) -> bool:
         """Whether the last look is so long ago that what it saw had long been stale."""

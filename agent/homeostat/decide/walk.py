@@ -188,23 +188,22 @@ def _pick(turn: Turn, node: Try | Choose, picked: tuple[str, ...]) -> str | None
     failed = tuple(child for child in picked if child != NONE_LEFT)
     options = [_option(turn, child, failed) for child in node.children]
     if isinstance(node, Try):
-        options = _first_after(options, failed)
+        options, chosen = _first_after(options, failed)
     else:
         model = turn.moment.ranking.nodes.get(node.id) if turn.moment.ranking else None
-        options = rank(model, options, turn.values, failed)
-    chosen = next((option.id for option in options if option.propensity == 1.0), None)
+        options, chosen = rank(model, options, turn.values, failed)
     _decided(turn, node, "try" if isinstance(node, Try) else "choose", chosen, tuple(options), failed)
     return chosen
 
 
-def _first_after(options: list[e.Option], failed: tuple[str, ...]) -> list[e.Option]:
+def _first_after(options: list[e.Option], failed: tuple[str, ...]) -> tuple[list[e.Option], str | None]:
     """Take the first eligible option after the last one tried: what was passed over stays passed over."""
     position = max((place for place, option in enumerate(options) if option.id in failed), default=-1)
     for place in range(position + 1, len(options)):
         if options[place].eligible:
             options[place] = replace(options[place], propensity=1.0)
-            break
-    return options
+            return options, options[place].id
+    return options, None
 
 
 def _option(turn: Turn, child: Node, tried: tuple[str, ...]) -> e.Option:

@@ -88,7 +88,7 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
 
 def _rows(model: NodeRanking, written: list[str]) -> tuple[CandidateRow, ...]:
     typical: Mapping[str, float] = {feature.signal: feature.median for feature in model.features}
-    ranked = rank(model, [Option(id=candidate, eligible=True) for candidate in written], typical, ())
+    ranked, _ = rank(model, [Option(id=candidate, eligible=True) for candidate in written], typical, ())
     return tuple(_row(place, option, model) for place, option in enumerate(ranked, start=1))
 
 

@@ -69,6 +69,15 @@ class Held:
     since: float
 
 
+VERIFY_WINDOWS = "verify:"
+"""What the names of verifications' windows begin with, in `Incident.held`."""
+
+
+def verify_window(key: str) -> str:
+    """The name of the window in which the attempt under `key` is verified."""
+    return f"{VERIFY_WINDOWS}{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Withheld:
     """Why a node does not go on, and since when."""

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from homeostat.model.signals import Condition, SignalSpec
 
+COOLDOWN_S_MAX = 7 * 86400.0
+"""How far back guards look over incidents; no cooldown may be longer."""
+
 Scalar = str | int | float | bool
 """An argument's value in a step's `with`."""
 

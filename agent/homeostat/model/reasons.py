@@ -14,11 +14,9 @@ class Reason(StrEnum):
     RECOVERING = "recovering"
     COOLDOWN_ACTIVE = "cooldown_active"
     TARGET_LOCKED = "target_locked"
-    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     RETRY_WAIT = "retry_wait"
     MODE_OBSERVE = "mode_observe"
     ALREADY_TRIED = "already_tried"
-    NOT_REACHED = "not_reached"
 
 
 class EscalationReason(StrEnum):
@@ -32,6 +30,7 @@ class EscalationReason(StrEnum):
     TIMEOUT = "timeout"
     OUTCOME_UNKNOWN = "outcome_unknown"
     CANCEL_UNCONFIRMED = "cancel_unconfirmed"
+    STEP_FAILED = "step_failed"
 
 
 class AttemptVerdict(StrEnum):

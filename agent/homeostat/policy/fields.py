@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from homeostat.model.policy import COOLDOWN_S_MAX
 from homeostat.model.signals import Condition, SignalSpec
 from homeostat.policy.condition_parser import CHARACTERS_MAX, parse_condition
 from homeostat.policy.condition_scanner import ConditionFaults
@@ -86,6 +87,13 @@ def _positive_duration(value: object) -> float:
     return seconds
 
 
+def _cooldown(value: object) -> float:
+    seconds = _duration(value)
+    if seconds > COOLDOWN_S_MAX:
+        raise wrong("E113", f"guards look back {COOLDOWN_S_MAX / 86400:g}d over incidents, no longer")
+    return seconds
+
+
 def _condition(value: object, info: ValidationInfo) -> Condition:
     if not isinstance(value, str):
         raise wrong("E112", f"a condition is text, like 'http_5xx > 5%', not {shown(value)}")
@@ -150,6 +158,9 @@ _DURATION_SCHEMA = {
 
 Duration = Annotated[float, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 """Seconds; 0 and up."""
+
+Cooldown = Annotated[float, PlainValidator(_cooldown), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds; as far back as guards look."""
 
 PositiveDuration = Annotated[float, PlainValidator(_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
 """Seconds; more than 0."""

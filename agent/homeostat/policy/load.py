@@ -7,11 +7,12 @@ hash, so that a journal can bring back the very policy an incident was decided b
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from homeostat.model.errors import PolicyError, Position, Problem
+from homeostat.model.entries import Entry, PolicyLoaded
+from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.policy import Escalate, Policy, Steps, Window
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
@@ -75,6 +76,20 @@ def load_policy_sources(sources: Mapping[str, str], main: str) -> Policy:
         PolicyError: every problem found, each with its position.
     """
     return _finished(read_draft(GivenSources(sources), main))
+
+
+def load_journalled(history: Iterable[Entry], policy_hash: str) -> Policy:
+    """Load the version of a policy that its stream in the journal keeps under this hash.
+
+    Raises:
+        UsageError: the stream has no such version.
+        PolicyError: this release no longer understands it.
+    """
+    for entry in history:
+        if isinstance(entry, PolicyLoaded) and entry.policy_hash == policy_hash:
+            main = next(name for name in entry.sources if name.endswith(SUFFIX))
+            return load_policy_sources(entry.sources, main)
+    raise UsageError(f"the journal does not hold version {policy_hash[:12]} of this policy")
 
 
 def load_policies(folder: pathlib.Path) -> tuple[dict[str, Policy], list[Problem]]:

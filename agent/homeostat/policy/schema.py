@@ -15,6 +15,7 @@ from homeostat.model.policy import Effect, Mode
 from homeostat.model.signals import SignalType
 from homeostat.policy.fields import (
     ConditionField,
+    Cooldown,
     Day,
     Duration,
     Name,
@@ -178,7 +179,7 @@ class DoStep(StepFields):
     timeout: PositiveDuration | None = None
     retry: RetryFields | None = None
     verify: VerifyChoice | None = None
-    cooldown: Duration = 0.0
+    cooldown: Cooldown = 0.0
 
 
 class StepsStep(StepFields):

@@ -250,7 +250,7 @@ def _broken(record: StoredRecord, head: Head) -> JournalCorrupt:
         check.fault(f"stream {record.stream}, record {record.seq}: a field is not of its type.")
     return JournalCorrupt(
         f"{' '.join(check.faults)} Nothing may be decided from this journal:"
-        " see `homeostat audit verify`, then restore it from a backup."
+        " see `homeostat doctor`, then restore it from a backup."
     )
 
 

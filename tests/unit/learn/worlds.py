@@ -105,7 +105,7 @@ def learned(node: NodeRanking, written: Sequence[str]) -> Order:
 
     def order(context: dict[str, Value], failed: tuple[str, ...]) -> str:
         options = [Option(id=name, eligible=name not in failed) for name in written]
-        return rank(node, options, context, failed)[0].id
+        return str(rank(node, options, context, failed)[1])
 
     return order
 
@@ -115,7 +115,7 @@ def likeliest(node: NodeRanking, written: Sequence[str]) -> Order:
 
     def order(context: dict[str, Value], failed: tuple[str, ...]) -> str:
         options = [Option(id=name, eligible=name not in failed) for name in written]
-        ranked = [option for option in rank(node, options, context, failed) if option.eligible]
+        ranked = [option for option in rank(node, options, context, failed)[0] if option.eligible]
         return max(ranked, key=lambda option: option.probability or 0.0).id
 
     return order
