@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 # The test workers share the cores; BLAS threads on top of them only slow everything down.
 test: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test check live-tools bench docs-check clean
+.PHONY: demo test check live-tools bench clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/homeostat demo

@@ -170,7 +170,7 @@ class Loop:
         """A step that fails again and again is a bug: its incident goes to people, and the others go on."""
         bug = error if isinstance(error, HomeostatError) else InvariantError(f"{type(error).__name__}: {error}")
         self._outside.observer.failed(f"policy {policy.name}", bug)
-        if incident.phase not in ACTIVE:
+        if incident.phase not in (Phase.CONFIRMING, *ACTIVE):
             return
         self._failures[incident.id] += 1
         if self._failures[incident.id] >= FAILURES_MAX:

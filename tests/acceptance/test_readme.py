@@ -72,7 +72,10 @@ def test_the_demo_prints_what_the_readme_shows(demo: tuple[Path, str]) -> None:
     blocks = shown(README, "text")
     story, table = blocks[0], blocks[1]
     assert story in output
-    assert len(table.splitlines()) == len(output[output.index("== What learning did") :].split("\n\n")[0].splitlines())
+    printed = output[output.index("== What learning did") :].split("\n\n")[0].splitlines()
+    # What the first training leads to may differ in the last digits on another processor; what comes before may not.
+    assert table.splitlines()[:3] == printed[:3]
+    assert [line.split()[:2] for line in table.splitlines()[3:5]] == [line.split()[:2] for line in printed[3:5]]
 
 
 def test_the_demo_tells_the_whole_story(demo: tuple[Path, str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from homeostat.decide.lifecycle import state_diagram
+from homeostat.model.reasons import EscalationReason, Reason
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +38,10 @@ def test_help_imports_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "explain" in result.stdout
+
+
+def test_every_reason_is_tripped_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests/unit").rglob("test_*.py"))
+    for reason in (*Reason, *EscalationReason):
+        name = f"{type(reason).__name__}.{reason.name}"
+        assert name in tests, f"no test trips {name}"

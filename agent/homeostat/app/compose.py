@@ -91,7 +91,8 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
     actuators = load_actuators(state)
     policies = policies_in_use(settings, actuators, mode)
     with ExitStack() as opened:
-        sensor = PrometheusSensor(replace(settings.prometheus, clock_skew_max_s=CLOCK_SKEW_MAX_S))
+        reach = settings.prometheus
+        sensor = PrometheusSensor(replace(reach, clock_skew_max_s=reach.clock_skew_max_s or CLOCK_SKEW_MAX_S))
         opened.callback(sensor.close)
         journal = opened.enter_context(closing(SqliteJournal(settings.journal)))
         registry = CollectorRegistry()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _REQUEST_TIMEOUT_S = 10.0
 _ANSWER_BYTES_MAX = 65_536
+_CALLERS_MAX = 16
 
 
 def agent_token(state: Path) -> str:
@@ -43,8 +44,30 @@ def agent_token(state: Path) -> str:
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    """Serves a few callers at once; a caller too many is hung up on, so that none can use the agent's threads up."""
+
     daemon_threads = True
+    block_on_close = False
     request_queue_size = 16
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._places = threading.BoundedSemaphore(_CALLERS_MAX)
+        super().__init__(*arguments, **named)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a caller that hangs up is no error of the agent's."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -140,9 +163,10 @@ def agent_health(address: str, state: Path) -> str | None:
     status, body = answer
     if status == http.HTTPStatus.OK:
         return None
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+    try:
         return f"the agent is not well: {json.loads(body)['reason']}"
-    return f"what listens on {address} is no agent of this workspace: it answers {status}"
+    except (ValueError, KeyError, TypeError):
+        return f"what listens on {address} is no agent of this workspace: it answers {status}"
 
 
 def _ask(address: str, state: Path, method: str, path: str) -> tuple[int, bytes] | None:

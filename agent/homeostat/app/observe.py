@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -12,27 +12,34 @@ from homeostat.model.errors import HomeostatError
 from homeostat.model.ports import Observer
 from homeostat.model.signals import Snapshot
 
+_FAILURES_KEPT = 256
+"""So many different failures are told once each; after that they are told anew."""
+
 
 class Observers:
-    """Tells several observers; one that fails does not silence the others."""
+    """Tells several observers; one that fails silences neither the others nor the loop."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
 
     def ticked(self, now: float, snapshot: Snapshot, open_incidents: int) -> None:
         """See `model.ports.Observer`."""
-        for observer in self._observers:
-            observer.ticked(now, snapshot, open_incidents)
+        self._each(lambda observer: observer.ticked(now, snapshot, open_incidents))
 
     def appended(self, stream: str, entries: Sequence[e.Entry]) -> None:
         """See `model.ports.Observer`."""
-        for observer in self._observers:
-            observer.appended(stream, entries)
+        self._each(lambda observer: observer.appended(stream, entries))
 
     def failed(self, what: str, error: Exception) -> None:
         """See `model.ports.Observer`."""
+        self._each(lambda observer: observer.failed(what, error))
+
+    def _each(self, tell: Callable[[Observer], None]) -> None:
         for observer in self._observers:
-            observer.failed(what, error)
+            try:
+                tell(observer)
+            except Exception as error:  # noqa: BLE001 - a log or metric must never stop a recovery
+                structlog.get_logger("homeostat").error("observer.failed", error=f"{type(error).__name__}: {error}")
 
 
 class LogObserver:
@@ -64,6 +71,8 @@ class LogObserver:
         """Log a failure when it is new; a loop repeats itself."""
         message = f"{type(error).__name__}: {error}"
         if self._failures.get(what) != message:
+            if len(self._failures) >= _FAILURES_KEPT:
+                self._failures.clear()
             self._failures[what] = message
             disposition = error.disposition if isinstance(error, HomeostatError) else None
             self._log.error("failed", what=what, error=message, disposition=disposition)
@@ -103,6 +112,7 @@ class MetricsObserver:
         )
         self._entries = Counter("homeostat_journal_entries", "Entries made durable.", ["type"], registry=registry)
         self._closed = Counter("homeostat_incidents_closed", "Closed incidents.", ["result"], registry=registry)
+        self._escalated = Counter("homeostat_incidents_escalated", "Handed to people.", ["reason"], registry=registry)
         self._verdicts = Counter("homeostat_attempts", "Attempts by verdict.", ["verdict"], registry=registry)
         self._withheld = Counter("homeostat_withheld", "Non-actions by reason.", ["reason"], registry=registry)
         self._failed = Counter("homeostat_failures", "Errors the loop survived.", ["disposition"], registry=registry)
@@ -122,6 +132,8 @@ class MetricsObserver:
         for entry in entries:
             self._entries.labels(entry.TYPE).inc()
             match entry:
+                case e.Escalated():
+                    self._escalated.labels(entry.reason).inc()
                 case e.Closed():
                     self._closed.labels(entry.result).inc()
                 case e.AttemptEnded():

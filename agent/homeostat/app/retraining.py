@@ -42,7 +42,7 @@ class BackgroundRetrainer:
         self._due_at: float | None = None
         self._worker: threading.Thread | None = None
         self._trained: Trained = {}
-        self._failure: Exception | None = None
+        self._failures: dict[str, Exception] = {}
         self._asked = threading.Event()
 
     def ask(self) -> None:
@@ -66,24 +66,24 @@ class BackgroundRetrainer:
     def _hand_over(self) -> Trained:
         self._worker = None
         trained, self._trained = self._trained, {}
-        if self._failure is not None:
-            self._observer.failed("retraining", self._failure)
-            self._failure = None
+        failures, self._failures = self._failures, {}
+        for policy, error in failures.items():
+            self._observer.failed(f"retraining of {policy}", error)
         return trained
 
     def _train(self, policies: Mapping[str, Policy], now: float) -> None:
-        try:
-            # scikit-learn takes a second to import: here, not when the agent starts.
-            from threadpoolctl import threadpool_limits
+        # scikit-learn takes a second to import: here, not when the agent starts.
+        from threadpoolctl import threadpool_limits
 
-            from homeostat.learn.retrain import retrain
+        from homeostat.learn.retrain import retrain
 
-            with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
-                for policy in policies.values():
+        for policy in policies.values():
+            try:
+                with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
                     retrained = retrain(
                         self._journal, policy, now, "schedule", promote=self._promote, recurrence_s=self._recurrence_s
                     )
-                    if retrained.entries:
-                        self._trained[policy.name] = retrained.entries
-        except Exception as error:  # noqa: BLE001 - it is handed to the observer at the next tick
-            self._failure = error
+                if retrained.entries:
+                    self._trained[policy.name] = retrained.entries
+            except Exception as error:  # noqa: BLE001 - it is handed to the observer at the next tick
+                self._failures[policy.name] = error

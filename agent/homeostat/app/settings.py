@@ -41,7 +41,7 @@ class AgentTable(_Table):
         host, separator, port = listen.rpartition(":")
         if not separator or not port.isdecimal() or int(port) > 65535:
             raise ValueError("must read HOST:PORT, for example 127.0.0.1:9464")
-        if host not in ("127.0.0.1", "localhost", "[::1]"):
+        if host not in ("127.0.0.1", "localhost"):
             raise ValueError(
                 "must be a loopback address: put a proxy that authenticates in front to reach it from outside"
             )

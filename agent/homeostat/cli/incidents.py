@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time  # the command line is a process of its own: it may read the clock
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,6 +112,7 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 
 
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
+    from homeostat.app.clock import SystemClock
     from homeostat.app.compose import journal_to_read
     from homeostat.app.explain import why_nothing
     from homeostat.app.listener import agent_health
@@ -121,6 +121,7 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 
     settings = workspace.settings
+    now = SystemClock().now()
     trouble = agent_health(settings.agent.listen, settings.state)
     with journal_to_read(settings) as journal:
         known = sorted(stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS))
@@ -131,7 +132,7 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
         for name in [policy] if policy else known:
             busy = [incident.id for incident in still_open if incident.policy == name]
             of_agent = _entries(journal, AGENT_STREAM)
-            said = why_nothing(_entries(journal, policy_stream(name)), of_agent, time.time(), trouble)
+            said = why_nothing(_entries(journal, policy_stream(name)), of_agent, now, trouble)
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))

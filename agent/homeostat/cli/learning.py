@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from homeostat.cli.output import Row
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
+    from homeostat.app.settings import Settings
     from homeostat.learn.retrain import Retrained
     from homeostat.model.entries import Entry
     from homeostat.model.policy import Policy
@@ -26,9 +26,11 @@ SHOW_COLUMNS = ("policy", "node", "place", "candidate", "probability", "cost_s",
 @click.argument("policies", nargs=-1)
 @click.option("--incidents", "folder", type=click.Path(path_type=Path), help="Train on recordings, and only show.")
 @click.option("--dry-run", is_flag=True, help="Train and judge, and journal nothing.")
-@click.option("--promote/--no-promote", default=True, help="Whether the gate may let the ranking rule.")
+@click.option("--promote/--no-promote", default=None, help="Whether the gate may let it rule [default: the settings'].")
 @pass_workspace
-def retrain(workspace: Workspace, policies: tuple[str, ...], folder: Path | None, dry_run: bool, promote: bool) -> None:
+def retrain(
+    workspace: Workspace, policies: tuple[str, ...], folder: Path | None, dry_run: bool, promote: bool | None
+) -> None:
     """Train rankings now. POLICIES are names or files [default: all of the workspace].
 
     While an agent runs, it is asked to retrain: the journal has one writer.
@@ -42,27 +44,32 @@ def retrain(workspace: Workspace, policies: tuple[str, ...], folder: Path | None
     named = [compose.policy_named(settings, name) for name in policies] or compose.all_policies(settings)
     if folder is not None:
         for policy in named:
-            _tell(workspace, policy, _retrained(journal_of_recordings(folder), policy, promote=promote))
+            _tell(workspace, policy, _retrained(settings, journal_of_recordings(folder), policy, promote))
     elif dry_run:
         with compose.journal_to_read(settings) as journal:
             for policy in named:
-                _tell(workspace, policy, _retrained(journal, policy, promote=promote))
+                _tell(workspace, policy, _retrained(settings, journal, policy, promote))
     elif ask_agent_to_retrain(settings.agent.listen, settings.state):
+        if policies or promote is not None:
+            click.echo("the running agent retrains all its policies by its own settings; stop it to choose", err=True)
         workspace.output.say("the running agent retrains now; `homeostat rankings history` will show what came of it")
     else:
         with compose.journal_to_write(settings) as journal:
             for policy in named:
-                retrained = _retrained(journal, policy, promote=promote)
+                retrained = _retrained(settings, journal, policy, promote)
                 apply_retrained(journal, retrained)
                 _tell(workspace, policy, retrained, journalled=True)
 
 
-def _retrained(journal: Journal, policy: Policy, *, promote: bool) -> Retrained:
+def _retrained(settings: Settings, journal: Journal, policy: Policy, promote: bool | None) -> Retrained:
     import getpass
 
+    from homeostat.app.clock import SystemClock
     from homeostat.learn.retrain import retrain as train
 
-    return train(journal, policy, round(time.time(), 3), getpass.getuser(), promote=promote)
+    may_rule = settings.learning.promote == "auto" if promote is None else promote
+    recurrence_s = settings.learning.recurrence_s
+    return train(journal, policy, SystemClock().now(), getpass.getuser(), promote=may_rule, recurrence_s=recurrence_s)
 
 
 def _tell(workspace: Workspace, policy: Policy, retrained: Retrained, *, journalled: bool = False) -> None:

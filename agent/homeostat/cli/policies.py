@@ -24,11 +24,12 @@ COLUMNS = ("place", "severity", "code", "message")
 @click.pass_context
 def lint(ctx: click.Context, paths: tuple[Path, ...], strict: bool) -> None:
     """Check policies: PATHS are files or folders [default: the workspace's policies]. Exit code 1 on an error."""
+    from homeostat.app.clock import SystemClock
     from homeostat.policy.lint import lint_all
 
     workspace = ctx.ensure_object(Workspace)
     files = policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),))
-    reports = lint_all(files, today=dt.datetime.now(tz=dt.UTC).date())
+    reports = lint_all(files, today=dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date())
     if workspace.output.is_for_people:
         for report in reports:
             _tell(report)

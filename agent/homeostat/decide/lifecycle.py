@@ -27,7 +27,7 @@ TRANSITIONS: list[dict[str, object]] = [
     {"trigger": "reconcile", "source": _ACTIVE, "dest": Phase.RECONCILING.value},
     {"trigger": "reconsider", "source": _ACTIVE, "dest": Phase.DECIDING.value},
     {"trigger": "recover", "source": Phase.DECIDING.value, "dest": Phase.RECOVERED.value},
-    {"trigger": "escalate", "source": _ACTIVE, "dest": Phase.ESCALATED.value},
+    {"trigger": "escalate", "source": [Phase.CONFIRMING.value, *_ACTIVE], "dest": Phase.ESCALATED.value},
     {
         "trigger": "close",
         "source": [Phase.RECOVERED.value, Phase.ESCALATED.value, Phase.DISMISSED.value],

@@ -147,8 +147,9 @@ class Turn:
     def escalate(self, reason: EscalationReason, node: str | None = None, detail: str = "") -> None:
         """Hand the incident to the people the policy names."""
         people = self.policy.escalate
+        told = ": ".join(filter(None, [people.message, detail]))
         self.record(
-            e.Escalated(at=self.now, reason=reason, to=people.to, severity=people.severity, node=node, detail=detail)
+            e.Escalated(at=self.now, reason=reason, to=people.to, severity=people.severity, node=node, detail=told)
         )
 
     def done(self) -> Step:

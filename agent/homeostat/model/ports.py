@@ -1,6 +1,6 @@
 """The ports: what the loop needs from the outside. Plugin authors read this file.
 
-Built-ins and plugins register under the same entry points: `homeostat.actuators`, `homeostat.sensors`.
+Built-in actuators and plugins register under the same entry points, `homeostat.actuators`.
 Each port has a contract suite in `tests/contract/` that every implementation must pass.
 """
 

@@ -1,6 +1,7 @@
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,35 @@ def test_no_agent_no_token_or_another_agent(served: Served, tmp_path: Path) -> N
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     assert not ask_agent_to_retrain(address, other)
+
+
+def test_callers_that_say_nothing_keep_nobody_else_out_for_good(served: Served) -> None:
+    host, _, port = served.listener.address.rpartition(":")
+    silent = [socket.create_connection((host, int(port)), timeout=5) for _ in range(40)]
+    try:
+        hung_up_on = [connection for connection in silent if _is_closed(connection)]
+        assert len(hung_up_on) >= 40 - 16
+    finally:
+        for connection in silent:
+            connection.close()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert served.get("/healthz", served.token)[0] == 200
+            return
+        except (OSError, http.client.HTTPException):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.5)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_a_taken_port_is_named(served: Served) -> None:

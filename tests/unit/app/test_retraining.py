@@ -93,7 +93,7 @@ def test_a_training_that_fails_is_told_and_tried_again(policy: Policy) -> None:
     trainer.collect(2e9)
     trainer.collect(2e9 + 100.0)
     assert collected(trainer, 2e9 + 101.0) == {}
-    assert noted.failures == ["retraining: the disk is gone"]
+    assert noted.failures == ["retraining of payments-5xx: the disk is gone"]
     trainer.collect(2e9 + 200.0)
     collected(trainer, 2e9 + 201.0)
     assert len(noted.failures) == 2

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from tests.unit.decide.builders import FAILED, OK, Driver, above, attempt_of_each, below, do, policy
 
 from homeostat.decide.projection import account
@@ -346,6 +348,8 @@ def test_a_cooldown_holds_over_incidents() -> None:
     second = Driver(driver.policy, now=driver.now, ledger=driver.ledger)
     second.confirm()
     assert second.names() == ["b"]
+    picked = next(entry for entry in second.entries if isinstance(entry, e.Decided))
+    assert picked.options[0].reason is Reason.COOLDOWN_ACTIVE
     third = Driver(policy(do("a", cooldown_s=1000.0)), now=driver.now, ledger=driver.ledger)
     third.confirm()
     assert third.started == []
@@ -498,6 +502,28 @@ def test_recovery_is_not_taken_for_granted_over_a_gap() -> None:
     assert driver.incident.result is None
     driver.ticks(4)
     assert driver.incident.result is Result.RECOVERED
+
+
+def test_an_escalated_incident_does_not_close_over_a_gap() -> None:
+    driver = Driver(policy(attempt_of_each("a")))
+    driver.confirm()
+    driver.finish(FAILED)
+    driver.tick()
+    driver.tick(errors=0.0)
+    driver.tick(86_400.0)
+    assert driver.incident.result is None, "one look a day proves nothing"
+    driver.ticks(6)
+    assert driver.incident.result is Result.ESCALATED
+
+
+def test_people_get_the_policys_own_words() -> None:
+    driver = Driver(policy(do("a")))
+    driver.policy = replace(driver.policy, escalate=Escalate("policy-escalate", "dba", message="see the runbook"))
+    driver.confirm()
+    driver.finish(FAILED)
+    driver.tick()
+    (told,) = [entry for entry in driver.entries if isinstance(entry, e.Escalated)]
+    assert told.detail == "see the runbook"
 
 
 def test_running_is_reported_once() -> None:

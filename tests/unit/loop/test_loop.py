@@ -14,7 +14,7 @@ from homeostat.model.commands import Command, Done, NeverStarted, Report, Runnin
 from homeostat.model.errors import ActuatorError, JournalWriteError
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch
-from homeostat.model.reasons import OutcomeStatus, Result
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.model.signals import Reading, SignalSpec, Snapshot
 from homeostat.policy.load import load_policy_sources
 from homeostat.record.memory import MemoryJournal
@@ -183,6 +183,49 @@ def test_an_append_in_doubt_is_read_again_and_its_action_starts_once(rig: Rig) -
     assert len(set(rig.executor.started)) == 1
     intents = [r for s in rig.journal.incidents() for r in rig.journal.read(s) if isinstance(r.entry, e.ActionIntended)]
     assert len(intents) == 1
+
+
+def test_an_append_in_doubt_keeps_the_lock_it_may_have_written() -> None:
+    shared = {"target:__svc/a": "target: svc/shared"}
+    rig = Rig(policy_named("a", **shared), policy_named("b", **{"target:__svc/b": "target: svc/shared"}))
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(2)
+    rig.sensor.values["errors_b"] = 10.0
+    rig.journal.liar = True
+    rig.ticks(1)
+    rig.journal.liar = False
+    rig.ticks(6)
+    assert [key.split("/")[1] for key in rig.executor.started] == ["restart"], "two hands on one target"
+    assert rig.loop.ledger.locks.keys() == {"svc/shared"}
+
+
+def test_an_incident_whose_step_fails_again_and_again_goes_to_people(rig: Rig) -> None:
+    def explode(values: object) -> bool:
+        raise ZeroDivisionError(values)
+
+    resolved = rig.policies["a"].resolved
+    condition = replace(resolved.condition, evaluate=explode)
+    rig.loop.use_policies({"a": replace(rig.policies["a"], resolved=replace(resolved, condition=condition))})
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(2)
+    rig.ticks(20)
+    entries = [record.entry for stream in rig.journal.incidents() for record in rig.journal.read(stream)]
+    reasons = [entry.reason for entry in entries if isinstance(entry, e.Escalated)]
+    assert reasons == [EscalationReason.STEP_FAILED]
+    assert rig.executor.started == []
+
+
+def test_a_ranking_that_cannot_be_read_back_does_not_end_the_agent(rig: Rig) -> None:
+    class Retrainer:
+        def collect(self, now: float) -> Mapping[str, Sequence[e.Entry]]:
+            return {"a": [e.RankingPromoted(at=now, version="never trained", actor="test")]}
+
+    outside = replace(rig.loop._outside, retrainer=Retrainer())
+    rig.loop = Loop(outside, rig.policies, "test", seed=1)
+    rig.loop.recover("0")
+    rig.ticks(2)
+    assert "ranking of a: JournalCorrupt" in rig.noted.failures
 
 
 def test_a_restart_goes_on_where_the_journal_ends(rig: Rig) -> None:
