@@ -50,6 +50,8 @@ def test_the_workspace_commands_work_in_the_order_they_are_shown(tmp_path: Path)
             folder = folder / command.removeprefix("cd ")
             continue
         if command == "homeostat run":
+            settings = folder / "homeostat.toml"  # another agent may be running on this machine
+            settings.write_text(settings.read_text().replace("127.0.0.1:9464", "127.0.0.1:0"))
             command = "homeostat run --ticks 1"
         result = run(command, folder)
         assert result.returncode == NO_NETWORK_HERE.get(command, 0), f"{command}\n{result.stdout}\n{result.stderr}"

@@ -78,7 +78,7 @@ def test_a_change_of_any_field_is_found(records: list[StoredRecord], name: str, 
         case _:
             changed = value + 1
     records[place] = records[place]._replace(**{name: changed})
-    with pytest.raises(JournalCorrupt, match=r"Nothing may be decided.*audit verify.*backup"):
+    with pytest.raises(JournalCorrupt, match=r"Nothing may be decided.*homeostat doctor.*backup"):
         list(checked(records))
     check = ChainCheck()
     check.check(raw(position, record) for position, record in enumerate(records, start=1))
