@@ -47,14 +47,21 @@ class Loop:
     """The agent's state between ticks, all of it a fold of the journal.
 
     Args:
+        outside: everything that is not pure.
+        policies: the policies that open new incidents, by name.
+        agent: this process's name, for the journal.
         seed: origin of incident ids and of every random choice; journalled with `agent.started`.
+        observing: decide and journal, and start nothing, also in incidents that an acting agent left open.
     """
 
-    def __init__(self, outside: Outside, policies: Mapping[str, Policy], agent: str, seed: int) -> None:
+    def __init__(
+        self, outside: Outside, policies: Mapping[str, Policy], agent: str, seed: int, *, observing: bool = False
+    ) -> None:
         self._outside = outside
         self._policies = dict(policies)
         self._agent = agent
         self._seed = seed
+        self._observing = observing
         self._incidents: dict[str, Incident] = {}
         self._pinned: dict[str, Policy] = {}
         self._in_doubt = False
@@ -151,7 +158,7 @@ class Loop:
 
     def _turn(self, policy: Policy, incident: Incident, snapshot: Snapshot, now: float) -> None:
         reports = self._reports(policy, incident)
-        moment = Moment(now, snapshot, self.ledger, self._rankings.get(policy.name), reports)
+        moment = Moment(now, snapshot, self.ledger, self._rankings.get(policy.name), reports, self._observing)
         decided = step(policy, incident, moment)
         self._journal(policy, incident, decided)
         self._remember(policy, decided)

@@ -41,17 +41,14 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
     Args:
         settings: of the workspace.
         actuators: what can run actions here, by name.
-        mode: instead of the settings' own. `observe` makes every policy observe; a policy that observes by itself is
-            never made to act.
+        mode: instead of the settings' own.
 
     Raises:
         PolicyError: with every finding.
     """
     policies, problems = load_policies(settings.policies)
-    if (mode or settings.agent.mode) is Mode.OBSERVE:
-        policies = {name: replace(policy, mode=Mode.OBSERVE) for name, policy in policies.items()}
     for policy in policies.values():
-        if policy.mode is not Mode.OBSERVE:
+        if Mode.OBSERVE not in (policy.mode, mode or settings.agent.mode):
             problems += unrunnable(settings, policy, actuators)
         problems += _unwatchable(settings, policy)
     if not policies and not problems:
@@ -109,7 +106,8 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         clock = SystemClock()
         outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
         name = f"{socket.gethostname()}/{os.getpid()}"
-        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS))
+        observing = (mode or settings.agent.mode) is Mode.OBSERVE
+        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS), observing=observing)
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: policies_in_use(settings, actuators, mode))
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)

@@ -38,7 +38,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         for problem in error.problems:
             yield Finding("policies", Level.ERROR, str(problem))
     for policy in policies.values():
-        if policy.mode is Mode.OBSERVE:
+        if Mode.OBSERVE in (policy.mode, settings.agent.mode):
             for problem in unrunnable(settings, policy, actuators):
                 yield Finding("policies", Level.WARNING, f"{problem.message}; it can only observe")
     clock = SystemClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -36,10 +37,8 @@ class Observers:
 
     def _each(self, tell: Callable[[Observer], None]) -> None:
         for observer in self._observers:
-            try:
+            with contextlib.suppress(Exception):  # a log or metric must never stop a recovery, nor can it be logged
                 tell(observer)
-            except Exception as error:  # noqa: BLE001 - a log or metric must never stop a recovery
-                structlog.get_logger("homeostat").error("observer.failed", error=f"{type(error).__name__}: {error}")
 
 
 class LogObserver:

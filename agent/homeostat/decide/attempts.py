@@ -64,7 +64,8 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     Giving up cancels the key first, so that a start still on its way can never have an effect.
     """
     given_up = (
-        turn.incident.phase is Phase.ESCALATED
+        turn.observing
+        or turn.incident.phase is Phase.ESCALATED
         or attempt.cancel_requested_at is not None
         or turn.now - attempt.intended_at > INTENT_AGE_MAX_S
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from homeostat.decide.turn import Turn
 from homeostat.model.incident import Attempt
-from homeostat.model.policy import Do, Effect, Mode, Node
+from homeostat.model.policy import Do, Effect, Node
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason
 
 
@@ -52,7 +52,7 @@ def attempts_exhausted(turn: Turn) -> bool:
 
 def refusal(turn: Turn, leaf: Do) -> tuple[Reason, str] | None:
     """Give the reason why this leaf must not start now but may later; None when it may."""
-    if turn.policy.mode is Mode.OBSERVE:
+    if turn.observing:
         return Reason.MODE_OBSERVE, f"would start {leaf.action.name} on {leaf.target}"
     lock = turn.ledger.locks.get(leaf.target)
     if lock is not None:

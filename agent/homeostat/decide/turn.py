@@ -9,7 +9,7 @@ from homeostat.decide.projection import account, apply
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Report, Step
 from homeostat.model.incident import Incident, Ledger
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Mode, Policy
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import EscalationReason, Reason
 from homeostat.model.signals import Condition, Snapshot, Truth, Value
@@ -28,6 +28,7 @@ class Moment:
         ledger: facts shared over incidents.
         ranking: the promoted ranking of the incident's policy, if there is one.
         reports: what the actuators say of the incident's open attempts, by key.
+        observing: the whole agent only observes, whatever the policy's own mode is.
     """
 
     now: float
@@ -35,6 +36,7 @@ class Moment:
     ledger: Ledger = field(default_factory=Ledger)
     ranking: Ranking | None = None
     reports: Mapping[str, Report] = field(default_factory=dict)
+    observing: bool = False
 
 
 class Turn:
@@ -79,6 +81,11 @@ class Turn:
         """Put an entry into the policy's own stream."""
         self.ledger = account(self.ledger, entry)
         self.policy_entries.append(entry)
+
+    @property
+    def observing(self) -> bool:
+        """Whether nothing may be started, by the agent's mode or by the policy's."""
+        return self.moment.observing or self.policy.mode is Mode.OBSERVE
 
     def observe(self) -> None:
         """Journal the snapshot this step decides from, once."""

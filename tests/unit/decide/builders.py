@@ -122,6 +122,7 @@ class Driver:
     cancelled: list[CancelAction] = field(default_factory=list)
     sampled_before_s: float = 0.0
     error: str | None = None
+    observing: bool = False
     incident: Incident = field(init=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +155,7 @@ class Driver:
         return decided
 
     def moment(self) -> Moment:
-        return Moment(self.now, self.snapshot(), self.ledger, self.ranking, dict(self.reports))
+        return Moment(self.now, self.snapshot(), self.ledger, self.ranking, dict(self.reports), self.observing)
 
     def ticks(self, count: int, **signals: Value) -> None:
         self.signals.update(signals)

@@ -526,6 +526,22 @@ def test_people_get_the_policys_own_words() -> None:
     assert told.detail == "see the runbook"
 
 
+def test_an_observing_agent_starts_nothing_that_an_acting_one_intended() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    key = driver.started[0].key
+    driver.restart()
+    driver.observing = True
+    driver.reports[key] = NeverStarted()
+    driver.tick()
+    assert len(driver.started) == 1
+    assert driver.cancelled[-1].key == key
+    driver.reports[key] = Done(OutcomeStatus.CANCELLED, 0.0)
+    driver.ticks(3)
+    assert len(driver.started) == 1
+    assert reasons(driver)[-1] is Reason.MODE_OBSERVE
+
+
 def test_running_is_reported_once() -> None:
     driver = Driver(policy(do("restart")))
     driver.confirm()

@@ -264,6 +264,19 @@ def test_an_open_incident_keeps_the_policy_version_it_began_with(tmp_path: Path)
     journal.close()
 
 
+def test_an_observing_agent_does_not_act_under_an_older_version_of_a_policy(rig: Rig) -> None:
+    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, observing=True)
+    rig.loop.recover("0")
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(4)
+    rig.policies = {"a": policy_named("a", **{"target:__svc/a": "target: svc/other"}), "b": rig.policies["b"]}
+    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, observing=True)
+    rig.loop.recover("0")
+    rig.ticks(4)
+    assert rig.executor.started == []
+    assert len(rig.loop.incidents) == 1
+
+
 def test_a_policy_that_is_gone_still_ends_its_open_incident(rig: Rig) -> None:
     rig.sensor.values["errors_a"] = 10.0
     rig.ticks(3)
