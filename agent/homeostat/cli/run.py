@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -26,6 +27,7 @@ def run(workspace: Workspace, mode: str | None, dry_run: bool, ticks: int | None
     from homeostat.app.logs import log_to_stderr
     from homeostat.model.policy import Mode
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the agent listens to it: a reload must not end a start
     log_to_stderr(log_format or ("text" if sys.stderr.isatty() else "json"))
     wanted = Mode.OBSERVE if dry_run else Mode(mode) if mode else None
     with compose.agent(workspace.settings, wanted) as agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homeostat.decide import guards
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
@@ -36,8 +37,12 @@ def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         case InDoubt(detail):
             turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
             return
-        case NeverStarted():
+        case NeverStarted() if attempt.started_at is None:
             _start_late_or_never(turn, leaf, attempt)
+            return
+        case NeverStarted():
+            detail = "it was reported running before, and is reported never started now"
+            turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
             return
         case Running(handle) if attempt.started_at is None:
             turn.record(e.ActionStarted(at=turn.now, key=attempt.key, handle=handle))
@@ -68,14 +73,16 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         or turn.incident.phase is Phase.ESCALATED
         or attempt.cancel_requested_at is not None
         or turn.now - attempt.intended_at > INTENT_AGE_MAX_S
+        or turn.truth(turn.policy.resolved.condition) is True
     )
+    blind = guards.blind(turn)
     if given_up:
         if attempt.cancel_requested_at is None:
             request_cancel(turn, leaf, attempt, EscalationReason.TIMEOUT)
         else:
             turn.commands.append(CancelAction(attempt.key, leaf.action))
-    elif turn.moment.snapshot.error is not None:
-        turn.withhold(attempt.node, Reason.TELEMETRY_BLIND, turn.moment.snapshot.error)
+    elif blind is not None:
+        turn.withhold(attempt.node, Reason.TELEMETRY_BLIND, blind)
     else:
         turn.record(e.ActionReconciled(at=turn.now, key=attempt.key))
         turn.commands.append(start_command(leaf, attempt.key))

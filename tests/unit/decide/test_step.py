@@ -542,6 +542,37 @@ def test_an_observing_agent_starts_nothing_that_an_acting_one_intended() -> None
     assert reasons(driver)[-1] is Reason.MODE_OBSERVE
 
 
+def test_a_late_start_needs_data_like_any_other() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    driver.reports[driver.started[0].key] = NeverStarted()
+    driver.tick(errors=None, hint=None, harm=None)
+    assert len(driver.started) == 1
+
+
+def test_a_late_start_is_given_up_when_the_system_is_well() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    key = driver.started[0].key
+    driver.reports[key] = NeverStarted()
+    driver.tick(errors=0.0)
+    assert [command.key for command in driver.cancelled] == [key]
+    driver.reports[key] = Done(OutcomeStatus.CANCELLED, 0.0)
+    driver.ticks(6)
+    assert len(driver.started) == 1
+    assert driver.incident.result is Result.SELF_HEALED
+
+
+def test_an_actuator_that_forgets_what_ran_leaves_it_in_doubt() -> None:
+    driver = Driver(policy(do("restore", effect=Effect.UNSAFE)))
+    driver.confirm()
+    driver.tick()
+    driver.reports[driver.started[0].key] = NeverStarted()
+    driver.ticks(20)
+    assert len(driver.started) == 1
+    assert driver.incident.escalation is EscalationReason.OUTCOME_UNKNOWN
+
+
 def test_running_is_reported_once() -> None:
     driver = Driver(policy(do("restart")))
     driver.confirm()
