@@ -15,7 +15,7 @@ from homeostat.model import entries as e
 from homeostat.model.policy import Choose, Node, Policy, Steps, Try
 from homeostat.model.ports import Journal
 from homeostat.model.reasons import Phase, Result
-from homeostat.model.signals import Snapshot
+from homeostat.model.signals import Reading, Snapshot
 from homeostat.policy.load import load_policy
 from homeostat.record.export import export_journal
 from homeostat.record.memory import MemoryJournal
@@ -150,3 +150,16 @@ def test_a_policy_that_would_do_nothing_does_not_inherit_what_was_done(policy: P
         entries = [record.entry for record in lived.read(stream)]
         if any(isinstance(entry, e.ActionIntended) for entry in entries):
             assert replay(patient, entries).verdict is Verdict.UNKNOWN
+
+
+def test_an_incident_dismissed_for_want_of_data_is_unknown(policy: Policy) -> None:
+    at = 1_700_000_000.0
+    ill = {name: Reading(0.5 if name == "http_5xx" else 1.0, at) for name in policy.signals}
+    recorded = [
+        e.Suspected(at=at, incident="i", policy=policy.name, policy_hash=policy.hash, dedup_key=policy.name, seed=1),
+        e.Observed(at=at, snapshot=Snapshot(at, ill)),
+        *(e.Observed(at=at + n, snapshot=Snapshot(at + n, error="down")) for n in (15.0, 30.0, 60.0, 80.0)),
+    ]
+    replayed = replay(policy, recorded)
+    assert replayed.verdict is Verdict.UNKNOWN
+    assert "data were missing" in replayed.why

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,8 +30,9 @@ def demo(ctx: click.Context, folder: Path | None, rounds: int, each: int, seed: 
     make_workspace(root)
     results = run_demo(load_settings(root / FILE_NAME), click.echo, Scope(rounds, each, seed))
     config = root / FILE_NAME
-    click.echo(f"\nlook around:  homeostat -c {config} incidents")
-    click.echo(f"              homeostat -c {config} explain INCIDENT")
-    click.echo(f"              homeostat -c {config} rankings show")
+    program = os.path.relpath(sys.argv[0]) if sys.argv[0].startswith("/") else sys.argv[0]
+    click.echo(f"\nlook around:  {program} -c {config} incidents")
+    click.echo(f"              {program} -c {config} explain INCIDENT")
+    click.echo(f"              {program} -c {config} rankings show")
     if results[-1].minutes >= results[0].minutes:
         ctx.exit(1)

@@ -45,7 +45,7 @@ def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, li
     rows = [_row(incident) for incident in found if policy in (None, incident.policy)]
     workspace.output.rows(rows[-limit:], COLUMNS)
     if len(rows) > limit:
-        workspace.output.say(f"{len(rows) - limit} older ones not shown; --limit shows more")
+        workspace.output.say(f"{len(rows) - limit} older ones not shown; `incidents list --limit` shows more")
 
 
 def _row(incident: Incident) -> Row:
@@ -134,6 +134,8 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
             of_agent = _entries(journal, AGENT_STREAM)
             said = why_nothing(_entries(journal, policy_stream(name)), of_agent, now, trouble)
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
+            if busy and trouble is not None:
+                reasons.append(trouble)
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))
 

@@ -19,7 +19,7 @@ from homeostat.model.commands import Done, InDoubt, Report, Running, StartAction
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import Phase, Result
+from homeostat.model.reasons import Phase, Reason, Result
 from homeostat.model.signals import Snapshot
 
 SHIFT_MAX_S = 120.0
@@ -185,6 +185,8 @@ class _Replayer:
         duration_s = recorded_at - self.shift_s - self.ticks[0].at
         if incident.phase is Phase.ESCALATED or incident.result is Result.ESCALATED:
             return self._answer(Verdict.ESCALATED, duration_s, str(incident.escalation))
+        if any(isinstance(entry, e.Dismissed) and entry.reason is Reason.TELEMETRY_BLIND for entry in self.entries):
+            return self._unknown("the trigger's data were missing, so nobody can say how it went on")
         if incident.result is Result.DISMISSED and self.attempts:
             return self._unknown("would not have confirmed the incident, and the recording goes on with actions")
         return self._answer(Verdict.RECOVERED, duration_s, str(incident.result))
