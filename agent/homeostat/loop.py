@@ -12,20 +12,25 @@ from dataclasses import dataclass
 
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.lifecycle import ACTIVE
-from homeostat.decide.projection import LEDGER_TYPES, account, fold, promoted_ranking
+from homeostat.decide.projection import LEDGER_TYPES, PAUSE_TYPES, account, fold, promoted_ranking
 from homeostat.decide.step import give_up, step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Command, Report, Step
 from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
+from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
-from homeostat.model.policy import COOLDOWN_S_MAX, Policy
-from homeostat.model.ports import Batch, Clock, Executor, Journal, Observer, Retrainer, Sensor
+from homeostat.model.policy import COOLDOWN_S_MAX, Mode, Policy
+from homeostat.model.ports import Batch, Clock, Executor, Inbox, Journal, Observer, Retrainer, Sensor
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import Phase
-from homeostat.model.signals import SignalSpec, Snapshot
+from homeostat.model.reasons import AnswerRefusal, Phase
+from homeostat.model.signals import SignalSpec, Snapshot, Value
 from homeostat.model.streams import AGENT_STREAM, policy_stream
 from homeostat.policy.load import load_journalled
+
+GUARDS = "guards"
+"""Before the names of the guards' own signals, where a policy's hash stands before its."""
 
 FAILURES_MAX = 3
 """An open incident whose step has failed so often without a success in between is handed to people."""
@@ -41,6 +46,7 @@ class Outside:
     journal: Journal
     observer: Observer
     retrainer: Retrainer | None = None
+    inbox: Inbox | None = None
 
 
 class Loop:
@@ -51,17 +57,29 @@ class Loop:
         policies: the policies that open new incidents, by name.
         agent: this process's name, for the journal.
         seed: origin of incident ids and of every random choice; journalled with `agent.started`.
-        observing: decide and journal, and start nothing, also in incidents that an acting agent left open.
+        mode: how far the agent may go; `observe` starts nothing, also in incidents that an acting agent left open.
+        guards: shared by all policies. people: role -> names of who has it.
     """
 
     def __init__(
-        self, outside: Outside, policies: Mapping[str, Policy], agent: str, seed: int, *, observing: bool = False
+        self,
+        outside: Outside,
+        policies: Mapping[str, Policy],
+        agent: str,
+        seed: int,
+        *,
+        mode: Mode = Mode.AUTO,
+        guards: Guards = NO_GUARDS,
+        people: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._outside = outside
         self._policies = dict(policies)
         self._agent = agent
         self._seed = seed
-        self._observing = observing
+        self._mode = mode
+        self._guards = guards
+        self._people = dict(people or {})
+        self._answers: dict[str, list[Answer]] = {}
         self._incidents: dict[str, Incident] = {}
         self._pinned: dict[str, Policy] = {}
         self._in_doubt = False
@@ -89,17 +107,26 @@ class Loop:
         self._fold_everything(now)
         started = e.AgentStarted(at=now, agent=self._agent, version=version, seed=self._seed)
         self._append([self._batch(AGENT_STREAM, [started])])
-        self.use_policies(self._policies)
+        self.use_policies(self._policies, self._guards)
 
-    def use_policies(self, policies: Mapping[str, Policy]) -> None:
-        """Take these policies for new incidents; open ones keep the version they began with."""
+    def use_policies(self, policies: Mapping[str, Policy], guards: Guards = NO_GUARDS) -> None:
+        """Take these policies for new incidents, and the guards for all; open ones keep the version they began with."""
         now = self._outside.clock.now()
+        if guards.hash != self._guards_hash():
+            self._append([self._batch(AGENT_STREAM, [e.GuardsLoaded(at=now, hash=guards.hash, text=guards.text)])])
+        self._guards = guards
         for policy in policies.values():
             stream = policy_stream(policy.name)
             entries = [record.entry for record in self._outside.journal.read(stream)]
             loaded = [entry.policy_hash for entry in entries if isinstance(entry, e.PolicyLoaded)]
             if not loaded or loaded[-1] != policy.hash:
-                entry = e.PolicyLoaded(at=now, policy=policy.name, policy_hash=policy.hash, sources=policy.sources)
+                entry = e.PolicyLoaded(
+                    at=now,
+                    policy=policy.name,
+                    policy_hash=policy.hash,
+                    sources=policy.sources,
+                    environment=policy.environment,
+                )
                 self._append([self._batch(stream, [entry])])
             self._rankings[policy.name] = promoted_ranking(entries)
         self._policies = dict(policies)
@@ -115,13 +142,16 @@ class Loop:
         now = self._outside.clock.now()
         if self._in_doubt and not self._settled(now):
             return
+        self._take_answers(now)
         work = self._work(now)
-        snapshot = self._read(_specs(policy for policy, _ in work), now)
+        specs = {f"{GUARDS}/{name}": spec for name, spec in self._guards.signals.items()}
+        snapshot = self._read(specs | _specs(policy for policy, _ in work), now)
+        guard_values = _own(snapshot, GUARDS, self._guards.signals).values(self._guards.signals, now)
         for policy, incident in work:
             if self._in_doubt:
                 break  # nobody knows which locks are held: fold the journal before anything else is decided
             try:
-                self._turn(policy, incident, _own(snapshot, policy), now)
+                self._turn(policy, incident, _own(snapshot, policy.hash, policy.signals), guard_values, now)
                 del self._failures[incident.id]
             except JournalError as error:
                 self._outside.observer.failed(f"policy {policy.name}", error)
@@ -156,13 +186,62 @@ class Loop:
         quiet = [policy for policy in self._policies.values() if policy.dedup_key not in self._incidents]
         return work + [(policy, dormant_incident(policy, now, self._seed)) for policy in quiet]
 
-    def _turn(self, policy: Policy, incident: Incident, snapshot: Snapshot, now: float) -> None:
-        reports = self._reports(policy, incident)
-        moment = Moment(now, snapshot, self.ledger, self._rankings.get(policy.name), reports, self._observing)
+    def _turn(
+        self, policy: Policy, incident: Incident, snapshot: Snapshot, guard_values: Mapping[str, Value], now: float
+    ) -> None:
+        answers = self._answers.get(incident.id, [])
+        moment = Moment(
+            now=now,
+            snapshot=snapshot,
+            ledger=self.ledger,
+            ranking=self._rankings.get(policy.name),
+            reports=self._reports(policy, incident),
+            mode=self._mode,
+            guards=self._guards,
+            guard_values=guard_values,
+            answers=answers,
+            people=self._people,
+        )
         decided = step(policy, incident, moment)
         self._journal(policy, incident, decided)
         self._remember(policy, decided)
         self._carry_out(decided.commands)
+        self._settle(answers)
+
+    def _take_answers(self, now: float) -> None:
+        """Collect what people said: pauses are journalled at once, the rest waits for its incident's turn."""
+        inbox = self._outside.inbox
+        self._answers = {}
+        if inbox is None:
+            return
+        about = {incident.id for incident in self.incidents}
+        said: list[e.Entry] = []
+        settled: list[Answer] = []
+        for answer in inbox.collect():
+            if answer.kind in (AnswerKind.PAUSE, AnswerKind.RESUME):
+                kind = e.Paused if answer.kind is AnswerKind.PAUSE else e.Resumed
+                said.append(kind(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+                settled.append(answer)
+            elif answer.incident in about:
+                self._answers.setdefault(str(answer.incident), []).append(answer)
+            else:
+                said.append(_no_such_incident(answer, now))
+                settled.append(answer)
+        if not said:
+            return
+        try:
+            self._append([self._batch(AGENT_STREAM, said)])
+        except JournalError as error:
+            self._in_doubt = True
+            self._outside.observer.failed("inbox", error)
+            return
+        for entry in said:
+            self.ledger = account(self.ledger, entry)
+        self._settle(settled)
+
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        if answers and self._outside.inbox is not None:
+            self._outside.inbox.settle([answer.id for answer in answers])
 
     def _settled(self, now: float) -> bool:
         """After a failed append only the journal knows what was written."""
@@ -194,7 +273,7 @@ class Loop:
         reports: dict[str, Report] = {}
         for attempt in incident.open_attempts():
             if attempt.in_flight:
-                actuator = policy.leaves[attempt.node].action.actuator
+                actuator = policy.leaf(attempt.node).action.actuator
                 report = self._outside.executor.report(attempt.key, actuator)
                 if report is not None:
                     reports[attempt.key] = report
@@ -264,7 +343,9 @@ class Loop:
         ledger = Ledger()
         for entry in sorted(old, key=lambda entry: entry.at):
             ledger = account(ledger, entry)
-        for record in journal.since(now - COOLDOWN_S_MAX, LEDGER_TYPES):
+        for record in journal.since(0.0, PAUSE_TYPES):
+            ledger = account(ledger, record.entry)
+        for record in journal.since(now - COOLDOWN_S_MAX, LEDGER_TYPES - PAUSE_TYPES):
             ledger = account(ledger, record.entry)
         self._incidents, self.ledger, self._in_doubt = incidents, ledger, False
 
@@ -279,6 +360,12 @@ class Loop:
         self._pinned[incident.policy_hash] = pinned
         return pinned
 
+    def _guards_hash(self) -> str:
+        """The hash of the guards last journalled; "" where there never were any."""
+        records = self._outside.journal.since(0.0, {e.GuardsLoaded.TYPE})
+        hashes = [record.entry.hash for record in records if isinstance(record.entry, e.GuardsLoaded)]
+        return hashes[-1] if hashes else ""
+
     def _policy_from_journal(self, incident: Incident) -> Policy:
         history = [record.entry for record in self._outside.journal.read(policy_stream(incident.policy))]
         return load_journalled(history, incident.policy_hash)
@@ -289,8 +376,19 @@ def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:
     return {f"{policy.hash}/{name}": spec for policy in policies for name, spec in policy.signals.items()}
 
 
-def _own(snapshot: Snapshot, policy: Policy) -> Snapshot:
-    """The part of a snapshot that one policy version asked for, under its own names."""
-    keys = {name: f"{policy.hash}/{name}" for name in policy.signals}
+def _no_such_incident(answer: Answer, now: float) -> e.AnswerRefused:
+    return e.AnswerRefused(
+        at=now,
+        answer=answer.id,
+        by=answer.by,
+        reason=AnswerRefusal.NO_SUCH_INCIDENT,
+        node=answer.node,
+        incident=answer.incident,
+    )
+
+
+def _own(snapshot: Snapshot, owner: str, signals: Mapping[str, SignalSpec]) -> Snapshot:
+    """The part of a snapshot that one policy version, or the guards, asked for, under its own names."""
+    keys = {name: f"{owner}/{name}" for name in signals}
     readings = {name: snapshot.readings[key] for name, key in keys.items() if key in snapshot.readings}
     return Snapshot(snapshot.at, readings, snapshot.warnings, snapshot.error)

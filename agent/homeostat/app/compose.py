@@ -106,8 +106,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         clock = SystemClock()
         outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
         name = f"{socket.gethostname()}/{os.getpid()}"
-        observing = (mode or settings.agent.mode) is Mode.OBSERVE
-        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS), observing=observing)
+        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS), mode=mode or settings.agent.mode)
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: policies_in_use(settings, actuators, mode))
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)

@@ -8,7 +8,7 @@ from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
 from homeostat.model.incident import Attempt, verify_window
 from homeostat.model.policy import Do, Verify
-from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase
 
 CANCEL_GRACE_S = 60.0
 """How long an actuator has to confirm that a cancelled action is over, before people are called."""
@@ -20,7 +20,7 @@ INTENT_AGE_MAX_S = 60.0
 def bring_forward(turn: Turn) -> None:
     """Advance every open attempt of the incident as far as this moment allows."""
     for attempt in turn.incident.open_attempts():
-        leaf = turn.policy.leaves[attempt.node]
+        leaf = turn.policy.leaf(attempt.node)
         if attempt.in_flight:
             _follow(turn, leaf, attempt)
         followed = turn.incident.attempts[attempt.node][-1]
@@ -82,7 +82,7 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         else:
             turn.commands.append(CancelAction(attempt.key, leaf.action))
     elif blind is not None:
-        turn.withhold(attempt.node, Reason.TELEMETRY_BLIND, blind)
+        turn.withhold(attempt.node, *blind)
     else:
         turn.record(e.ActionReconciled(at=turn.now, key=attempt.key))
         turn.commands.append(start_command(leaf, attempt.key))
@@ -133,7 +133,7 @@ def _verdict_of_failed_action(turn: Turn, leaf: Do, attempt: Attempt) -> Attempt
 
 def _harmed(turn: Turn, attempt: Attempt) -> bool:
     harm = turn.policy.harm
-    return harm is not None and attempt.harm_before is False and turn.truth(harm) is True
+    return harm is not None and attempt.undoes is None and attempt.harm_before is False and turn.truth(harm) is True
 
 
 def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> None:
@@ -164,5 +164,5 @@ def _verdict_of_success(attempt: Attempt) -> AttemptVerdict:
 def _end(turn: Turn, attempt: Attempt, verdict: AttemptVerdict, *, succeeded: bool) -> None:
     turn.record(e.AttemptEnded(at=turn.now, key=attempt.key, verdict=verdict, succeeded=succeeded))
     stuck = attempt.in_doubt and not succeeded and not attempt.effect.repeatable
-    if stuck and turn.incident.phase is not Phase.ESCALATED:
+    if stuck and attempt.undoes is None and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.OUTCOME_UNKNOWN, attempt.node, f"nobody knows whether '{attempt.key}' ran")

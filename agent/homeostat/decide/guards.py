@@ -1,28 +1,40 @@
-"""Guardrails: what must not be started now, and why. Each refusal is an enum reason that is journalled."""
+"""Guardrails: what must not be started now, and why. Each refusal is an enum reason that is journalled.
+
+Two kinds of refusal: some hold a step back until they pass (a lock, a pause, a maintenance window, a storm), some
+refuse it for good in this incident (a cooldown, a spent budget), since waiting those out in silence would only hide
+that the cure did not hold. Undos pass all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homeostat.decide import shared_guards
 from homeostat.decide.turn import Turn
-from homeostat.model.incident import Attempt
-from homeostat.model.policy import Do, Effect, Node
+from homeostat.model.incident import ALL_POLICIES, Attempt
+from homeostat.model.policy import Do, Effect, Mode, Node, strictest
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason
 
+Refusal = tuple[Reason, str]
+"""Why, as a reason and in words."""
 
-def blind(turn: Turn) -> str | None:
-    """Say in words why nothing can be decided from this snapshot; None when something can.
+
+def blind(turn: Turn) -> Refusal | None:
+    """Say why nothing can be decided from this snapshot; None when something can.
 
     Acting on missing data is the one thing never done: without a source, or without a single known signal, nothing
     starts. Before the plan has changed anything the trigger itself must be known too.
     """
     if turn.moment.snapshot.error is not None:
-        return turn.moment.snapshot.error
+        return Reason.TELEMETRY_BLIND, turn.moment.snapshot.error
     if all(value is None for value in turn.values.values()):
-        return "no signal of this policy has a fresh value"
+        return Reason.TELEMETRY_BLIND, "no signal of this policy has a fresh value"
+    frozen = shared_guards.frozen(turn)
+    if frozen is not None:
+        return Reason.TELEMETRY_FREEZE, frozen
     if is_safe_point(turn) and turn.truth(turn.policy.trigger.condition) is None:
         missing = [name for name in turn.policy.trigger.condition.signals if turn.values[name] is None]
-        return f"the trigger cannot be evaluated: {', '.join(missing)} unknown"
+        return Reason.TELEMETRY_BLIND, f"the trigger cannot be evaluated: {', '.join(missing)} unknown"
     return None
 
 
@@ -31,7 +43,10 @@ def is_safe_point(turn: Turn) -> bool:
 
     A plan that has drained traffic has also silenced the errors; from then on only its end is a safe point.
     """
-    return all(attempt.verdict is not None and not attempt.succeeded for attempt in turn.incident.every_attempt())
+    return all(
+        attempt.verdict is not None and (not attempt.succeeded or attempt.undoes is not None)
+        for attempt in turn.incident.every_attempt()
+    )
 
 
 def cooling_down(turn: Turn, leaf: Do) -> bool:
@@ -43,21 +58,47 @@ def cooling_down(turn: Turn, leaf: Do) -> bool:
 
 
 def attempts_exhausted(turn: Turn) -> bool:
-    """Whether the incident has had as many attempts as its policy allows.
+    """Whether the incident has had as many attempts as its policy allows; undos are not counted.
 
     One whose outcome is in doubt may never have run; what may follow it is bounded by `may_run_again`.
     """
-    return sum(not attempt.in_doubt for attempt in turn.incident.every_attempt()) >= turn.policy.attempts_max
+    counted = (not attempt.in_doubt and attempt.undoes is None for attempt in turn.incident.every_attempt())
+    return sum(counted) >= turn.policy.attempts_max
 
 
-def refusal(turn: Turn, leaf: Do) -> tuple[Reason, str] | None:
+def mode_of(turn: Turn, leaf: Do) -> Mode:
+    """How far the agent may go by itself with this leaf: the strictest of agent, policy and step."""
+    return strictest(turn.moment.mode, turn.policy.mode, leaf.mode)
+
+
+def refusal(turn: Turn, leaf: Do) -> Refusal | None:
     """Give the reason why this leaf must not start now but may later; None when it may."""
-    if turn.observing:
+    if mode_of(turn, leaf) is Mode.OBSERVE:
         return Reason.MODE_OBSERVE, f"would start {leaf.action.name} on {leaf.target}"
+    for scope in (ALL_POLICIES, turn.policy.name):
+        if scope in turn.ledger.paused:
+            return Reason.PAUSED, f"by {turn.ledger.paused[scope]}"
+    held_back = shared_guards.held_back(turn, leaf)
+    return locked(turn, leaf) if held_back is None else held_back
+
+
+def locked(turn: Turn, leaf: Do) -> Refusal | None:
+    """Whether another action may be at work on the leaf's target."""
     lock = turn.ledger.locks.get(leaf.target)
-    if lock is not None:
-        return Reason.TARGET_LOCKED, f"{leaf.target} is held by '{lock.key}'"
-    return None
+    return None if lock is None else (Reason.TARGET_LOCKED, f"{leaf.target} is held by '{lock.key}'")
+
+
+def refused_for_good(turn: Turn, leaf: Do, *, first: bool) -> Refusal | None:
+    """Give the reason why this leaf will not run in this incident; None when it may.
+
+    Args:
+        turn: the step being decided.
+        leaf: what would be started.
+        first: whether it has not run in this incident; its own start must not count against its retry.
+    """
+    if first and cooling_down(turn, leaf):
+        return Reason.COOLDOWN_ACTIVE, f"{leaf.action.name} ran on {leaf.target} less than {leaf.cooldown_s:g} s ago"
+    return shared_guards.spent(turn, leaf)
 
 
 def ineligible(turn: Turn, candidate: Node) -> Reason | None:
@@ -68,8 +109,9 @@ def ineligible(turn: Turn, candidate: Node) -> Reason | None:
             return Reason.SIGNAL_UNKNOWN
         if truth is False:
             return Reason.CONDITION_FALSE
-    if isinstance(candidate, Do) and cooling_down(turn, candidate):
-        return Reason.COOLDOWN_ACTIVE
+    if isinstance(candidate, Do) and candidate.fallback is None and not turn.incident.attempts.get(candidate.id):
+        refused = refused_for_good(turn, candidate, first=True)
+        return None if refused is None else refused[0]
     return None
 
 

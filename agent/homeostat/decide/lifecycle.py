@@ -13,20 +13,25 @@ from transitions import Machine, MachineError
 from homeostat.model.errors import JournalCorrupt
 from homeostat.model.reasons import Phase
 
-ACTIVE = frozenset({Phase.DECIDING, Phase.ACTING, Phase.VERIFYING, Phase.RECONCILING})
+ACTIVE = frozenset({Phase.DECIDING, Phase.AWAITING_APPROVAL, Phase.ACTING, Phase.VERIFYING, Phase.RECONCILING})
 """Phases in which the plan is being carried out."""
 
-_ACTIVE = [phase.value for phase in (Phase.DECIDING, Phase.ACTING, Phase.VERIFYING, Phase.RECONCILING)]
+_ACTIVE = [phase.value for phase in Phase if phase in ACTIVE]
 
 TRANSITIONS: list[dict[str, object]] = [
     {"trigger": "suspect", "source": Phase.DORMANT.value, "dest": Phase.CONFIRMING.value},
     {"trigger": "confirm", "source": Phase.CONFIRMING.value, "dest": Phase.DECIDING.value},
     {"trigger": "dismiss", "source": Phase.CONFIRMING.value, "dest": Phase.DISMISSED.value},
+    {"trigger": "ask", "source": _ACTIVE, "dest": Phase.AWAITING_APPROVAL.value},
     {"trigger": "act", "source": _ACTIVE, "dest": Phase.ACTING.value},
     {"trigger": "verify", "source": _ACTIVE, "dest": Phase.VERIFYING.value},
     {"trigger": "reconcile", "source": _ACTIVE, "dest": Phase.RECONCILING.value},
     {"trigger": "reconsider", "source": _ACTIVE, "dest": Phase.DECIDING.value},
-    {"trigger": "recover", "source": Phase.DECIDING.value, "dest": Phase.RECOVERED.value},
+    {
+        "trigger": "recover",
+        "source": [Phase.DECIDING.value, Phase.AWAITING_APPROVAL.value],
+        "dest": Phase.RECOVERED.value,
+    },
     {"trigger": "escalate", "source": [Phase.CONFIRMING.value, *_ACTIVE], "dest": Phase.ESCALATED.value},
     {
         "trigger": "close",

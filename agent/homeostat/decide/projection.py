@@ -7,24 +7,42 @@ does not say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from homeostat.decide.lifecycle import ACTIVE, advance
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalCorrupt
 from homeostat.model.evolve import evolve
-from homeostat.model.incident import Attempt, Held, Incident, Ledger, Lock, Withheld
+from homeostat.model.guards import WINDOW_S_MAX
+from homeostat.model.incident import (
+    ALL_POLICIES,
+    Attempt,
+    Held,
+    Incident,
+    Ledger,
+    Lock,
+    Opening,
+    Question,
+    Start,
+    WaitState,
+    Withheld,
+)
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import Phase
+from homeostat.model.reasons import Phase, Reason
 
 NONE_LEFT = ""
 """The pick that ends a `try` or `choose`: no candidate was left."""
+
+FACTS_MAX = 5000
+"""Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
 
 _PHASE_TRIGGER = {
     Phase.ACTING: "act",
     Phase.VERIFYING: "verify",
     Phase.RECONCILING: "reconcile",
     Phase.DECIDING: "reconsider",
+    Phase.AWAITING_APPROVAL: "ask",
 }
 
 K = TypeVar("K")
@@ -113,7 +131,7 @@ def _condition_changed(incident: Incident, entry: e.ConditionChanged) -> Inciden
 
 def _decided(incident: Incident, entry: e.Decided) -> Incident:
     key = pick_key(entry.kind, entry.node)
-    if entry.kind in ("try", "choose"):
+    if entry.kind in ("try", "choose", "dag"):
         picked = (*incident.picks.get(key, ()), NONE_LEFT if entry.chosen is None else entry.chosen)
     else:
         picked = () if entry.chosen is None else (entry.chosen,)
@@ -151,6 +169,7 @@ def _intended(incident: Incident, entry: e.ActionIntended) -> Incident:
         deadline_at=entry.deadline_at,
         held_before=entry.held_before,
         harm_before=entry.harm_before,
+        undoes=entry.undoes,
     )
     if entry.number != len(before) + 1:
         raise JournalCorrupt(f"attempt {entry.number} of '{entry.node}' follows attempt {len(before)}")
@@ -180,6 +199,8 @@ def _at_work(incident: Incident) -> Incident:
             break
         if attempt.verifying and phase is not Phase.RECONCILING:
             phase = Phase.RECONCILING if attempt.in_doubt else Phase.VERIFYING
+    if phase is Phase.DECIDING and any(question.granted is None for question in incident.questions.values()):
+        phase = Phase.AWAITING_APPROVAL
     if phase is incident.phase:
         return incident
     return evolve(incident, phase=advance(incident.phase, _PHASE_TRIGGER[phase]))
@@ -209,6 +230,54 @@ def _verdict(incident: Incident, entry: e.AttemptEnded) -> Incident:
     return _change(incident, entry.key, verdict=entry.verdict, verdict_at=entry.at, succeeded=entry.succeeded)
 
 
+def _waiting(incident: Incident, entry: e.WaitStarted) -> Incident:
+    return evolve(incident, seq=incident.seq + 1, waits=_with(incident.waits, entry.node, WaitState(entry.at)))
+
+
+def _waited(incident: Incident, entry: e.WaitEnded) -> Incident:
+    begun = incident.waits.get(entry.node)
+    if begun is None or begun.ended_at is not None:
+        raise JournalCorrupt(f"the wait '{entry.node}' ends without having begun")
+    ended = WaitState(begun.started_at, entry.at, entry.succeeded)
+    return evolve(incident, seq=incident.seq + 1, waits=_with(incident.waits, entry.node, ended))
+
+
+def _asked(incident: Incident, entry: e.ApprovalRequested) -> Incident:
+    question = Question(entry.approvers, entry.requester, entry.expires_at)
+    questions = _with(incident.questions, entry.node, question)
+    withheld = _with(incident.withheld, entry.node, Withheld(Reason.APPROVAL_PENDING, entry.at))
+    return _at_work(evolve(incident, seq=incident.seq + 1, questions=questions, withheld=withheld))
+
+
+def _settle_question(incident: Incident, node: str, **changes: Any) -> Incident:
+    question = incident.questions.get(node)
+    if question is None:
+        raise JournalCorrupt(f"nobody was asked about '{node}'")
+    questions = _with(incident.questions, node, replace(question, **changes))
+    withheld = _without(incident.withheld, node)
+    return _at_work(evolve(incident, seq=incident.seq + 1, questions=questions, withheld=withheld))
+
+
+def _granted(incident: Incident, entry: e.ApprovalGranted) -> Incident:
+    return _settle_question(incident, entry.node, granted=True, answer=entry.answer, expires_at=entry.expires_at)
+
+
+def _denied(incident: Incident, entry: e.ApprovalDenied) -> Incident:
+    return _settle_question(incident, entry.node, granted=False, answer=entry.answer)
+
+
+def _expired(incident: Incident, entry: e.ApprovalExpired) -> Incident:
+    return _settle_question(incident, entry.node, granted=False)
+
+
+def _requested(incident: Incident, entry: e.StepRequested) -> Incident:
+    return evolve(incident, seq=incident.seq + 1, requests=_with(incident.requests, entry.node, entry.by))
+
+
+def _nothing_changed(incident: Incident, _: e.AnswerRefused) -> Incident:
+    return evolve(incident, seq=incident.seq + 1)
+
+
 _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.Suspected: _suspected,
     e.Confirmed: _confirmed,
@@ -227,6 +296,14 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.ActionInDoubt: _in_doubt,
     e.ActionReconciled: _reconciled,
     e.AttemptEnded: _verdict,
+    e.WaitStarted: _waiting,
+    e.WaitEnded: _waited,
+    e.ApprovalRequested: _asked,
+    e.ApprovalGranted: _granted,
+    e.ApprovalDenied: _denied,
+    e.ApprovalExpired: _expired,
+    e.StepRequested: _requested,
+    e.AnswerRefused: _nothing_changed,
 }
 
 
@@ -237,11 +314,43 @@ def account(ledger: Ledger, entry: e.Entry) -> Ledger:
 
 
 def _lock(ledger: Ledger, entry: e.ActionIntended) -> Ledger:
+    locks = _with(ledger.locks, entry.target, Lock(entry.incident, entry.key))
+    if entry.undoes is not None:
+        return evolve(ledger, locks=locks)
+    start = Start(entry.at, entry.incident, entry.policy, entry.action, entry.target)
     return evolve(
         ledger,
-        locks=_with(ledger.locks, entry.target, Lock(entry.incident, entry.key)),
+        locks=locks,
         last_start=_with(ledger.last_start, (entry.action, entry.target), entry.at),
+        starts=_remembered(ledger.starts, start),
     )
+
+
+def _open(ledger: Ledger, entry: e.Suspected) -> Ledger:
+    opening = Opening(entry.at, entry.incident, entry.policy)
+    return evolve(ledger, openings=_remembered(ledger.openings, opening))
+
+
+R = TypeVar("R", Start, Opening)
+
+
+def _remembered(facts: tuple[R, ...], fact: R) -> tuple[R, ...]:
+    """Add a fact; forget those that no guard looks back to, and at most as many as memory allows."""
+    oldest = fact.at - WINDOW_S_MAX
+    if len(facts) >= FACTS_MAX or (facts and facts[0].at < oldest):
+        facts = tuple(known for known in facts[1 - FACTS_MAX :] if known.at >= oldest)
+    return (*facts, fact)
+
+
+def _pause(ledger: Ledger, entry: e.Paused) -> Ledger:
+    key = ALL_POLICIES if entry.policy is None else entry.policy
+    return evolve(ledger, paused=_with(ledger.paused, key, entry.by))
+
+
+def _resume(ledger: Ledger, entry: e.Resumed) -> Ledger:
+    if entry.policy is None:
+        return evolve(ledger, paused={})
+    return evolve(ledger, paused=_without(ledger.paused, entry.policy))
 
 
 def _unlock(ledger: Ledger, entry: e.AttemptEnded) -> Ledger:
@@ -263,10 +372,16 @@ _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
     e.ActionIntended: _lock,
     e.AttemptEnded: _unlock,
     e.DecisionWithheld: _note_blindness,
+    e.Suspected: _open,
+    e.Paused: _pause,
+    e.Resumed: _resume,
 }
 
 LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
 """Types of entries that `account` takes note of."""
+
+PAUSE_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
+"""Those of them that hold however long ago they were written."""
 
 
 def promoted_ranking(entries: Iterable[e.Entry]) -> Ranking | None:

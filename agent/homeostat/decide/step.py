@@ -7,11 +7,13 @@ says, and gives entries to be made durable and commands to be carried out after 
 
 from __future__ import annotations
 
-from homeostat.decide import guards
+from homeostat.decide import approvals, guards
 from homeostat.decide.attempts import bring_forward, request_cancel
+from homeostat.decide.leaf import take_back_failures
 from homeostat.decide.lifecycle import ACTIVE
+from homeostat.decide.status import Status
 from homeostat.decide.turn import Moment, Turn
-from homeostat.decide.walk import Status, walk
+from homeostat.decide.walk import walk
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.incident import Incident
@@ -35,6 +37,7 @@ def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
         _detect(turn)
     if turn.incident.phase is Phase.CONFIRMING:
         _confirm(turn)
+    approvals.take_answers(turn)
     if turn.incident.phase in ACTIVE:
         _recover(turn)
     elif turn.incident.phase is Phase.ESCALATED:
@@ -59,9 +62,9 @@ def _detect(turn: Turn) -> None:
     truth = turn.truth(policy.trigger.condition)
     was_blind = policy.name in turn.ledger.blind
     if truth is None and not was_blind:
-        detail = guards.blind(turn) or "the trigger cannot be evaluated"
+        reason, detail = guards.blind(turn) or (Reason.TELEMETRY_BLIND, "the trigger cannot be evaluated")
         turn.record_for_policy(
-            e.DecisionWithheld(at=turn.now, node="", reason=Reason.TELEMETRY_BLIND, detail=detail, policy=policy.name)
+            e.DecisionWithheld(at=turn.now, node="", reason=reason, detail=detail, policy=policy.name)
         )
     elif truth is not None and was_blind:
         turn.record_for_policy(e.DecisionWithheld(at=turn.now, node="", reason=None, policy=policy.name))
@@ -90,7 +93,7 @@ def _confirm(turn: Turn) -> None:
     elif turn.truth(trigger.condition) is False:
         _dismiss(turn, Reason.CONDITION_FALSE)
     else:
-        blind_s = turn.withhold("", Reason.TELEMETRY_BLIND, guards.blind(turn) or "")
+        blind_s = turn.withhold("", *(guards.blind(turn) or (Reason.TELEMETRY_BLIND, "")))
         if blind_s >= turn.policy.unknown_s:
             _dismiss(turn, Reason.TELEMETRY_BLIND)
 
@@ -112,7 +115,7 @@ def _recover(turn: Turn) -> None:
     resolved_s = turn.watch("resolved", turn.policy.resolved.condition)
     if _held_back(turn, resolved_s):
         return
-    if turn.incident.phase is not Phase.DECIDING:
+    if not turn.policy.parallel and turn.incident.phase not in (Phase.DECIDING, Phase.AWAITING_APPROVAL):
         return  # one attempt at a time: while it runs or is being verified, the tree has nothing to say
     status = walk(turn, turn.policy.root)
     if turn.incident.phase not in ACTIVE:
@@ -125,11 +128,12 @@ def _recover(turn: Turn) -> None:
 
 def _held_back(turn: Turn, resolved_s: float | None) -> bool:
     """Whether the walk must wait: the data are missing, or the system is well or getting well by itself."""
-    reason = guards.blind(turn)
-    if reason is not None:
-        blind_s = turn.withhold("", Reason.TELEMETRY_BLIND, reason)
+    blind = guards.blind(turn)
+    if blind is not None:
+        blind_s = turn.withhold("", *blind)
+        take_back_failures(turn)
         if blind_s >= turn.policy.unknown_s and not turn.incident.open_attempts():
-            turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=reason)
+            turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=blind[1])
         return True
     if resolved_s is not None and guards.is_safe_point(turn):
         if resolved_s >= turn.policy.resolved.for_s:
@@ -147,13 +151,15 @@ def _await_resolved(turn: Turn, resolved_s: float | None) -> None:
     if resolved_s is not None and resolved_s >= resolved.for_s:
         _close_recovered(turn)
         return
-    ended_at = max((a.verdict_at or 0.0 for a in turn.incident.every_attempt()), default=turn.incident.opened_at)
+    ends = [attempt.verdict_at or 0.0 for attempt in turn.incident.every_attempt()]
+    ends += [wait.ended_at or 0.0 for wait in turn.incident.waits.values()]
+    ended_at = max(ends, default=turn.incident.opened_at)
     if resolved.within_s is not None and turn.now - ended_at >= resolved.within_s:
         turn.escalate(EscalationReason.NOT_RESOLVED, detail=resolved.condition.text)
 
 
 def _close_recovered(turn: Turn) -> None:
-    healed_by_us = any(attempt.succeeded for attempt in turn.incident.every_attempt())
+    healed_by_us = any(attempt.succeeded and attempt.undoes is None for attempt in turn.incident.every_attempt())
     turn.record(e.Recovered(at=turn.now))
     turn.record(e.Closed(at=turn.now, result=Result.RECOVERED if healed_by_us else Result.SELF_HEALED))
 
@@ -161,7 +167,7 @@ def _close_recovered(turn: Turn) -> None:
 def _cancel_running(turn: Turn, reason: EscalationReason) -> None:
     for attempt in turn.incident.open_attempts():
         if attempt.in_flight and attempt.cancel_requested_at is None:
-            request_cancel(turn, turn.policy.leaves[attempt.node], attempt, reason)
+            request_cancel(turn, turn.policy.leaf(attempt.node), attempt, reason)
 
 
 def _time_out(turn: Turn) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.decide.projection import account, apply
 from homeostat.model import entries as e
+from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Report, Step
+from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.ranking import Ranking
@@ -28,7 +30,10 @@ class Moment:
         ledger: facts shared over incidents.
         ranking: the promoted ranking of the incident's policy, if there is one.
         reports: what the actuators say of the incident's open attempts, by key.
-        observing: the whole agent only observes, whatever the policy's own mode is.
+        mode: how far the whole agent may go, whatever policies and steps allow.
+        guards: shared by all policies. guard_values: what their own signals say.
+        answers: what people have said about this incident since the last step.
+        people: role -> names of who has it.
     """
 
     now: float
@@ -36,18 +41,26 @@ class Moment:
     ledger: Ledger = field(default_factory=Ledger)
     ranking: Ranking | None = None
     reports: Mapping[str, Report] = field(default_factory=dict)
-    observing: bool = False
+    mode: Mode = Mode.AUTO
+    guards: Guards = NO_GUARDS
+    guard_values: Mapping[str, Value] = field(default_factory=dict)
+    answers: Sequence[Answer] = ()
+    people: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Turn:
     """Collects the entries and commands of one step, folding each entry in as it is recorded.
 
     So every later line of the same step sees the state the journal will show.
+
+    Attributes:
+        draining: a sibling in a `dag` has failed: what runs is brought to its end, and nothing new is begun.
     """
 
     __slots__ = (
         "_looked_at",
         "commands",
+        "draining",
         "entries",
         "incident",
         "ledger",
@@ -67,6 +80,7 @@ class Turn:
         seen = incident.snapshot
         self._looked_at = None if seen is None else seen.at
         self.values: Mapping[str, Value] = moment.snapshot.values(policy.signals, moment.now)
+        self.draining = False
         self.entries: list[e.Entry] = []
         self.policy_entries: list[e.Entry] = []
         self.commands: list[Command] = []
@@ -85,7 +99,7 @@ class Turn:
     @property
     def observing(self) -> bool:
         """Whether nothing may be started, by the agent's mode or by the policy's."""
-        return self.moment.observing or self.policy.mode is Mode.OBSERVE
+        return Mode.OBSERVE in (self.moment.mode, self.policy.mode)
 
     def observe(self) -> None:
         """Journal the snapshot this step decides from, once."""

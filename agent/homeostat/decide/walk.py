@@ -7,28 +7,20 @@ decision once latched is not read again, so a condition that flips never drops r
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 from msgspec.structs import replace
 
 from homeostat.decide import guards
-from homeostat.decide.attempts import start_command
+from homeostat.decide.leaf import walk_leaf
 from homeostat.decide.projection import NONE_LEFT, pick_key
 from homeostat.decide.ranking import rank
+from homeostat.decide.status import Status
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
-from homeostat.model.policy import Choose, Decide, Do, Escalate, Node, Steps, Try
+from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Steps, Try, Wait
 from homeostat.model.reasons import EscalationReason, Phase, Reason
 from homeostat.model.signals import Condition
-
-
-class Status(Enum):
-    """What a node has come to. RUNNING: still at work, waiting, or handed to people."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 def walk(turn: Turn, node: Node) -> Status:
@@ -39,7 +31,15 @@ def walk(turn: Turn, node: Node) -> Status:
             return Status.RUNNING
         if not passed:
             return Status.SUCCEEDED
-    return _CARRY_OUT[type(node)](turn, node)
+    return _carry_out(turn, node)
+
+
+def _carry_out(turn: Turn, node: Node) -> Status:
+    """Bring a node forward whose `if` has been read; its fallback where it has failed for good."""
+    status = _CARRY_OUT[type(node)](turn, node)
+    if status is Status.FAILED and not isinstance(node, Escalate) and node.fallback is not None:
+        return walk(turn, node.fallback) if turn.incident.phase is not Phase.ESCALATED else Status.RUNNING
+    return status
 
 
 def _passed(turn: Turn, node: Node, condition: Condition) -> bool | None:
@@ -47,6 +47,8 @@ def _passed(turn: Turn, node: Node, condition: Condition) -> bool | None:
     latched = turn.incident.picks.get(pick_key("if", node.id))
     if latched is not None:
         return bool(latched)
+    if turn.draining:
+        return True
     truth = turn.truth(condition)
     if truth is None:
         _wait_for_signals(turn, node.id, condition)
@@ -82,66 +84,6 @@ def _decided(
     )
 
 
-def _do(turn: Turn, leaf: Do) -> Status:
-    attempts = turn.incident.attempts.get(leaf.id)
-    if not attempts:
-        return _start(turn, leaf, 1)
-    last = attempts[-1]
-    if last.verdict_at is None:
-        return Status.RUNNING
-    if last.succeeded:
-        return Status.SUCCEEDED
-    if not guards.may_run_again(leaf, attempts):
-        return Status.FAILED
-    if turn.now < last.verdict_at + leaf.retry.wait_s:
-        turn.withhold(leaf.id, Reason.RETRY_WAIT)
-        return Status.RUNNING
-    return _start(turn, leaf, len(attempts) + 1)
-
-
-def _start(turn: Turn, leaf: Do, number: int) -> Status:
-    """Write the intent and ask for the start, unless a guard says no."""
-    if guards.attempts_exhausted(turn):
-        turn.escalate(EscalationReason.ATTEMPTS_EXHAUSTED, leaf.id, f"attempts_max is {turn.policy.attempts_max}")
-        return Status.RUNNING
-    if number == 1 and _refused_for_good(turn, leaf):
-        return Status.FAILED
-    refusal = guards.refusal(turn, leaf)
-    if refusal is not None:
-        turn.withhold(leaf.id, *refusal)
-        return Status.RUNNING
-    harm = turn.policy.harm
-    key = f"{turn.incident.id}/{leaf.id}/{number}"
-    turn.record(
-        e.ActionIntended(
-            at=turn.now,
-            incident=turn.incident.id,
-            key=key,
-            node=leaf.id,
-            action=leaf.action.name,
-            target=leaf.target,
-            arguments=leaf.arguments,
-            effect=leaf.effect,
-            number=number,
-            deadline_at=turn.now + leaf.timeout_s,
-            held_before=turn.truth(leaf.verify.condition) if leaf.verify else None,
-            harm_before=turn.truth(harm) if harm else None,
-        )
-    )
-    turn.commands.append(start_command(leaf, key))
-    return Status.RUNNING
-
-
-def _refused_for_good(turn: Turn, leaf: Do) -> bool:
-    """Latch a cooldown's refusal: waiting it out in silence would only hide that the last cure did not hold."""
-    if turn.incident.picks.get(pick_key("guard", leaf.id)) is not None:
-        return True
-    if not guards.cooling_down(turn, leaf):
-        return False
-    _decided(turn, leaf, "guard", None, (e.Option(id=leaf.id, eligible=False, reason=Reason.COOLDOWN_ACTIVE),))
-    return True
-
-
 def _steps(turn: Turn, node: Steps) -> Status:
     for child in node.children:
         status = walk(turn, child)
@@ -155,9 +97,11 @@ def _until_one_succeeds(turn: Turn, node: Try | Choose) -> Status:
     if picked:
         if picked[-1] == NONE_LEFT:
             return Status.FAILED
-        status = _carry_out_child(turn, _child(node, picked[-1]))
+        status = _carry_out(turn, _child(node, picked[-1]))
         if status is not Status.FAILED:
             return status
+    if turn.draining or turn.incident.phase is Phase.ESCALATED:
+        return Status.FAILED
     chosen = _pick(turn, node, picked)
     return _carry_out_pick(turn, node, chosen)
 
@@ -167,16 +111,11 @@ def _carry_out_pick(turn: Turn, node: Try | Choose, chosen: str | None) -> Statu
     for _ in node.children:
         if chosen is None:
             return Status.FAILED
-        status = _carry_out_child(turn, _child(node, chosen))
+        status = _carry_out(turn, _child(node, chosen))
         if status is not Status.FAILED or turn.incident.phase is Phase.ESCALATED:
             return status
         chosen = _pick(turn, node, turn.incident.picks[node.id])
     return Status.FAILED
-
-
-def _carry_out_child(turn: Turn, child: Node) -> Status:
-    """Bring a picked child forward; its `if` was read when it was picked."""
-    return _CARRY_OUT[type(child)](turn, child)
 
 
 def _child(node: Try | Choose, child_id: str) -> Node:
@@ -216,6 +155,8 @@ def _option(turn: Turn, child: Node, tried: tuple[str, ...]) -> e.Option:
 
 def _decide(turn: Turn, node: Decide) -> Status:
     picked = turn.incident.picks.get(node.id)
+    if picked is None and turn.draining:
+        return Status.FAILED
     if picked is None:
         picked = _branch(turn, node)
         if picked is None:
@@ -244,7 +185,85 @@ def _branch(turn: Turn, node: Decide) -> tuple[str, ...] | None:
     return () if chosen is None else (chosen,)
 
 
+def _wait(turn: Turn, node: Wait) -> Status:
+    """Let time pass, or wait until a condition has held; how it ended is latched."""
+    begun = turn.incident.waits.get(node.id)
+    if begun is not None and begun.succeeded is not None:
+        return Status.SUCCEEDED if begun.succeeded else Status.FAILED
+    if turn.draining:
+        return Status.FAILED
+    if begun is None:
+        turn.record(e.WaitStarted(at=turn.now, node=node.id))
+        begun = turn.incident.waits[node.id]
+    waited_s = turn.now - begun.started_at
+    if node.until is None:
+        over, in_vain = waited_s >= node.for_s, False
+    else:
+        held_s = turn.watch(f"wait:{node.id}", node.until)
+        over = held_s is not None and held_s >= node.for_s
+        in_vain = not over and waited_s >= node.within_s
+    if not over and not in_vain:
+        return Status.RUNNING
+    turn.record(e.WaitEnded(at=turn.now, node=node.id, succeeded=over))
+    return Status.SUCCEEDED if over else Status.FAILED
+
+
+def _dag(turn: Turn, node: Dag) -> Status:
+    """Bring every child forward that has begun, then begin those that are ready."""
+    begun = turn.incident.picks.get(node.id, ())
+    statuses = {child.id: walk(turn, child) for child in node.children if child.id in begun}
+    if turn.incident.phase is Phase.ESCALATED:
+        return Status.RUNNING
+    if Status.FAILED not in statuses.values() and not turn.draining:
+        _begin_ready(turn, node, statuses)
+    if Status.FAILED in statuses.values() or turn.draining:
+        return _drain(turn, node, statuses)
+    done = len(statuses) == len(node.children) and all(status is Status.SUCCEEDED for status in statuses.values())
+    return Status.SUCCEEDED if done else Status.RUNNING
+
+
+def _begin_ready(turn: Turn, node: Dag, statuses: dict[str, Status]) -> None:
+    """Begin children whose needs are met, the longest remaining chain first, until one fails or the limit is reached.
+
+    A child that is over at once (passed over, say) may make others ready within the same step.
+    """
+    limit = len(node.children) if node.concurrency_max is None else node.concurrency_max
+    while True:
+        ready = [child for child in node.children if child.id not in statuses and _is_ready(node, child, statuses)]
+        ready.sort(key=lambda child: -node.remaining_s.get(child.id, 0.0))
+        some_ended = False
+        for child in ready:
+            if sum(status is Status.RUNNING for status in statuses.values()) >= limit:
+                return
+            option = e.Option(id=child.id, eligible=True, propensity=1.0)
+            turn.record(e.Decided(at=turn.now, node=node.id, kind="dag", chosen=child.id, options=(option,)))
+            statuses[child.id] = walk(turn, child)
+            if statuses[child.id] is Status.FAILED or turn.incident.phase is Phase.ESCALATED:
+                return
+            some_ended = some_ended or statuses[child.id] is Status.SUCCEEDED
+        if not some_ended:
+            return
+
+
+def _is_ready(node: Dag, child: Node, statuses: dict[str, Status]) -> bool:
+    return all(statuses.get(need) is Status.SUCCEEDED for need in node.needs.get(child.id, ()))
+
+
+def _drain(turn: Turn, node: Dag, statuses: dict[str, Status]) -> Status:
+    """One child has failed: what runs is finished, undos included, and nothing new begins."""
+    outer, turn.draining = turn.draining, True
+    try:
+        for child in node.children:
+            if statuses.get(child.id) is Status.RUNNING:
+                statuses[child.id] = walk(turn, child)
+    finally:
+        turn.draining = outer
+    return Status.RUNNING if Status.RUNNING in statuses.values() else Status.FAILED
+
+
 def _escalate(turn: Turn, node: Escalate) -> Status:
+    if turn.draining:
+        return Status.FAILED
     turn.record(
         e.Escalated(
             at=turn.now,
@@ -259,8 +278,10 @@ def _escalate(turn: Turn, node: Escalate) -> Status:
 
 
 _CARRY_OUT: dict[type[Node], Callable[[Turn, Any], Status]] = {
-    Do: _do,
+    Do: walk_leaf,
     Steps: _steps,
+    Dag: _dag,
+    Wait: _wait,
     Try: _until_one_succeeds,
     Choose: _until_one_succeeds,
     Decide: _decide,

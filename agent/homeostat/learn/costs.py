@@ -9,7 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from homeostat.learn.features import Floats
-from homeostat.model.policy import Choose, Decide, Do, Escalate, Node, Policy, Steps, Try, children_of
+from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Policy, Steps, Try, Wait, children_of
+from homeostat.policy.bounds import longest_chain_s
 
 DECLARED_WEIGHT = 2.0
 """The declared cost counts as much as this many observed ones."""
@@ -35,13 +36,27 @@ def declared_cost(node: Node, policy: Policy) -> Cost:
     A success verifies as early as it can, a failure uses up the whole verify window and all retries. Of a sequence
     any step may be the one that fails; of a branch any may be taken; alternatives succeed at the first.
     """
-    children = [declared_cost(child, policy) for child in children_of(node)]
+    if isinstance(node, Escalate):
+        people_s = policy.rto_s or ESCALATION_S
+        return Cost(people_s, people_s)
+    own = _own_cost(node, policy)
+    if node.fallback is None:
+        return own
+    fallback = declared_cost(node.fallback, policy)
+    return Cost(own.success_s, own.failure_s + fallback.failure_s)
+
+
+def _own_cost(node: Do | Steps | Dag | Try | Choose | Decide | Wait, policy: Policy) -> Cost:
+    """The cost of a node without its fallback."""
+    children = [declared_cost(child, policy) for child in children_of(node) if child is not node.fallback]
     match node:
         case Do():
             return _of_leaf(node)
-        case Escalate():
-            people_s = policy.rto_s or ESCALATION_S
-            return Cost(people_s, people_s)
+        case Wait():
+            return Cost(node.for_s, node.for_s if node.until is None else node.within_s)
+        case Dag():
+            own_s = {child.id: cost.success_s for child, cost in zip(node.children, children, strict=True)}
+            return Cost(longest_chain_s(own_s, node.needs), _mean(child.failure_s for child in children))
         case Steps():
             before_s = list(accumulate((child.success_s for child in children), initial=0.0))
             failures_s = [before + child.failure_s for before, child in zip(before_s, children, strict=False)]
@@ -54,7 +69,7 @@ def declared_cost(node: Node, policy: Policy) -> Cost:
 
 
 def _of_leaf(leaf: Do) -> Cost:
-    takes_s = leaf.action.takes_s
+    takes_s = leaf.action.takes_s if leaf.takes_s is None else leaf.takes_s
     verify = leaf.verify
     success_s = takes_s + (verify.settle_s + verify.for_s if verify else 0.0)
     once_s = takes_s + (verify.within_s if verify else 0.0)

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from homeostat.model.policy import Effect, Scalar
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import (
+    AnswerRefusal,
     AttemptVerdict,
     EscalationReason,
     OutcomeStatus,
@@ -110,7 +111,7 @@ class Observed(Entry, frozen=True, kw_only=True):
 
 @_entry
 class ConditionChanged(Entry, frozen=True, kw_only=True):
-    """A watched condition changed its truth; `watch` is `trigger`, `resolved` or `verify:<key>`."""
+    """A watched condition changed its truth; `watch` is `trigger`, `resolved`, `verify:<key>` or `wait:<node>`."""
 
     TYPE: ClassVar[str] = "observation.condition"
     watch: str
@@ -143,7 +144,7 @@ class Decided(Entry, frozen=True, kw_only=True):
     """A decision was reached and latched at `node`.
 
     Attributes:
-        kind: `if`, `try`, `choose` or `decide`.
+        kind: `if`, `try`, `choose`, `decide`, `dag` (a child begins) or `guard` (refused for good).
         chosen: id of the option taken; None for none of them.
         context: every signal of the policy as it was known.
         failed: ids of candidates that had failed before, in this incident.
@@ -175,8 +176,123 @@ class DecisionWithheld(Entry, frozen=True, kw_only=True):
 
 
 @_entry
+class WaitStarted(Entry, frozen=True, kw_only=True):
+    """A `wait` was reached."""
+
+    TYPE: ClassVar[str] = "wait.started"
+    node: str
+
+
+@_entry
+class WaitEnded(Entry, frozen=True, kw_only=True):
+    """A `wait` is over; `succeeded` is False when its condition did not hold in time."""
+
+    TYPE: ClassVar[str] = "wait.ended"
+    node: str
+    succeeded: bool
+
+
+@_entry
+class ApprovalRequested(Entry, frozen=True, kw_only=True):
+    """People are asked whether a step may start.
+
+    Attributes:
+        requester: who wants it started; never the one who approves.
+        action, target: what would be done.
+    """
+
+    TYPE: ClassVar[str] = "approval.requested"
+    node: str
+    approvers: tuple[str, ...]
+    requester: str
+    expires_at: float
+    action: str
+    target: str
+
+
+@_entry
+class ApprovalGranted(Entry, frozen=True, kw_only=True):
+    """A person agreed. It holds until `expires_at`; a start that comes later must be asked for anew."""
+
+    TYPE: ClassVar[str] = "approval.granted"
+    node: str
+    by: str
+    answer: str
+    expires_at: float
+    note: str = ""
+
+
+@_entry
+class ApprovalDenied(Entry, frozen=True, kw_only=True):
+    """A person said no; the step has failed."""
+
+    TYPE: ClassVar[str] = "approval.denied"
+    node: str
+    by: str
+    answer: str
+    note: str = ""
+
+
+@_entry
+class ApprovalExpired(Entry, frozen=True, kw_only=True):
+    """Nobody said yes in time, or the question has become pointless; the step has failed."""
+
+    TYPE: ClassVar[str] = "approval.expired"
+    node: str
+    detail: str = ""
+
+
+@_entry
+class StepRequested(Entry, frozen=True, kw_only=True):
+    """A person asked for a step that was only suggested."""
+
+    TYPE: ClassVar[str] = "step.requested"
+    node: str
+    by: str
+    answer: str
+
+
+@_entry
+class AnswerRefused(Entry, frozen=True, kw_only=True):
+    """A person's answer changed nothing, and why. In the incident's stream, or the agent's where there is none."""
+
+    TYPE: ClassVar[str] = "answer.refused"
+    answer: str
+    by: str
+    reason: AnswerRefusal
+    node: str | None = None
+    incident: str | None = None
+
+
+@_entry
+class Paused(Entry, frozen=True, kw_only=True):
+    """The kill switch: nothing is started until `agent.resumed`, over restarts too. `policy` None: in no policy."""
+
+    TYPE: ClassVar[str] = "agent.paused"
+    by: str
+    answer: str
+    policy: str | None = None
+    note: str = ""
+
+
+@_entry
+class Resumed(Entry, frozen=True, kw_only=True):
+    """The kill switch is lifted, for one policy or (None) for all at once."""
+
+    TYPE: ClassVar[str] = "agent.resumed"
+    by: str
+    answer: str
+    policy: str | None = None
+    note: str = ""
+
+
+@_entry
 class ActionIntended(Entry, frozen=True, kw_only=True):
-    """An action is about to start. Durable before the effect; unique by `key`."""
+    """An action is about to start. Durable before the effect; unique by `key`.
+
+    Attributes:
+        undoes: the key of the attempt that it takes back; None for a step of the plan.
+    """
 
     TYPE: ClassVar[str] = "action.intent"
     incident: str
@@ -190,6 +306,8 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
     deadline_at: float
     held_before: Truth = None
     harm_before: Truth = None
+    policy: str = ""
+    undoes: str | None = None
 
 
 @_entry
@@ -265,6 +383,16 @@ class PolicyLoaded(Entry, frozen=True, kw_only=True):
     policy: str
     policy_hash: str
     sources: Mapping[str, str]
+    environment: str | None = None
+
+
+@_entry
+class GuardsLoaded(Entry, frozen=True, kw_only=True):
+    """These shared guards came into use; `text` is their file. In the agent's stream."""
+
+    TYPE: ClassVar[str] = "guards.loaded"
+    hash: str
+    text: str
 
 
 @_entry

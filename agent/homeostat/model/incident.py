@@ -25,6 +25,7 @@ class Attempt:
 
     Attributes:
         number: counts from 1 over the leaf's retries.
+        undoes: the key of the attempt it takes back; None for a step of the plan.
         held_before: the verify condition when the intent was written.
         harm_before: the harm condition when the intent was written.
         in_doubt: set when nobody can say whether the action ran.
@@ -41,6 +42,7 @@ class Attempt:
     deadline_at: float
     held_before: Truth = None
     harm_before: Truth = None
+    undoes: str | None = None
     started_at: float | None = None
     cancel_requested_at: float | None = None
     ended_at: float | None = None
@@ -86,6 +88,32 @@ class Withheld:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An approval that was asked for.
+
+    Attributes:
+        answer: id of the answer that decided it; None while it is open or when it expired.
+        granted: True: agreed. False: denied, expired or withdrawn. None: still open.
+        expires_at: until when it may be answered; once granted, until when the start may come.
+    """
+
+    approvers: tuple[str, ...]
+    requester: str
+    expires_at: float
+    granted: bool | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitState:
+    """A `wait` that was reached. `succeeded` is None while it lasts."""
+
+    started_at: float
+    ended_at: float | None = None
+    succeeded: bool | None = None
+
+
 @dataclass(frozen=True)
 class Incident:
     """The state of one incident. `decide/projection.py` is the only maker of new ones.
@@ -98,6 +126,8 @@ class Incident:
             is a latched decision for none of them.
         held: per watched condition (`trigger`, `resolved`, `verify:<key>`): its window so far.
         withheld: per node: why it waits. The key "" is the incident as a whole.
+        questions: per leaf: the approval asked for. waits: per `wait` reached.
+        requests: per leaf that was only suggested: who asked for it.
     """
 
     id: str
@@ -116,6 +146,9 @@ class Incident:
     picks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[str, Held] = field(default_factory=dict)
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    waits: Mapping[str, WaitState] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
     snapshot: Snapshot | None = None
 
     def every_attempt(self) -> Iterator[Attempt]:
@@ -136,6 +169,30 @@ class Lock:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An action that was started, as guards remember it. Undos are not among them."""
+
+    at: float
+    incident: str
+    policy: str
+    action: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An incident that was opened."""
+
+    at: float
+    incident: str
+    policy: str
+
+
+ALL_POLICIES = ""
+"""The key of a pause that holds for every policy."""
+
+
 @dataclass(frozen=True)
 class Ledger:
     """Durable facts that guards share over all policies and incidents; a fold of all streams.
@@ -144,8 +201,13 @@ class Ledger:
         locks: by target, while an action on it may be running.
         last_start: (action, target) -> Unix seconds of its latest intent, for cooldowns.
         blind: policy -> since when its trigger cannot be evaluated.
+        starts, openings: oldest first, as far back as guards look.
+        paused: policy (`ALL_POLICIES`: every one) -> who pulled the kill switch.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
     last_start: Mapping[tuple[str, str], float] = field(default_factory=dict)
     blind: Mapping[str, float] = field(default_factory=dict)
+    starts: tuple[Start, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    paused: Mapping[str, str] = field(default_factory=dict)

@@ -37,10 +37,24 @@ class Effect(StrEnum):
 
 
 class Mode(StrEnum):
-    """How far the agent may go by itself. `observe` decides and journals, and starts nothing."""
+    """How far the agent may go by itself, from the least to the most.
+
+    observe: decides and journals, and starts nothing. suggest: tells people what it would start, and starts it when
+    one of them asks. approve: asks before every start. auto: starts what the plan says.
+    """
 
     OBSERVE = "observe"
+    SUGGEST = "suggest"
+    APPROVE = "approve"
     AUTO = "auto"
+
+
+_MODES = tuple(Mode)
+
+
+def strictest(*modes: Mode | None) -> Mode:
+    """The one that lets the agent do the least; None says nothing."""
+    return min((mode for mode in modes if mode is not None), key=_MODES.index, default=Mode.AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +103,34 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A start that people must agree to. Silence is a denial.
+
+    Attributes:
+        approvers: names of people or roles, at least one. Who asked for the start is never among them.
+        condition: ask only while it is true or unknown; None: always.
+        timeout_s: how long the question stands, and how long a yes may wait for its start.
+    """
+
+    approvers: tuple[str, ...]
+    timeout_s: float
+    condition: Condition | None = None
+
+
+MANUAL = "manual"
+"""The actuator and the action of a step that people carry out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Do:
-    """A leaf: run one action on one target and verify it."""
+    """A leaf: run one action on one target and verify it.
+
+    Attributes:
+        mode: no freer than this, whatever policy and agent allow.
+        undo: what takes the action back when it did not help; a leaf of its own without verification.
+        takes_s: how long this step usually takes, where its author knows better than the catalogue.
+        fallback: carried out when this leaf has failed for good; then its success counts.
+    """
 
     id: str
     action: ActionSpec
@@ -102,6 +142,16 @@ class Do:
     retry: Retry = Retry()
     cooldown_s: float = 0.0
     condition: Condition | None = None
+    approval: Approval | None = None
+    mode: Mode | None = None
+    undo: Do | None = None
+    takes_s: float | None = None
+    fallback: Node | None = None
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether people carry it out."""
+        return self.action.actuator == MANUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +161,30 @@ class Steps:
     id: str
     children: tuple[Node, ...]
     condition: Condition | None = None
+    fallback: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """Children as soon as all they need has succeeded; all that are ready run at once.
+
+    After a failure nothing new starts and what runs is finished; then the node fails.
+
+    Attributes:
+        needs: child id -> ids of the siblings it waits for. Has no cycle.
+        concurrency_max: how many children may be at work at once; None: all.
+        remaining_s: child id -> expected seconds from its start to the end of the longest chain that begins with it.
+            With a limit, the ready child with the longest chain starts first (Graham, "Bounds on multiprocessing
+            timing anomalies", 1969: any list schedule is within 2 - 1/m of the optimum).
+    """
+
+    id: str
+    children: tuple[Node, ...]
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    concurrency_max: int | None = None
+    remaining_s: Mapping[str, float] = field(default_factory=dict)
+    condition: Condition | None = None
+    fallback: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +194,7 @@ class Try:
     id: str
     children: tuple[Node, ...]
     condition: Condition | None = None
+    fallback: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +204,7 @@ class Choose:
     id: str
     children: tuple[Node, ...]
     condition: Condition | None = None
+    fallback: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +222,25 @@ class Decide:
     id: str
     branches: tuple[Branch, ...]
     condition: Condition | None = None
+    fallback: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for a while, or until a condition holds.
+
+    Attributes:
+        for_s: how long to wait; with `until`, how long that must hold without a break.
+        until: unknown counts as not true.
+        within_s: with `until`: the wait fails when it has not held by then.
+    """
+
+    id: str
+    for_s: float
+    until: Condition | None = None
+    within_s: float = 0.0
+    condition: Condition | None = None
+    fallback: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +254,29 @@ class Escalate:
     condition: Condition | None = None
 
 
-Node = Do | Steps | Try | Choose | Decide | Escalate
+Node = Do | Steps | Dag | Try | Choose | Decide | Wait | Escalate
 
 
 def children_of(node: Node) -> tuple[Node, ...]:
-    """Give the direct children of any node, in written order."""
+    """Give the direct children of any node in written order, its fallback last."""
+    children: tuple[Node, ...] = ()
     match node:
-        case Steps() | Try() | Choose():
-            return node.children
+        case Steps() | Dag() | Try() | Choose():
+            children = node.children
         case Decide():
-            return tuple(branch.child for branch in node.branches)
-        case _:
+            children = tuple(branch.child for branch in node.branches)
+        case Escalate():
             return ()
+    return children if node.fallback is None else (*children, node.fallback)
+
+
+def walk_nodes(root: Node) -> Iterator[Node]:
+    """Walk a node and all below it, parents first, in written order."""
+    pending: list[Node] = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(reversed(children_of(node)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +290,10 @@ class Policy:
         unknown_s: how long an unknown condition is waited for before people are called.
         attempts_max: bound on attempts in one incident, over all leaves.
         timeout_s: bound on the whole incident, from its opening.
+        environment: the one its parameters were taken from; None where it has none.
         sources: file name -> text, from which this policy can be loaded again.
-        leaves: every `Do` by id, derived.
+        leaves: every `Do` by id, derived. `undos`: every undo by its own id, derived.
+        parallel: whether any node may have several children at work, derived.
     """
 
     name: str
@@ -202,12 +310,18 @@ class Policy:
     unknown_s: float = 60.0
     rto_s: float | None = None
     harm: Condition | None = None
+    environment: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     leaves: Mapping[str, Do] = field(init=False, repr=False, compare=False)
+    undos: Mapping[str, Do] = field(init=False, repr=False, compare=False)
+    parallel: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the leaves once; every step needs them."""
-        object.__setattr__(self, "leaves", {node.id: node for node in self.nodes() if isinstance(node, Do)})
+        leaves = {node.id: node for node in self.nodes() if isinstance(node, Do)}
+        object.__setattr__(self, "leaves", leaves)
+        object.__setattr__(self, "undos", {leaf.undo.id: leaf.undo for leaf in leaves.values() if leaf.undo})
+        object.__setattr__(self, "parallel", any(isinstance(node, Dag) for node in self.nodes()))
 
     @property
     def dedup_key(self) -> str:
@@ -216,8 +330,9 @@ class Policy:
 
     def nodes(self) -> Iterator[Node]:
         """Walk all nodes, parents first, in written order."""
-        pending: list[Node] = [self.root]
-        while pending:
-            node = pending.pop()
-            yield node
-            pending.extend(reversed(children_of(node)))
+        return walk_nodes(self.root)
+
+    def leaf(self, node_id: str) -> Do:
+        """The leaf or undo that has attempts under this id. Raises KeyError."""
+        found = self.leaves.get(node_id)
+        return self.undos[node_id] if found is None else found

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Report, StartAction
 from homeostat.model.entries import Entry
 from homeostat.model.signals import SignalSpec, Snapshot
@@ -135,6 +136,18 @@ class Executor(Protocol):
 
     def report(self, key: str, actuator: str) -> Report | None:
         """Say what became of an action; None when the actuator cannot be asked now."""
+        ...
+
+
+class Inbox(Protocol):
+    """What people have said to the agent and it has not yet taken in. Delivers at least once."""
+
+    def collect(self) -> Sequence[Answer]:
+        """Every answer that was not settled, oldest first, at most a bounded number. Never raises."""
+        ...
+
+    def settle(self, answers: Sequence[str]) -> None:
+        """Forget these answers, by id: what they said is in the journal."""
         ...
 
 

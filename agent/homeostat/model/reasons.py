@@ -9,6 +9,7 @@ class Reason(StrEnum):
     """Why an action was not started or a candidate not considered. Each one can be tripped by a test."""
 
     TELEMETRY_BLIND = "telemetry_blind"
+    TELEMETRY_FREEZE = "telemetry_freeze"
     SIGNAL_UNKNOWN = "signal_unknown"
     CONDITION_FALSE = "condition_false"
     RECOVERING = "recovering"
@@ -16,7 +17,28 @@ class Reason(StrEnum):
     TARGET_LOCKED = "target_locked"
     RETRY_WAIT = "retry_wait"
     MODE_OBSERVE = "mode_observe"
+    MODE_SUGGEST = "mode_suggest"
     ALREADY_TRIED = "already_tried"
+    APPROVAL_PENDING = "approval_pending"
+    APPROVAL_DENIED = "approval_denied"
+    PAUSED = "paused"
+    MAINTENANCE = "maintenance"
+    STORM = "storm"
+    RATE_LIMIT = "rate_limit"
+    BLAST_RADIUS = "blast_radius"
+    RECURRENCE = "recurrence"
+
+
+class AnswerRefusal(StrEnum):
+    """Why a person's answer changed nothing. Each one can be tripped by a test."""
+
+    NOT_AN_APPROVER = "not_an_approver"
+    IS_THE_REQUESTER = "is_the_requester"
+    ALREADY_DECIDED = "already_decided"
+    NOTHING_ASKED = "nothing_asked"
+    NO_SUCH_INCIDENT = "no_such_incident"
+    OTHER_PLAN = "other_plan"
+    TOO_LATE = "too_late"
 
 
 class EscalationReason(StrEnum):
@@ -31,6 +53,7 @@ class EscalationReason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     CANCEL_UNCONFIRMED = "cancel_unconfirmed"
     STEP_FAILED = "step_failed"
+    UNDO_FAILED = "undo_failed"
 
 
 class AttemptVerdict(StrEnum):
@@ -67,6 +90,7 @@ class Phase(StrEnum):
     DORMANT = "dormant"
     CONFIRMING = "confirming"
     DECIDING = "deciding"
+    AWAITING_APPROVAL = "awaiting_approval"
     ACTING = "acting"
     VERIFYING = "verifying"
     RECONCILING = "reconciling"

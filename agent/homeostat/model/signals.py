@@ -111,8 +111,10 @@ class Condition:
         text: as the author wrote it.
         signals: every signal it reads, sorted.
         evaluate: the scalar closure; it takes a value for each of `signals` and returns a `Truth`.
+        parameters: names in it that stand for the policy's parameters.
     """
 
     text: str
     signals: tuple[str, ...]
     evaluate: Callable[[Mapping[str, Value]], Truth] = field(compare=False, repr=False)
+    parameters: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 
 from homeostat.model.policy import Effect
 from homeostat.policy.fields import Name, PositiveDuration, shown, wrong
-from homeostat.policy.schema import Part
+from homeostat.policy.schema import Part, UndoFields
 
 ARGV_MAX = 100
 JSON_DEPTH_MAX = 20
@@ -85,6 +85,7 @@ class ActionFields(Part):
     effect: Annotated[Effect, Field(strict=False)] = Effect.UNSAFE
     timeout: PositiveDuration | None = None
     takes: PositiveDuration = 30.0
+    undo: UndoFields | None = None
     arguments: dict[str, ParameterChoice] = Field(default_factory=dict, alias="with", max_length=50)
 
     @property

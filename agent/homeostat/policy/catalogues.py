@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import ActionSpec
+from homeostat.model.policy import MANUAL, ActionSpec
 from homeostat.model.signals import SignalSpec, SignalType
 from homeostat.policy.action_schema import (
     BUILT_IN_ACTUATORS,
@@ -19,7 +19,7 @@ from homeostat.policy.action_schema import (
 )
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
-from homeostat.policy.schema import SignalFields
+from homeostat.policy.schema import SignalFields, UndoFields
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.yaml_tree import Document, Path
 
@@ -54,11 +54,12 @@ class Signals(Catalogue):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action, the arguments it takes, and whether its author gave it a time-out."""
+    """One action, the arguments it takes, whether its author gave it a time-out, and what takes it back."""
 
     spec: ActionSpec
     parameters: Mapping[str, ParameterFields]
     has_timeout: bool
+    undo: UndoFields | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +137,16 @@ def _action(name: str, entry: object, document: Document, path: Path) -> Action 
         return fields if isinstance(fields, list) else []
     parameters = {key: value for key, value in entry.items() if key not in COMMON_KEYS}
     problems = _parameter_problems(fields.parameters, document, path)
+    if fields.actuator == MANUAL:
+        message = "people's work is written where it is done, as a step {manual: what to do, check: what to look at}"
+        problems.append(Problem(document.at((*path, "actuator")), "E133", message))
     if schema is not ActionFields:
         problems += _use_problems(parameters, fields.parameters, document, path)
     if problems:
         return problems
     timeout_s = TIMEOUT_S if fields.timeout is None else fields.timeout
     spec = ActionSpec(name, fields.actuator, parameters, fields.effect, timeout_s, fields.takes)
-    return Action(spec, fields.parameters, fields.timeout is not None)
+    return Action(spec, fields.parameters, fields.timeout is not None, fields.undo)
 
 
 def _parameter_problems(declared: Mapping[str, ParameterFields], document: Document, path: Path) -> list[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.signals import SignalSpec, SignalType
@@ -66,8 +67,14 @@ _Value = NumberExpr | _TextLiteral | _TextSignal
 """What may stand on one side of a comparison."""
 
 
-def parse_condition(text: str, signals: Mapping[str, SignalSpec]) -> TruthExpr:
-    """Parse and type-check a condition.
+Constants = Mapping[str, float | str]
+"""Parameters of a policy, by name: numbers and texts that conditions may name."""
+
+
+def parse_condition(
+    text: str, signals: Mapping[str, SignalSpec], constants: Constants = MappingProxyType({})
+) -> TruthExpr:
+    """Parse and type-check a condition. A name in `constants` stands for its value.
 
     Raises:
         ConditionFaults: it is not in the language, names a signal that is not there, or mixes up types.
@@ -88,7 +95,7 @@ def parse_condition(text: str, signals: Mapping[str, SignalSpec]) -> TruthExpr:
         message = f"the condition has more than {NODES_MAX} parts; compute some of it in a signal's PromQL"
         raise ConditionFaults([Fault(0, "E123", message)])
     literals = {token.column: token.value for token in tokens if token.value is not None}
-    typing = _Typing(text, start, literals, signals)
+    typing = _Typing(text, start, literals, signals, constants)
     tree = typing.truth(body, 1)
     if typing.faults or tree is None:
         raise ConditionFaults(typing.faults)
@@ -106,12 +113,18 @@ class _Typing:
     """Turns Python's tree into ours and collects faults. Every method gives None where it has noted one."""
 
     def __init__(
-        self, text: str, start: int, literals: Mapping[int, float | str], signals: Mapping[str, SignalSpec]
+        self,
+        text: str,
+        start: int,
+        literals: Mapping[int, float | str],
+        signals: Mapping[str, SignalSpec],
+        constants: Constants,
     ) -> None:
         self.text = text
         self.start = start
         self.literals = literals
         self.signals = signals
+        self.constants = constants
         self.faults: list[Fault] = []
 
     def fault(self, node: ast.expr, code: str, message: str) -> None:
@@ -202,6 +215,9 @@ class _Typing:
         match node:
             case ast.Constant():
                 return self.literal(node)
+            case ast.Name(name) if name in self.constants:
+                constant = self.constants[name]
+                return _TextLiteral(constant) if isinstance(constant, str) else Number(constant)
             case ast.Name():
                 return self.signal(node)
             case ast.UnaryOp(ast.USub(), operand):
@@ -238,7 +254,9 @@ class _Typing:
         elif node.id.lower() in ("true", "false", "null", "none", "nan", "inf"):
             self.fault(node, "E120", f"'{node.id}' is not in the condition language; compare with a number or a string")
         else:
-            self.fault(node, "E121", f"no signal is named '{node.id}'{did_you_mean(node.id, self.signals)}")
+            self.fault(
+                node, "E121", f"no signal is named '{node.id}'{did_you_mean(node.id, (*self.signals, *self.constants))}"
+            )
         return None
 
     def call(self, node: ast.Call, depth: int) -> NumberExpr | None:

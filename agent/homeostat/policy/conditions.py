@@ -47,9 +47,9 @@ def compile_masks(text: str, signals: Mapping[str, SignalSpec]) -> Callable[[Col
     return print_vector(_parsed(text, signals))
 
 
-def condition_from(text: str, tree: TruthExpr) -> Condition:
+def condition_from(text: str, tree: TruthExpr, parameters: tuple[str, ...] = ()) -> Condition:
     """Pair a parsed tree with its scalar form."""
-    return Condition(text=text.strip(), signals=signals_of(tree), evaluate=print_scalar(tree))
+    return Condition(text.strip(), signals_of(tree), print_scalar(tree), parameters)
 
 
 def _parsed(text: str, signals: Mapping[str, SignalSpec]) -> TruthExpr:

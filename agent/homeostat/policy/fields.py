@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from homeostat.model.policy import COOLDOWN_S_MAX
 from homeostat.model.signals import Condition, SignalSpec
-from homeostat.policy.condition_parser import CHARACTERS_MAX, parse_condition
+from homeostat.policy.condition_parser import CHARACTERS_MAX, Constants, parse_condition
 from homeostat.policy.condition_scanner import ConditionFaults
 from homeostat.policy.conditions import condition_from
 from homeostat.policy.promql import PROMQL_CHARACTERS_MAX, promql_fault
@@ -33,6 +33,10 @@ TARGET_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.:/@-]*"
 """`kind/name`. Never starts with a dash, so that no command takes it for an option."""
 
 TEXT_MAX = 1000
+NAME_CHARACTERS_MAX = 64
+"""Of a person, a role or a team."""
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,11 @@ class ValidationContext:
 
     Attributes:
         signals: the signals a condition may read; None when they could not be loaded, and then names go unchecked.
+        constants: parameters that a condition may name.
     """
 
     signals: Mapping[str, SignalSpec] | None
+    constants: Constants = field(default_factory=dict)
 
 
 def wrong(code: str, message: str, **facts: Any) -> PydanticCustomError:
@@ -101,9 +107,26 @@ def _condition(value: object, info: ValidationInfo) -> Condition:
     if not isinstance(context, ValidationContext) or context.signals is None:
         return Condition(value, (), lambda _: None)
     try:
-        return condition_from(value, parse_condition(value, context.signals))
+        tree = parse_condition(value, context.signals, context.constants)
     except ConditionFaults as error:
         raise wrong("E120", "the condition is wrong", faults=error.faults) from None
+    named = named_constants(value, context.constants)
+    return condition_from(with_constants(value, named), tree, tuple(named))
+
+
+def named_constants(text: str, constants: Constants) -> dict[str, float | str]:
+    """The parameters that a condition names, with their values."""
+    return {word: constants[word] for word in _WORD.findall(text) if word in constants}
+
+
+def with_constants(text: str, named: Constants) -> str:
+    """A condition's text with the values of its parameters: what is hashed, journalled and shown."""
+    if not named:
+        return text
+    values = (
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = '{value}'" for name, value in named.items()
+    )
+    return f"{text.strip()} where {', '.join(values)}"
 
 
 def _promql(value: object) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from homeostat.model.policy import Policy
 from homeostat.model.signals import Condition
 
-_BESIDE_THE_POINT = frozenset({"hash", "owner", "rto_s", "sources", "leaves"})
+_BESIDE_THE_POINT = frozenset({"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel", "environment"})
 """Fields of a policy that no decision reads, or that only repeat others."""
 
 

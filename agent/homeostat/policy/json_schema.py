@@ -31,6 +31,7 @@ def json_schema() -> dict[str, Any]:
         "else": {"allOf": [{"$ref": "#/definitions/Step"}, {"required": ["if"]}]},
     }
     definitions["Signals"] = _signals(definitions)
+    definitions["Procedures"] = _procedures()
     definitions["Actions"] = _actions(definitions)
     policy_file = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -64,6 +65,17 @@ def _signals(definitions: dict[str, Any]) -> dict[str, Any]:
         "propertyNames": {"pattern": f"^{SIGNAL_NAME_PATTERN}$"},
         "additionalProperties": {"if": {"type": "string"}, "then": {"minLength": 1}, "else": signal},
     }
+
+
+def _procedures() -> dict[str, Any]:
+    steps = {"type": "array", "minItems": 1, "items": {LINK: "Step"}}
+    with_parameters = {
+        "type": "object",
+        "properties": {"parameters": {"type": "object"}, "steps": steps},
+        "required": ["steps"],
+        "additionalProperties": False,
+    }
+    return {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [steps, with_parameters]}}
 
 
 def _actions(definitions: dict[str, Any]) -> dict[str, Any]:

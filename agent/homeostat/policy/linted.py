@@ -28,7 +28,8 @@ class Linted:
 
     def at_node(self, node_id: str, *keys: str) -> Position:
         """The position of a step, or of a value in it; of what is around it where the value was not written here."""
-        return self.document.at((*self.origins[node_id].path, *keys))
+        origin = self.origins[node_id]
+        return origin.document.at((*origin.path, *keys))
 
     def at_key(self, *keys: str) -> Position:
         """The position of a key of the policy file."""

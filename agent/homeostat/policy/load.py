@@ -15,11 +15,14 @@ from homeostat.model.entries import Entry, PolicyLoaded
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.policy import Escalate, Policy, Steps, Window
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
+from homeostat.policy.builders import BUILDERS
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
 from homeostat.policy.fields import ValidationContext, shown
 from homeostat.policy.fingerprint import fingerprint
 from homeostat.policy.naming import ESCALATE_ID
-from homeostat.policy.plan import Origin, Plan
+from homeostat.policy.parameters import Parameters, put_in, read_parameters
+from homeostat.policy.plan import Frame, Origin, Plan, Procedures
+from homeostat.policy.procedures import read_procedures
 from homeostat.policy.reachability import unreachable
 from homeostat.policy.schema import (
     DefaultsFields,
@@ -46,11 +49,14 @@ class Draft:
 
     Attributes:
         policy: None when anything is wrong.
+        environment: asked for; `parameters` says which one was used.
         origins: by node id, where a step is written.
         texts: every source read, by name.
     """
 
     document: Document
+    environment: str | None = None
+    parameters: Parameters = field(default_factory=Parameters)
     fields: PolicyFile | None = None
     policy: Policy | None = None
     signals: Signals | None = None
@@ -60,22 +66,26 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
 
 
-def load_policy(path: pathlib.Path) -> Policy:
-    """Load a policy file, with the signals and actions files it names.
+def load_policy(path: pathlib.Path, environment: str | None = None) -> Policy:
+    """Load a policy file, with the signals, actions and procedures files it names.
+
+    Args:
+        path: of the policy.
+        environment: whose values its parameters take; None: their defaults.
 
     Raises:
         PolicyError: every problem found, each with its position.
     """
-    return _finished(read_draft(FolderSources(path.parent), path.name))
+    return _finished(read_draft(FolderSources(path.parent), path.name, environment))
 
 
-def load_policy_sources(sources: Mapping[str, str], main: str) -> Policy:
+def load_policy_sources(sources: Mapping[str, str], main: str, environment: str | None = None) -> Policy:
     """Load a policy again from its texts by name, as `Policy.sources` keeps them.
 
     Raises:
         PolicyError: every problem found, each with its position.
     """
-    return _finished(read_draft(GivenSources(sources), main))
+    return _finished(read_draft(GivenSources(sources), main, environment))
 
 
 def load_journalled(history: Iterable[Entry], policy_hash: str) -> Policy:
@@ -88,11 +98,11 @@ def load_journalled(history: Iterable[Entry], policy_hash: str) -> Policy:
     for entry in history:
         if isinstance(entry, PolicyLoaded) and entry.policy_hash == policy_hash:
             main = next(name for name in entry.sources if name.endswith(SUFFIX))
-            return load_policy_sources(entry.sources, main)
+            return load_policy_sources(entry.sources, main, entry.environment)
     raise UsageError(f"the journal does not hold version {policy_hash[:12]} of this policy")
 
 
-def load_policies(folder: pathlib.Path) -> tuple[dict[str, Policy], list[Problem]]:
+def load_policies(folder: pathlib.Path, environment: str | None = None) -> tuple[dict[str, Policy], list[Problem]]:
     """Load every `*.homeostat.yaml` of a folder, by policy name. One that is wrong keeps none of the others out."""
     policies: dict[str, Policy] = {}
     problems: list[Problem] = []
@@ -104,7 +114,7 @@ def load_policies(folder: pathlib.Path) -> tuple[dict[str, Policy], list[Problem
     if len(paths) > POLICIES_MAX:
         problems.append(Problem(Position(str(folder), 1, 1), "E104", f"more than {POLICIES_MAX} policies"))
     for path in paths[:POLICIES_MAX]:
-        draft = read_draft(FolderSources(path.parent), path.name)
+        draft = read_draft(FolderSources(path.parent), path.name, environment)
         problems.extend(draft.problems)
         if draft.policy is None:
             continue
@@ -121,9 +131,9 @@ def policy_paths(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
 
 
-def read_draft(sources: Sources, main: str) -> Draft:
+def read_draft(sources: Sources, main: str, environment: str | None = None) -> Draft:
     """Read a policy and everything it names, as far as it can be read. Never raises for what is in the files."""
-    draft = Draft(Document(sources.display(main), ""))
+    draft = Draft(Document(sources.display(main), ""), environment=environment)
     _read(draft, sources, main)
     draft.problems = [replace(problem, message=_printable(problem.message)) for problem in draft.problems]
     return draft
@@ -149,9 +159,14 @@ def _read(draft: Draft, sources: Sources, main: str) -> None:
             message = f"a policy is a mapping of keys like 'policy', 'trigger' and 'steps', not {shown(data)}"
             draft.problems.append(Problem(draft.document.at(()), "E112", message))
         return
+    draft.parameters, problems = read_parameters(data, draft.document, draft.environment)
+    if not problems:
+        filled = put_in(data, draft.parameters.values, draft.document, (), problems)
+        data = filled if isinstance(filled, dict) else data
+    draft.problems.extend(problems)
     draft.signals = _catalogue(draft, sources, main, "signals", data.get("signals"), read_signals)
     draft.actions = _catalogue(draft, sources, main, "actions", data.get("actions", "actions.yaml"), read_actions)
-    _build(draft, data)
+    _build(draft, data, _procedures(draft, sources, main, data.get("procedures")))
 
 
 def _catalogue(draft: Draft, sources: Sources, main: str, key: str, reference: object, read: _Reader[_C]) -> _C | None:
@@ -162,6 +177,16 @@ def _catalogue(draft: Draft, sources: Sources, main: str, key: str, reference: o
         return catalogue
     if not isinstance(reference, str) or not reference.strip():
         return None
+    document = _file_beside(draft, sources, main, key, reference)
+    if document is None:
+        return None
+    catalogue, problems = read(document.data, document, (), inline=False)
+    draft.problems.extend(problems)
+    return catalogue
+
+
+def _file_beside(draft: Draft, sources: Sources, main: str, key: str, reference: str) -> Document | None:
+    """Read a file that the policy names; None when it cannot be read as YAML."""
     try:
         name = beside(main, reference)
         text = sources.read(name)
@@ -171,17 +196,28 @@ def _catalogue(draft: Draft, sources: Sources, main: str, key: str, reference: o
     draft.texts[name] = text
     document = read_yaml(text, sources.display(name))
     draft.problems.extend(document.problems)
-    if document.data is None:
+    return None if document.data is None else document
+
+
+def _procedures(draft: Draft, sources: Sources, main: str, reference: object) -> Procedures | None:
+    if isinstance(reference, dict):
+        lists, problems = read_procedures(reference, draft.document, ("procedures",))
+        draft.problems.extend(problems)
+        return Procedures(draft.document, ("procedures",), lists)
+    document = None
+    if isinstance(reference, str) and reference.strip():
+        document = _file_beside(draft, sources, main, "procedures", reference)
+    if document is None:
         return None
-    catalogue, problems = read(document.data, document, (), inline=False)
+    lists, problems = read_procedures(document.data, document, ())
     draft.problems.extend(problems)
-    return catalogue
+    return Procedures(document, (), lists)
 
 
-def _build(draft: Draft, data: Mapping[str, object]) -> None:
+def _build(draft: Draft, data: Mapping[str, object], procedures: Procedures | None) -> None:
     """Validate the file and its steps, and make the policy if nothing is wrong."""
     document = draft.document
-    context = ValidationContext(draft.signals.specs if draft.signals else None)
+    context = ValidationContext(draft.signals.specs if draft.signals else None, draft.parameters.constants)
     fields = validated(PolicyFile, data, document, (), context)
     if isinstance(fields, PolicyFile):
         draft.fields = fields
@@ -192,14 +228,16 @@ def _build(draft: Draft, data: Mapping[str, object]) -> None:
     if "escalate" not in data:
         message = "no escalation path: say whom to call, as in escalate: {to: oncall, severity: critical}"
         draft.problems.append(Problem(document.key_at(("policy",)), "E151", message))
-    plan = Plan(document, context, draft.actions, defaults, escalate)
+    plan = Plan(
+        BUILDERS, Frame(document, context, draft.parameters.values), draft.actions, defaults, escalate, procedures
+    )
     raw_steps = data.get("steps")
     root = plan.build(raw_steps, ("steps",)) if isinstance(raw_steps, list) else None
     draft.origins = plan.origins
     draft.problems.extend(plan.problems)
     if root is not None:
         for node_id, why in unreachable(root):
-            at = document.at(plan.origins[node_id].path)
+            at = plan.origins[node_id].document.at(plan.origins[node_id].path)
             draft.problems.append(Problem(at, "E150", f"'{node_id}' is never reached: {why}"))
     if root is not None and draft.fields is not None and escalate is not None and not draft.problems:
         draft.policy = _policy(draft, draft.fields, escalate, root)
@@ -223,6 +261,7 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
         unknown_s=fields.unknown,
         rto_s=fields.rto,
         harm=fields.harm.condition if fields.harm else None,
+        environment=draft.parameters.environment,
         sources=dict(draft.texts),
     )
     specs = draft.signals.specs if draft.signals else {}

@@ -48,6 +48,6 @@ def given_ids(raw: object) -> Iterator[str]:
     elif isinstance(raw, dict):
         if isinstance(raw.get("id"), str):
             yield str(raw["id"])
-        for key in (*STEP_KINDS, "else"):
+        for key in (*STEP_KINDS, "else", "fallback"):
             if isinstance(raw.get(key), list | dict):
                 yield from given_ids(raw[key])

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from homeostat.model.policy import Effect, Mode
 from homeostat.model.signals import SignalType
 from homeostat.policy.fields import (
+    NAME_CHARACTERS_MAX,
     ConditionField,
     Cooldown,
     Day,
@@ -29,14 +30,12 @@ from homeostat.policy.fields import (
 )
 
 RETRIES_MAX = 10
-CHILDREN_MAX = 100
+CHILDREN_MAX = 2000
+APPROVERS_MAX = 20
+PARAMETERS_MAX = 200
 
 LINK = "x-homeostat-definition"
 """Stands for a `$ref` in a field's JSON Schema, since pydantic knows only its own; `json_schema.py` resolves it."""
-
-FUTURE_KINDS = frozenset({"dag", "wait"})
-FUTURE_KEYS = frozenset({"approval", "fallback", "needs", "undo"})
-"""In the language's design, not in this release; whoever uses them is told so."""
 
 
 class Part(BaseModel):
@@ -154,13 +153,68 @@ class DefaultsFields(Part):
     verify: VerifyChoice | None = None
 
 
+RawStep = Annotated[dict[str, Any], PlainValidator(_arguments), WithJsonSchema({LINK: "Step"})]
+Arguments = Annotated[
+    dict[str, Any],
+    PlainValidator(_arguments),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
+
+
+def _names(value: object) -> list[str]:
+    """One name or a list of them."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not 1 <= len(names) <= APPROVERS_MAX:
+        raise wrong("E112", f"a name or a list of 1 to {APPROVERS_MAX} names is wanted, not {shown(value)}")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or len(name) > NAME_CHARACTERS_MAX:
+            raise wrong("E112", f"a name is wanted, not {shown(name)}")
+    return list(dict.fromkeys(names))
+
+
+Names = Annotated[
+    list[str],
+    PlainValidator(_names),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
+    ),
+]
+
+
+class ApprovalFields(Part):
+    """Who must agree before a step starts. No answer within `timeout` is a no; who asked cannot agree."""
+
+    approvers: Names = Field(alias="from")
+    condition: ConditionField | None = Field(None, alias="if")
+    timeout: PositiveDuration = 900.0
+
+
+class UndoFields(Part):
+    """What takes an action back: another action, on the same target."""
+
+    do: Name
+    arguments: Arguments = Field(default_factory=dict, alias="with")
+    timeout: PositiveDuration | None = None
+
+
+UndoChoice = Annotated[
+    Annotated[UndoFields, Tag("<mapping>")] | Annotated[Literal["none"], Tag("<other>")], Discriminator(_is_mapping)
+]
+"""An action that takes back, or `none`: not even the one the catalogue declares."""
+
+
 class StepFields(Part):
-    """What every kind of step has. Its kind is told by the key `KIND`."""
+    """What every kind of step has. Its kind is told by the key `KIND`.
+
+    `needs` belongs to a child of a `dag`; `fallback` is carried out when the step has failed for good.
+    """
 
     KIND: ClassVar[str]
 
     id: Name | None = None
     condition: ConditionField | None = Field(None, alias="if")
+    needs: Names | None = None
+    fallback: RawStep | None = None
 
 
 class DoStep(StepFields):
@@ -170,16 +224,84 @@ class DoStep(StepFields):
 
     do: Name
     target: Target
-    arguments: Annotated[
-        dict[str, Any],
-        PlainValidator(_arguments),
-        WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
-    ] = Field(default_factory=dict, alias="with")
+    arguments: Arguments = Field(default_factory=dict, alias="with")
     effect: Annotated[Effect, Field(strict=False)] | None = None
     timeout: PositiveDuration | None = None
+    takes: PositiveDuration | None = None
     retry: RetryFields | None = None
     verify: VerifyChoice | None = None
     cooldown: Cooldown = 0.0
+    approval: ApprovalFields | None = None
+    mode: Annotated[Mode, Field(strict=False)] | None = None
+    undo: UndoChoice | None = None
+
+
+class ManualStep(StepFields):
+    """A step that people carry out; they say when it is done.
+
+    It names what to look at before saying so (`check`), or is verified by the signals (`verify`), or both.
+    """
+
+    KIND = "manual"
+
+    manual: Text
+    owner: Text | None = None
+    check: Text | None = None
+    target: Target | None = None
+    timeout: PositiveDuration = 3600.0
+    takes: PositiveDuration | None = None
+    retry: RetryFields | None = None
+    verify: VerifyChoice | None = None
+    cooldown: Cooldown = 0.0
+    approval: ApprovalFields | None = None
+
+    @model_validator(mode="after")
+    def _has_a_check(self) -> Self:
+        if self.check is None and self.verify in (None, "none"):
+            raise wrong(
+                "E154",
+                "a manual step says what proves it: a 'check' that a person looks at, or a 'verify' over signals",
+            )
+        return self
+
+
+class WaitFields(Part):
+    """Wait until `if` has held for `for`, at the latest `within`; then the wait has failed."""
+
+    condition: ConditionField = Field(alias="if")
+    hold: Duration = Field(0.0, alias="for")
+    within: PositiveDuration
+
+
+class WaitStep(StepFields):
+    """Do nothing for a while, or until a condition holds."""
+
+    KIND = "wait"
+
+    wait: Annotated[
+        Annotated[WaitFields, Tag("<mapping>")] | Annotated[PositiveDuration, Tag("<other>")],
+        Discriminator(_is_mapping),
+    ]
+
+
+class UseStep(StepFields):
+    """A named list of steps from `procedures`, carried out here in strict order."""
+
+    KIND = "use"
+
+    use: Name
+    arguments: Arguments = Field(default_factory=dict, alias="with")
+    verify: VerifyChoice | None = None
+
+
+class DagStep(StepFields):
+    """Steps at once, each as soon as all it `needs` has succeeded; at most `concurrency` of them at a time."""
+
+    KIND = "dag"
+
+    dag: RawSteps
+    concurrency: Annotated[Whole, Field(ge=1)] | None = None
+    verify: VerifyChoice | None = None
 
 
 class StepsStep(StepFields):
@@ -221,7 +343,7 @@ class DecideStep(StepFields):
 class ElseBranch(Part):
     """The last branch of a `decide`."""
 
-    step: Annotated[dict[str, Any], PlainValidator(_arguments), WithJsonSchema({LINK: "Step"})] = Field(alias="else")
+    step: RawStep = Field(alias="else")
 
 
 class EscalateStep(StepFields):
@@ -236,7 +358,19 @@ class EscalateStep(StepFields):
 
 
 STEP_KINDS: dict[str, type[StepFields]] = {
-    step.KIND: step for step in (DoStep, StepsStep, TryStep, ChooseStep, DecideStep, EscalateStep)
+    step.KIND: step
+    for step in (
+        DoStep,
+        ManualStep,
+        StepsStep,
+        DagStep,
+        TryStep,
+        ChooseStep,
+        DecideStep,
+        WaitStep,
+        UseStep,
+        EscalateStep,
+    )
 }
 """Every kind of step by its key. A new kind is a class here and a builder in `plan.py`."""
 
@@ -258,6 +392,21 @@ class PolicyFile(Part):
         PlainValidator(_reference),
         WithJsonSchema({"anyOf": [{"type": "string"}, {LINK: "Actions"}]}),
     ] = "actions.yaml"
+    parameters: Annotated[
+        dict[str, Any],
+        PlainValidator(_arguments),
+        WithJsonSchema({"type": "object", "maxProperties": PARAMETERS_MAX}),
+    ] = Field(default_factory=dict)
+    environments: Annotated[
+        dict[str, Any],
+        PlainValidator(_arguments),
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
+    ] = Field(default_factory=dict)
+    procedures: Annotated[
+        str | dict[str, Any] | None,
+        PlainValidator(_reference),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {LINK: "Procedures"}]}),
+    ] = None
     trigger: TriggerFields
     resolved: ResolvedFields
     harm: HarmFields | None = None

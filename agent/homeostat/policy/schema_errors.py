@@ -13,7 +13,7 @@ from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
 from homeostat.policy.condition_scanner import Fault
 from homeostat.policy.fields import ValidationContext, shown
-from homeostat.policy.schema import FUTURE_KEYS, Part
+from homeostat.policy.schema import Part
 from homeostat.policy.yaml_tree import Document, Path
 
 P = TypeVar("P", bound=Part)
@@ -105,8 +105,6 @@ def _existing(loc: Sequence[str | int], data: object) -> Path:
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> tuple[str, str]:
-    if key in FUTURE_KEYS:
-        return "E116", f"'{key}' is not in this release; the keys here are {', '.join(known)}"
     hint = did_you_mean(key, known)
     if not _KEY.fullmatch(key):
         hint = "; if it belongs to the value before it, put that whole value in quotes"
@@ -143,7 +141,8 @@ def _wrong_value(kind: str, details: ErrorDetails) -> str:
         allowed = _QUOTED.findall(str(context["expected"]))
         hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
         if allowed == ["none"]:
-            return f"a mapping {{if, for, within, settle}} or none is wanted, not {shown(value)}"
+            keys = "do, with, timeout" if "undo" in details["loc"] else "if, for, within, settle"
+            return f"a mapping {{{keys}}} or none is wanted, not {shown(value)}"
         return f"{shown(value)} will not do: it is one of {', '.join(allowed)}{hint}"
     if kind in ("less_than_equal", "greater_than_equal"):
         bound = f"at most {context['le']}" if "le" in context else f"at least {context['ge']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homeostat.model.policy import Decide, Do, Policy
+from homeostat.model.policy import Decide, Do, Policy, Wait
 from homeostat.model.signals import Condition
 
 
@@ -19,8 +19,13 @@ def conditions_of(policy: Policy) -> Iterator[Condition]:
             yield node.condition
         if isinstance(node, Decide):
             yield from (branch.condition for branch in node.branches if branch.condition is not None)
-        if isinstance(node, Do) and node.verify is not None:
-            yield node.verify.condition
+        if isinstance(node, Wait) and node.until is not None:
+            yield node.until
+        if isinstance(node, Do):
+            if node.verify is not None:
+                yield node.verify.condition
+            if node.approval is not None and node.approval.condition is not None:
+                yield node.approval.condition
 
 
 def signals_used(policy: Policy) -> list[str]:

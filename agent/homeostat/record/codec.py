@@ -13,7 +13,10 @@ from homeostat.model.errors import InvariantError, JournalCorrupt, JournalTooNew
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes a body as JSON values in one version of its type and gives it in the next."""
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("action.intent", 1): lambda body: {**body, "policy": "", "undoes": None},
+    ("policy.loaded", 1): lambda body: {**body, "environment": None},
+}
 """(entry type, v) -> how to turn a body of version v into version v + 1. A type without any is at version 1.
 
 Whoever changes the fields of an entry type adds one here; bodies already stored are never touched.

@@ -10,7 +10,9 @@ from homeostat.decide.projection import fold
 from homeostat.decide.step import step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
+from homeostat.model.answers import Answer
 from homeostat.model.commands import CancelAction, Done, Report, Running, StartAction, Step
+from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import (
     ActionSpec,
@@ -122,7 +124,11 @@ class Driver:
     cancelled: list[CancelAction] = field(default_factory=list)
     sampled_before_s: float = 0.0
     error: str | None = None
-    observing: bool = False
+    mode: Mode = Mode.AUTO
+    guards: Guards = NO_GUARDS
+    guard_values: dict[str, Value] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    people: dict[str, frozenset[str]] = field(default_factory=dict)
     incident: Incident = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,7 +161,19 @@ class Driver:
         return decided
 
     def moment(self) -> Moment:
-        return Moment(self.now, self.snapshot(), self.ledger, self.ranking, dict(self.reports), self.observing)
+        answers, self.answers = self.answers, []
+        return Moment(
+            self.now,
+            self.snapshot(),
+            self.ledger,
+            self.ranking,
+            dict(self.reports),
+            self.mode,
+            self.guards,
+            self.guard_values,
+            answers,
+            self.people,
+        )
 
     def ticks(self, count: int, **signals: Value) -> None:
         self.signals.update(signals)

@@ -531,7 +531,7 @@ def test_an_observing_agent_starts_nothing_that_an_acting_one_intended() -> None
     driver.confirm()
     key = driver.started[0].key
     driver.restart()
-    driver.observing = True
+    driver.mode = Mode.OBSERVE
     driver.reports[key] = NeverStarted()
     driver.tick()
     assert len(driver.started) == 1

@@ -12,7 +12,7 @@ from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, Running, StartAction
 from homeostat.model.errors import ActuatorError, JournalWriteError
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Mode, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.model.signals import Reading, SignalSpec, Snapshot
@@ -265,12 +265,12 @@ def test_an_open_incident_keeps_the_policy_version_it_began_with(tmp_path: Path)
 
 
 def test_an_observing_agent_does_not_act_under_an_older_version_of_a_policy(rig: Rig) -> None:
-    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, observing=True)
+    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, mode=Mode.OBSERVE)
     rig.loop.recover("0")
     rig.sensor.values["errors_a"] = 10.0
     rig.ticks(4)
     rig.policies = {"a": policy_named("a", **{"target:__svc/a": "target: svc/other"}), "b": rig.policies["b"]}
-    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, observing=True)
+    rig.loop = Loop(rig.loop._outside, rig.policies, "test", seed=1, mode=Mode.OBSERVE)
     rig.loop.recover("0")
     rig.ticks(4)
     assert rig.executor.started == []

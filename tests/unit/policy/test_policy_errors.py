@@ -8,7 +8,7 @@ from homeostat.model.errors import PolicyError
 from homeostat.policy.load import load_policy
 from homeostat.policy.yaml_tree import BYTES_MAX
 
-KINDS = "do, steps, try, choose, decide, escalate"
+KINDS = "do, manual, steps, dag, try, choose, decide, wait, use, escalate"
 
 
 def step(rest: str) -> str:
@@ -19,15 +19,30 @@ def step(rest: str) -> str:
     ("steps", "expected"),
     [
         (step("tiemout: 5s"), "E110 unknown key 'tiemout'; did you mean 'timeout'?"),
-        (step("approval: {from: x}"), "E116 'approval' is not in this release; the keys here are id, if, do"),
-        (step("undo: {do: x}"), "E116 'undo' is not in this release"),
-        ("[{dag: []}]", f"E116 the step kind 'dag' is not in this release; the kinds are {KINDS}"),
-        ("[{wait: 5s}]", f"E116 the step kind 'wait' is not in this release; the kinds are {KINDS}"),
+        (step("approval: {from: []}"), "E112 a name or a list of 1 to 20 names is wanted, not a list"),
+        (step("approval: {from: x, timeout: 0}"), "E113 it must be longer than 0"),
+        (step("undo: {do: x}"), "E130 no action is named 'x'"),
+        (step("undo: never"), "E112 a mapping {do, with, timeout} or none is wanted, not 'never'"),
+        (step("needs: [x]"), "E155 only a step directly inside a 'dag' has 'needs'"),
+        (step("fallback: {do: restrat, target: a/b}"), "E130 no action is named 'restrat'; did you mean 'restart'?"),
+        ("[{escalate: {}, fallback: {wait: 5s}}]", "E156 an escalation ends the plan"),
+        ("[{manual: reboot it}]", "E154 a manual step says what proves it"),
+        ("[{manual: reboot it, verify: none}]", "E154 a manual step says what proves it"),
+        ("[{wait: 5}]", "E113 5 is not a duration"),
+        ("[{wait: {if: rps > 1}}]", "E111 the key 'within' is missing"),
+        ("[{use: restart-all}]", "E158 no procedure is named 'restart-all'; known: none, for want of procedures"),
+        ("[{dag: []}]", "E112 1 to 2000 steps are wanted, not 0"),
+        (
+            "[{dag: [{id: one, wait: 5s, needs: [two]}, {id: two, wait: 5s, needs: one}]}]",
+            "E157 these steps wait for each other: one -> two -> one",
+        ),
+        ("[{dag: [{id: one, wait: 5s, needs: [won]}]}]", "E155 no step of this dag has the id 'won'"),
+        ("[{dag: [{id: one, wait: 5s, needs: one}]}]", "E155 a step cannot need itself"),
         ("[{tri: []}]", f"E115 a step has one of the keys {KINDS}; did you mean 'try'?"),
         ("[{id: x}]", f"E115 a step has one of the keys {KINDS}"),
         ("[{do: restart, target: a/b, try: []}]", "E115 a step has one kind, not 'do' and 'try' at once"),
         ("[restart]", f"E112 a step is a mapping with one of the keys {KINDS}, not 'restart'"),
-        ("[]", "E112 1 to 100 steps are wanted, not 0"),
+        ("[]", "E112 1 to 2000 steps are wanted, not 0"),
         ("{do: restart}", "E112 a list of steps is wanted, not a mapping"),
         ("[{try: {do: restart}}]", "E112 a list of steps is wanted, not a mapping"),
         ("[{do: restart}]", "E111 the key 'target' is missing"),
@@ -124,7 +139,11 @@ def test_a_wrong_step_is_explained(steps: str, expected: str) -> None:
         ("escalates", "{to: x}", "E110 unknown key 'escalates'; did you mean 'escalate'?"),
         ("review_by", "soon", "E112 'soon' is not a date; write it like 2027-03-01"),
         ("review_by", "2027-02-30", "E112 '2027-02-30' is not a date"),
-        ("mode", "suggest", "E112 'suggest' will not do: it is one of observe, auto"),
+        (
+            "mode",
+            "sugest",
+            "E112 'sugest' will not do: it is one of observe, suggest, approve, auto; did you mean 'suggest'?",
+        ),
         ("attempts_max", "0", "E112 0 will not do: it is at least 1"),
         ("covers", "x", "E112 a list is wanted, not 'x'"),
         ("rto", "fast", "E113 'fast' is not a duration"),
@@ -265,9 +284,9 @@ def test_a_broken_catalogue_causes_no_second_complaints() -> None:
 
 
 def test_plans_are_bounded() -> None:
-    many = ", ".join(f"{{try: [{', '.join(['{escalate: {}, if: rps > 1}'] * 99)}]}}" for _ in range(6))
+    many = ", ".join(f"{{try: [{', '.join(['{escalate: {}, if: rps > 1}'] * 99)}]}}" for _ in range(21))
     found = problems(f"[{many}]")
-    assert [problem for problem in found if problem.startswith("E152")] == ["E152 more than 500 steps"]
+    assert [problem for problem in found if problem.startswith("E152")] == ["E152 more than 2000 steps"]
 
 
 def read(path: Path) -> list[str]:

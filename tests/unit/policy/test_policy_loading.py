@@ -5,8 +5,8 @@ from tests.unit.policy.policy_texts import FILE, RESTART, VERIFY, load, policy_t
 
 from homeostat.model.errors import PolicyError
 from homeostat.model.policy import Choose, Decide, Do, Effect, Escalate, Mode, Node, Policy, Steps, Try
+from homeostat.policy.builders import BUILDERS
 from homeostat.policy.load import load_policies, load_policy, load_policy_sources
-from homeostat.policy.plan import _BUILDERS
 from homeostat.policy.schema import STEP_KINDS
 
 
@@ -147,8 +147,10 @@ def test_any_kind_may_have_an_if_and_nest() -> None:
 
 
 def test_each_kind_has_a_schema_and_a_builder() -> None:
-    assert set(STEP_KINDS) == {"do", "steps", "try", "choose", "decide", "escalate"}
-    assert set(_BUILDERS) == set(STEP_KINDS.values())
+    assert set(STEP_KINDS) == {
+        *("do", "manual", "steps", "dag", "try", "choose", "decide", "wait", "use", "escalate"),
+    }
+    assert set(BUILDERS) == set(STEP_KINDS.values())
 
 
 SIGNALS = "http_5xx: errors\nrps: {expr: 'rate(x[1m])', max_age: 2m}\nunused: other\n"

@@ -1,0 +1,139 @@
+"""Questions to people, and their answers: who may say yes, until when, and what silence means.
+
+Silence is a denial. Who asked for a start never approves it. An answer that is refused is journalled with its reason.
+"""
+
+from __future__ import annotations
+
+from homeostat.decide import guards
+from homeostat.decide.lifecycle import ACTIVE
+from homeostat.decide.turn import Turn
+from homeostat.model import entries as e
+from homeostat.model.answers import AGENT_NAME, Answer, AnswerKind
+from homeostat.model.incident import Question
+from homeostat.model.policy import Approval, Do, Mode
+from homeostat.model.reasons import AnswerRefusal, Reason
+
+APPROVE_MODE_TIMEOUT_S = 900.0
+"""How long a question stands that mode `approve` asks and the step's author did not."""
+
+
+def take_answers(turn: Turn) -> None:
+    """Judge what people have said about this incident, and journal it."""
+    for answer in turn.moment.answers:
+        refused = _judge(turn, answer)
+        if refused is not None:
+            turn.record(
+                e.AnswerRefused(
+                    at=turn.now,
+                    answer=answer.id,
+                    by=answer.by,
+                    reason=refused,
+                    node=answer.node,
+                    incident=turn.incident.id,
+                )
+            )
+
+
+def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
+    """Take one answer in; say why where it changes nothing."""
+    node = answer.node or ""
+    question = turn.incident.questions.get(node)
+    if question is not None and question.answer == answer.id:
+        return None  # delivered twice
+    if answer.plan and answer.plan != turn.policy.hash:
+        return AnswerRefusal.OTHER_PLAN
+    if answer.kind is AnswerKind.REQUEST:
+        return _judge_request(turn, answer, node)
+    if question is None or turn.incident.phase not in ACTIVE:
+        return AnswerRefusal.NOTHING_ASKED
+    if question.granted is not None:
+        return AnswerRefusal.ALREADY_DECIDED
+    if turn.now >= question.expires_at:
+        return AnswerRefusal.TOO_LATE
+    if not _may_answer(turn, question, answer.by):
+        return AnswerRefusal.NOT_AN_APPROVER
+    if answer.kind is AnswerKind.DENY:
+        turn.record(e.ApprovalDenied(at=turn.now, node=node, by=answer.by, answer=answer.id, note=answer.note))
+        return None
+    if answer.by == question.requester:
+        return AnswerRefusal.IS_THE_REQUESTER
+    holds_until = turn.now + _approval(turn, turn.policy.leaves[node]).timeout_s
+    turn.record(
+        e.ApprovalGranted(
+            at=turn.now, node=node, by=answer.by, answer=answer.id, expires_at=holds_until, note=answer.note
+        )
+    )
+    return None
+
+
+def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | None:
+    withheld = turn.incident.withheld.get(node)
+    if node in turn.incident.requests:
+        return None if turn.incident.requests[node] == answer.by else AnswerRefusal.ALREADY_DECIDED
+    if withheld is None or withheld.reason is not Reason.MODE_SUGGEST:
+        return AnswerRefusal.NOTHING_ASKED
+    turn.record(e.StepRequested(at=turn.now, node=node, by=answer.by, answer=answer.id))
+    return None
+
+
+def _may_answer(turn: Turn, question: Question, name: str) -> bool:
+    return any(name == approver or name in turn.moment.people.get(approver, ()) for approver in question.approvers)
+
+
+def _approval(turn: Turn, leaf: Do) -> Approval:
+    return leaf.approval or Approval((turn.policy.escalate.to,), APPROVE_MODE_TIMEOUT_S)
+
+
+def may_start(turn: Turn, leaf: Do) -> bool | None:
+    """Whether people agree to this start: True, False (denied, expired), or None while they are being asked."""
+    mode = guards.mode_of(turn, leaf)
+    requester = turn.incident.requests.get(leaf.id)
+    if mode is Mode.SUGGEST and requester is None:
+        told = f"would start {leaf.action.name} on {leaf.target}; waits until a person requests it"
+        turn.withhold(leaf.id, Reason.MODE_SUGGEST, told)
+        return None
+    question = turn.incident.questions.get(leaf.id)
+    if question is None:
+        if not _must_ask(turn, leaf, mode):
+            return True
+        _ask(turn, leaf, requester or AGENT_NAME)
+        return None
+    if question.granted is None and turn.now >= question.expires_at:
+        turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="nobody answered in time"))
+        return False
+    if question.granted is True and turn.now >= question.expires_at and not turn.incident.attempts.get(leaf.id):
+        turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="it was agreed to too long ago"))
+        return False
+    return question.granted
+
+
+def _must_ask(turn: Turn, leaf: Do, mode: Mode) -> bool:
+    if mode is Mode.APPROVE:
+        return True
+    if leaf.approval is None:
+        return False
+    condition = leaf.approval.condition
+    return condition is None or turn.truth(condition) is not False
+
+
+def _ask(turn: Turn, leaf: Do, requester: str) -> None:
+    approval = _approval(turn, leaf)
+    turn.record(
+        e.ApprovalRequested(
+            at=turn.now,
+            node=leaf.id,
+            approvers=approval.approvers,
+            requester=requester,
+            expires_at=turn.now + approval.timeout_s,
+            action=leaf.action.name,
+            target=leaf.target,
+        )
+    )
+
+
+def withdraw(turn: Turn, leaf: Do, why: str) -> None:
+    """Take back a question that has become pointless."""
+    question = turn.incident.questions.get(leaf.id)
+    if question is not None and question.granted is None:
+        turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail=why))

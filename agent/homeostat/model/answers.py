@@ -1,0 +1,46 @@
+"""What people tell the agent: answers to its questions, requests, and the kill switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+AGENT_NAME = "agent"
+"""Who asked, where no person did."""
+
+
+class AnswerKind(StrEnum):
+    """What a person says.
+
+    approve, deny: to a question about a step. request: to start a step that was only suggested. pause, resume: the kill
+    switch, for one policy or for all.
+    """
+
+    APPROVE = "approve"
+    DENY = "deny"
+    REQUEST = "request"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing a person said, as it lies in the inbox.
+
+    Attributes:
+        id: unique; an answer that is delivered twice changes nothing the second time.
+        by: the person's name.
+        incident, node: what it is about; None for `pause` and `resume`.
+        policy: for `pause` and `resume`; None for all policies.
+        plan: SHA-256 of the policy version the person looked at; "" when they did not say.
+    """
+
+    id: str
+    kind: AnswerKind
+    by: str
+    at: float
+    incident: str | None = None
+    node: str | None = None
+    policy: str | None = None
+    note: str = ""
+    plan: str = ""
