@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.decide.identity import dormant_incident
+from homeostat.decide.ledger import LEDGER_TYPES, PAUSE_TYPES, account
 from homeostat.decide.lifecycle import ACTIVE
-from homeostat.decide.projection import LEDGER_TYPES, PAUSE_TYPES, account, fold, promoted_ranking
+from homeostat.decide.projection import fold, promoted_ranking
 from homeostat.decide.step import give_up, step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e

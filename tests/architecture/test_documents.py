@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from homeostat.decide.lifecycle import state_diagram
-from homeostat.model.reasons import EscalationReason, Reason
+from homeostat.model.reasons import AnswerRefusal, EscalationReason, Reason
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +42,6 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_every_reason_is_tripped_by_a_test() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests/unit").rglob("test_*.py"))
-    for reason in (*Reason, *EscalationReason):
+    for reason in (*Reason, *EscalationReason, *AnswerRefusal):
         name = f"{type(reason).__name__}.{reason.name}"
         assert name in tests, f"no test trips {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,14 @@ class ActuatorContext:
         environment: the agent's environment variables.
         cancel_grace_s: how long an action that was told to stop may take before it is killed.
         output_bytes_max: how much of an action's output is kept.
+        now: Unix seconds, for actions whose time no runner keeps.
     """
 
     state: Path
     environment: Mapping[str, str]
     cancel_grace_s: float = CANCEL_GRACE_S
     output_bytes_max: int = OUTPUT_BYTES_MAX
+    now: Callable[[], float] = time.time
 
 
 ActuatorFactory = Callable[[ActuatorContext], Actuator]

@@ -13,6 +13,7 @@ from homeostat import __version__
 from homeostat.app.clock import SystemClock
 from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
+from homeostat.model.guards import Guards
 from homeostat.model.policy import Policy
 
 STALL_TICKS = 3
@@ -23,7 +24,7 @@ class Agent:
     """Runs the loop until SIGTERM or SIGINT; SIGHUP reads the policies again.
 
     Args:
-        load_policies: reads the policy folder; raises PolicyError when anything in it is invalid.
+        load_policies: reads the policy folder and its guards; raises PolicyError when anything in it is invalid.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Agent:
         loop: Loop,
         clock: SystemClock,
         poll_interval_s: float,
-        load_policies: Callable[[], Mapping[str, Policy]],
+        load_policies: Callable[[], tuple[Mapping[str, Policy], Guards]],
     ) -> None:
         self._loop = loop
         self._clock = clock
@@ -90,8 +91,8 @@ class Agent:
         """Take the policies as they are on disk now, all or none: an invalid file leaves every old one in use."""
         self._reload_wanted = False
         try:
-            policies = self._load_policies()
-            self._loop.use_policies(policies)
+            policies, guards = self._load_policies()
+            self._loop.use_policies(policies, guards)
             self._log.info("policies.reloaded", policies=sorted(policies))
         except PolicyError as error:
             self._log.error("policies.refused", problems=[str(problem) for problem in error.problems])

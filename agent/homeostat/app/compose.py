@@ -23,9 +23,12 @@ from homeostat.app.settings import Settings
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
+from homeostat.policy.guards_file import load_guards
 from homeostat.policy.load import load_policies, load_policy
+from homeostat.record.inbox import FolderInbox
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.sense.prometheus import PrometheusSensor
 
@@ -46,8 +49,9 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
     Raises:
         PolicyError: with every finding.
     """
-    policies, problems = load_policies(settings.policies)
+    policies, problems = load_policies(settings.policies, settings.agent.environment)
     for policy in policies.values():
+        problems += _unanswerable(settings, policy)
         if Mode.OBSERVE not in (policy.mode, mode or settings.agent.mode):
             problems += unrunnable(settings, policy, actuators)
         problems += _unwatchable(settings, policy)
@@ -61,11 +65,23 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
 
 def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, object]) -> Iterator[Problem]:
     """Name each action of a policy that nothing here can run."""
-    for action in {leaf.action.name: leaf.action for leaf in policy.leaves.values()}.values():
+    leaves = (*policy.leaves.values(), *policy.undos.values())
+    for action in {leaf.action.name: leaf.action for leaf in leaves}.values():
         if action.actuator not in actuators:
             hint = did_you_mean(action.actuator, actuators) or f"; known here: {', '.join(sorted(actuators))}"
             what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
             yield Problem(Position(str(settings.policies), 1, 1), "E007", what)
+
+
+def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
+    """An approver whom nobody is, is a step that can never start."""
+    people = {name for names in settings.people.values() for name in names}
+    for leaf in policy.leaves.values():
+        for approver in leaf.approval.approvers if leaf.approval else ():
+            if approver not in settings.people and approver not in people:
+                known = did_you_mean(approver, settings.people) or "; name who it is in the table [people]"
+                what = f"policy '{policy.name}': step '{leaf.id}' asks '{approver}', and nobody is that{known}"
+                yield Problem(Position(str(settings.policies), 1, 1), "E009", what)
 
 
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
@@ -75,6 +91,11 @@ def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
             what = f"policy '{policy.name}': signal '{name}' has max_age {spec.max_age_s:g} s, too short for"
             hint = f"agent.poll_interval_s {settings.agent.poll_interval_s:g}; poll more often or raise max_age"
             yield Problem(Position(str(settings.policies), 1, 1), "E008", f"{what} {hint}")
+
+
+def _reread(settings: Settings, actuators: Mapping[str, object], mode: Mode | None) -> tuple[dict[str, Policy], Guards]:
+    """Policies and guards as they are on disk now, all or none. Raises PolicyError."""
+    return policies_in_use(settings, actuators, mode), load_guards(settings.policies)
 
 
 @contextmanager
@@ -104,11 +125,21 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             promote=settings.learning.promote == "auto",
         )
         clock = SystemClock()
-        outside = Outside(clock, sensor, Executor(actuators, observer.failed), journal, observer, retrainer)
+        executor = Executor(actuators, observer.failed)
+        inbox = FolderInbox(settings.state / "inbox", observer.failed)
+        outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
         name = f"{socket.gethostname()}/{os.getpid()}"
-        loop = Loop(outside, policies, name, secrets.randbits(_SEED_BITS), mode=mode or settings.agent.mode)
+        loop = Loop(
+            outside,
+            policies,
+            name,
+            secrets.randbits(_SEED_BITS),
+            mode=mode or settings.agent.mode,
+            guards=load_guards(settings.policies),
+            people=settings.roles,
+        )
         interval_s = settings.agent.poll_interval_s
-        built = Agent(loop, clock, interval_s, lambda: policies_in_use(settings, actuators, mode))
+        built = Agent(loop, clock, interval_s, lambda: _reread(settings, actuators, mode))
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
         opened.callback(listener.close)
         yield built
@@ -159,8 +190,8 @@ def policy_named(settings: Settings, name: str) -> Policy:
         UsageError: there is none. PolicyError: it is invalid.
     """
     if Path(name).suffix == ".yaml":
-        return load_policy(Path(name))
-    policies, problems = load_policies(settings.policies)
+        return load_policy(Path(name), settings.agent.environment)
+    policies, problems = load_policies(settings.policies, settings.agent.environment)
     if name in policies:
         return policies[name]
     if problems:
@@ -175,7 +206,7 @@ def all_policies(settings: Settings) -> list[Policy]:
     Raises:
         PolicyError: any of them is invalid.
     """
-    policies, problems = load_policies(settings.policies)
+    policies, problems = load_policies(settings.policies, settings.agent.environment)
     if problems:
         raise PolicyError(problems)
     return list(policies.values())

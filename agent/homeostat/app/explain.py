@@ -136,7 +136,8 @@ def _intended(entry: e.ActionIntended) -> tuple[str, list[str]]:
     if arguments:
         details.append(f"with {arguments}")
     before = _known_before(entry.held_before)
-    return f"action {entry.action} on {entry.target}", [*details, *before]
+    undoing = "undo: " if entry.undoes else ""
+    return f"{undoing}action {entry.action} on {entry.target}", [*details, *before]
 
 
 def _known_before(held: Truth) -> list[str]:
@@ -164,6 +165,19 @@ def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
     return f"ranking {ranking.version[:12]} trained", [data, entry.gate]
 
 
+def _asked(entry: e.ApprovalRequested) -> tuple[str, list[str]]:
+    who = f"wanted by {entry.requester}; until {entry.expires_at - entry.at:g} s from here, then it counts as no"
+    return f"asked {', '.join(entry.approvers)} about {entry.node}: {entry.action} on {entry.target}", [who]
+
+
+def _noted(text: str, entry: e.ApprovalGranted | e.ApprovalDenied | e.Paused | e.Resumed) -> tuple[str, list[str]]:
+    return f"{text} by {entry.by}", [entry.note] if entry.note else []
+
+
+def _scope(entry: e.Paused | e.Resumed) -> str:
+    return f"policy {entry.policy}" if entry.policy else "everything"
+
+
 _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.Suspected: _suspected,
     e.Confirmed: lambda _: ("confirmed: the trigger held for its window", []),
@@ -181,6 +195,17 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ActionInDoubt: lambda entry: ("nobody can say whether the action ran to its end", [entry.detail]),
     e.ActionReconciled: lambda _: ("the action had never started; started now under the same key", []),
     e.AttemptEnded: _verdict,
+    e.WaitStarted: lambda entry: (f"waiting: {entry.node}", []),
+    e.WaitEnded: lambda entry: (f"{entry.node}: {'waited' if entry.succeeded else 'waited in vain'}", []),
+    e.ApprovalRequested: _asked,
+    e.ApprovalGranted: lambda entry: _noted(f"{entry.node} agreed to", entry),
+    e.ApprovalDenied: lambda entry: _noted(f"{entry.node} refused", entry),
+    e.ApprovalExpired: lambda entry: (f"{entry.node} not agreed to", [entry.detail] if entry.detail else []),
+    e.StepRequested: lambda entry: (f"{entry.node} requested by {entry.by}", []),
+    e.AnswerRefused: lambda entry: (f"an answer of {entry.by} changed nothing: {entry.reason}", []),
+    e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
+    e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),
+    e.GuardsLoaded: lambda entry: (f"guards version {entry.hash[:12] or 'none'} in use", []),
     e.PolicyLoaded: _loaded,
     e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),
     e.RankingTrained: _trained,

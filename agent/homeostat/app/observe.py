@@ -63,7 +63,7 @@ class LogObserver:
         """Log entries; snapshots are many and in the journal anyway."""
         for entry in entries:
             if not isinstance(entry, (e.Observed, e.ConditionChanged)):
-                level = self._log.critical if isinstance(entry, e.Escalated) else self._log.info
+                level = self._log.critical if isinstance(entry, (e.Escalated, e.ApprovalRequested)) else self._log.info
                 level(entry.TYPE, stream=stream, **_facts(entry))
 
     def failed(self, what: str, error: Exception) -> None:
@@ -90,7 +90,9 @@ def _facts(entry: e.Entry) -> dict[str, object]:
         case e.RankingTrained():
             return {"version": entry.ranking.version, "attempts": entry.ranking.attempts, "gate": entry.gate}
         case e.PolicyLoaded():
-            return {"policy": entry.policy, "policy_hash": entry.policy_hash}
+            return {"policy": entry.policy, "policy_hash": entry.policy_hash, "environment": entry.environment}
+        case e.GuardsLoaded():
+            return {"hash": entry.hash}
         case _:
             names = [name for name in entry.__struct_fields__ if name not in ("at", "seed")]
             return {name: getattr(entry, name) for name in names}

@@ -23,13 +23,17 @@ timeout_s = 5.0
 policies = "policies"
 state = "state"                       # the journal, and the actions that run
 poll_interval_s = 15.0
-mode = "observe"                      # decides and journals, and starts nothing; "auto" acts
+mode = "observe"                      # starts nothing; "suggest" on request, "approve" when agreed to, "auto" by itself
+# environment = "production"          # whose values the policies' parameters take
 listen = "127.0.0.1:9464"             # /metrics and /healthz, for who sends the token in state/token
 
 [learning]
 retrain_interval_s = 3600.0
 recurrence_s = 1800.0                 # an incident that comes back within this was not cured
 promote = "auto"                      # "review": a ranking rules only after `homeostat retrain --promote`
+
+# [people]                            # roles that policies ask for approval, and who has them
+# payments-oncall = ["dana", "eli"]
 """
 
 

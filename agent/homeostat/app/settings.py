@@ -24,7 +24,7 @@ class _Table(BaseModel):
 
 
 class AgentTable(_Table):
-    """How the agent runs; it acts only with `mode = "auto"`.
+    """How the agent runs. Without `mode` it only observes; `environment` chooses the values of policies' parameters.
 
     `listen` serves /metrics and /healthz; it is loopback, and asks for the state's token.
     """
@@ -33,6 +33,7 @@ class AgentTable(_Table):
     state: Path = Path("state")
     poll_interval_s: float = Field(15.0, ge=0.1, le=3600)
     mode: Mode = Mode.OBSERVE
+    environment: str | None = None
     listen: str = "127.0.0.1:9464"
 
     @field_validator("listen")
@@ -62,7 +63,21 @@ class Settings(_Table):
     prometheus: PrometheusSettings = PrometheusSettings()
     agent: AgentTable = AgentTable()
     learning: LearningTable = LearningTable()
+    people: dict[str, list[str]] = Field(default_factory=dict)
     root: Path = Path()
+
+    @field_validator("people")
+    @classmethod
+    def _has_names(cls, people: dict[str, list[str]]) -> dict[str, list[str]]:
+        for role, names in people.items():
+            if not names or not all(name.strip() for name in names):
+                raise ValueError(f"the role '{role}' names nobody: an empty list permits nobody, leave it out")
+        return people
+
+    @property
+    def roles(self) -> dict[str, frozenset[str]]:
+        """Who has which role, for approvals."""
+        return {role: frozenset(names) for role, names in self.people.items()}
 
     @field_validator("prometheus", mode="plain")
     @classmethod

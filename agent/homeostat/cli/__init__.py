@@ -35,6 +35,14 @@ COMMANDS = {
     "rankings": "homeostat.cli.learning",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
+    "pending": "homeostat.cli.people",
+    "approve": "homeostat.cli.people",
+    "deny": "homeostat.cli.people",
+    "request": "homeostat.cli.people",
+    "done": "homeostat.cli.people",
+    "failed": "homeostat.cli.people",
+    "pause": "homeostat.cli.people",
+    "resume": "homeostat.cli.people",
     "doctor": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the command's own name."""

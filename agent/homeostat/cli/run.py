@@ -12,7 +12,9 @@ from homeostat.cli.workspace import Workspace, pass_workspace
 
 @click.command()
 @click.option(
-    "--mode", type=click.Choice(["auto", "observe"]), help="`observe` decides and journals, and starts nothing."
+    "--mode",
+    type=click.Choice(["observe", "suggest", "approve", "auto"]),
+    help="How far it goes: `observe` starts nothing, `suggest` what a person requests, `approve` what one agrees to.",
 )
 @click.option("--dry-run", is_flag=True, help="The same as --mode observe.")
 @click.option("--ticks", type=click.IntRange(1), help="Stop after this many turns of the loop.")

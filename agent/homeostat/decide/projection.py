@@ -6,25 +6,20 @@ does not say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
+from homeostat.decide.folding import put, without
 from homeostat.decide.lifecycle import ACTIVE, advance
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalCorrupt
 from homeostat.model.evolve import evolve
-from homeostat.model.guards import WINDOW_S_MAX
 from homeostat.model.incident import (
-    ALL_POLICIES,
     Attempt,
     Held,
     Incident,
-    Ledger,
-    Lock,
-    Opening,
     Question,
-    Start,
     WaitState,
     Withheld,
 )
@@ -34,9 +29,6 @@ from homeostat.model.reasons import Phase, Reason
 NONE_LEFT = ""
 """The pick that ends a `try` or `choose`: no candidate was left."""
 
-FACTS_MAX = 5000
-"""Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
-
 _PHASE_TRIGGER = {
     Phase.ACTING: "act",
     Phase.VERIFYING: "verify",
@@ -44,9 +36,6 @@ _PHASE_TRIGGER = {
     Phase.DECIDING: "reconsider",
     Phase.AWAITING_APPROVAL: "ask",
 }
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 def fold(entries: Iterable[e.Entry]) -> Incident:
@@ -79,18 +68,6 @@ def apply(incident: Incident, entry: e.Entry) -> Incident:
     return handler(incident, entry)
 
 
-def _with(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:
-    changed = dict(mapping)
-    changed[key] = value
-    return changed
-
-
-def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
-    if key not in mapping:
-        return mapping
-    return {other: value for other, value in mapping.items() if other != key}
-
-
 def _suspected(incident: Incident, entry: e.Suspected) -> Incident:
     phase = advance(incident.phase, "suspect")
     return evolve(incident, seq=incident.seq + 1, phase=phase, opened_at=entry.at)
@@ -98,7 +75,7 @@ def _suspected(incident: Incident, entry: e.Suspected) -> Incident:
 
 def _confirmed(incident: Incident, entry: e.Confirmed) -> Incident:
     phase = advance(incident.phase, "confirm")
-    withheld = _without(incident.withheld, "")
+    withheld = without(incident.withheld, "")
     return evolve(incident, seq=incident.seq + 1, phase=phase, confirmed_at=entry.at, withheld=withheld)
 
 
@@ -125,7 +102,7 @@ def _observed(incident: Incident, entry: e.Observed) -> Incident:
 
 
 def _condition_changed(incident: Incident, entry: e.ConditionChanged) -> Incident:
-    held = _with(incident.held, entry.watch, Held(entry.truth, entry.at))
+    held = put(incident.held, entry.watch, Held(entry.truth, entry.at))
     return evolve(incident, seq=incident.seq + 1, held=held)
 
 
@@ -138,8 +115,8 @@ def _decided(incident: Incident, entry: e.Decided) -> Incident:
     return evolve(
         incident,
         seq=incident.seq + 1,
-        picks=_with(incident.picks, key, picked),
-        withheld=_without(incident.withheld, entry.node),
+        picks=put(incident.picks, key, picked),
+        withheld=without(incident.withheld, entry.node),
     )
 
 
@@ -150,9 +127,9 @@ def pick_key(kind: str, node: str) -> str:
 
 def _withheld(incident: Incident, entry: e.DecisionWithheld) -> Incident:
     if entry.reason is None:
-        withheld = _without(incident.withheld, entry.node)
+        withheld = without(incident.withheld, entry.node)
     else:
-        withheld = _with(incident.withheld, entry.node, Withheld(entry.reason, entry.at))
+        withheld = put(incident.withheld, entry.node, Withheld(entry.reason, entry.at))
     return evolve(incident, seq=incident.seq + 1, withheld=withheld)
 
 
@@ -173,8 +150,8 @@ def _intended(incident: Incident, entry: e.ActionIntended) -> Incident:
     )
     if entry.number != len(before) + 1:
         raise JournalCorrupt(f"attempt {entry.number} of '{entry.node}' follows attempt {len(before)}")
-    attempts = _with(incident.attempts, entry.node, (*before, attempt))
-    withheld = _without(incident.withheld, entry.node)
+    attempts = put(incident.attempts, entry.node, (*before, attempt))
+    withheld = without(incident.withheld, entry.node)
     return _at_work(evolve(incident, seq=incident.seq + 1, attempts=attempts, withheld=withheld))
 
 
@@ -182,7 +159,7 @@ def _change(incident: Incident, key: str, **changes: Any) -> Incident:
     for node, attempts in incident.attempts.items():
         if attempts[-1].key == key:
             changed = (*attempts[:-1], evolve(attempts[-1], **changes))
-            all_attempts = _with(incident.attempts, node, changed)
+            all_attempts = put(incident.attempts, node, changed)
             return _at_work(evolve(incident, seq=incident.seq + 1, attempts=all_attempts))
     raise JournalCorrupt(f"no attempt under the key '{key}' is the latest of its node")
 
@@ -231,7 +208,7 @@ def _verdict(incident: Incident, entry: e.AttemptEnded) -> Incident:
 
 
 def _waiting(incident: Incident, entry: e.WaitStarted) -> Incident:
-    return evolve(incident, seq=incident.seq + 1, waits=_with(incident.waits, entry.node, WaitState(entry.at)))
+    return evolve(incident, seq=incident.seq + 1, waits=put(incident.waits, entry.node, WaitState(entry.at)))
 
 
 def _waited(incident: Incident, entry: e.WaitEnded) -> Incident:
@@ -239,13 +216,13 @@ def _waited(incident: Incident, entry: e.WaitEnded) -> Incident:
     if begun is None or begun.ended_at is not None:
         raise JournalCorrupt(f"the wait '{entry.node}' ends without having begun")
     ended = WaitState(begun.started_at, entry.at, entry.succeeded)
-    return evolve(incident, seq=incident.seq + 1, waits=_with(incident.waits, entry.node, ended))
+    return evolve(incident, seq=incident.seq + 1, waits=put(incident.waits, entry.node, ended))
 
 
 def _asked(incident: Incident, entry: e.ApprovalRequested) -> Incident:
     question = Question(entry.approvers, entry.requester, entry.expires_at)
-    questions = _with(incident.questions, entry.node, question)
-    withheld = _with(incident.withheld, entry.node, Withheld(Reason.APPROVAL_PENDING, entry.at))
+    questions = put(incident.questions, entry.node, question)
+    withheld = put(incident.withheld, entry.node, Withheld(Reason.APPROVAL_PENDING, entry.at))
     return _at_work(evolve(incident, seq=incident.seq + 1, questions=questions, withheld=withheld))
 
 
@@ -253,8 +230,8 @@ def _settle_question(incident: Incident, node: str, **changes: Any) -> Incident:
     question = incident.questions.get(node)
     if question is None:
         raise JournalCorrupt(f"nobody was asked about '{node}'")
-    questions = _with(incident.questions, node, replace(question, **changes))
-    withheld = _without(incident.withheld, node)
+    questions = put(incident.questions, node, replace(question, **changes))
+    withheld = without(incident.withheld, node)
     return _at_work(evolve(incident, seq=incident.seq + 1, questions=questions, withheld=withheld))
 
 
@@ -271,7 +248,7 @@ def _expired(incident: Incident, entry: e.ApprovalExpired) -> Incident:
 
 
 def _requested(incident: Incident, entry: e.StepRequested) -> Incident:
-    return evolve(incident, seq=incident.seq + 1, requests=_with(incident.requests, entry.node, entry.by))
+    return evolve(incident, seq=incident.seq + 1, requests=put(incident.requests, entry.node, entry.by))
 
 
 def _nothing_changed(incident: Incident, _: e.AnswerRefused) -> Incident:
@@ -305,83 +282,6 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.StepRequested: _requested,
     e.AnswerRefused: _nothing_changed,
 }
-
-
-def account(ledger: Ledger, entry: e.Entry) -> Ledger:
-    """Give the ledger after one more entry of any stream."""
-    handler = _ACCOUNTS.get(type(entry))
-    return ledger if handler is None else handler(ledger, entry)
-
-
-def _lock(ledger: Ledger, entry: e.ActionIntended) -> Ledger:
-    locks = _with(ledger.locks, entry.target, Lock(entry.incident, entry.key))
-    if entry.undoes is not None:
-        return evolve(ledger, locks=locks)
-    start = Start(entry.at, entry.incident, entry.policy, entry.action, entry.target)
-    return evolve(
-        ledger,
-        locks=locks,
-        last_start=_with(ledger.last_start, (entry.action, entry.target), entry.at),
-        starts=_remembered(ledger.starts, start),
-    )
-
-
-def _open(ledger: Ledger, entry: e.Suspected) -> Ledger:
-    opening = Opening(entry.at, entry.incident, entry.policy)
-    return evolve(ledger, openings=_remembered(ledger.openings, opening))
-
-
-R = TypeVar("R", Start, Opening)
-
-
-def _remembered(facts: tuple[R, ...], fact: R) -> tuple[R, ...]:
-    """Add a fact; forget those that no guard looks back to, and at most as many as memory allows."""
-    oldest = fact.at - WINDOW_S_MAX
-    if len(facts) >= FACTS_MAX or (facts and facts[0].at < oldest):
-        facts = tuple(known for known in facts[1 - FACTS_MAX :] if known.at >= oldest)
-    return (*facts, fact)
-
-
-def _pause(ledger: Ledger, entry: e.Paused) -> Ledger:
-    key = ALL_POLICIES if entry.policy is None else entry.policy
-    return evolve(ledger, paused=_with(ledger.paused, key, entry.by))
-
-
-def _resume(ledger: Ledger, entry: e.Resumed) -> Ledger:
-    if entry.policy is None:
-        return evolve(ledger, paused={})
-    return evolve(ledger, paused=_without(ledger.paused, entry.policy))
-
-
-def _unlock(ledger: Ledger, entry: e.AttemptEnded) -> Ledger:
-    for target, lock in ledger.locks.items():
-        if lock.key == entry.key:
-            return evolve(ledger, locks=_without(ledger.locks, target))
-    return ledger
-
-
-def _note_blindness(ledger: Ledger, entry: e.DecisionWithheld) -> Ledger:
-    if entry.policy is None:
-        return ledger
-    if entry.reason is None:
-        return evolve(ledger, blind=_without(ledger.blind, entry.policy))
-    return evolve(ledger, blind=_with(ledger.blind, entry.policy, entry.at))
-
-
-_ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
-    e.ActionIntended: _lock,
-    e.AttemptEnded: _unlock,
-    e.DecisionWithheld: _note_blindness,
-    e.Suspected: _open,
-    e.Paused: _pause,
-    e.Resumed: _resume,
-}
-
-LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
-"""Types of entries that `account` takes note of."""
-
-PAUSE_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
-"""Those of them that hold however long ago they were written."""
 
 
 def promoted_ranking(entries: Iterable[e.Entry]) -> Ranking | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from homeostat.decide.projection import account, apply
+from homeostat.decide.ledger import account
+from homeostat.decide.projection import apply
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Report, Step

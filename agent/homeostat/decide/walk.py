@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from homeostat.decide import guards
+from homeostat.decide.dag import walk_dag
 from homeostat.decide.leaf import walk_leaf
 from homeostat.decide.projection import NONE_LEFT, pick_key
 from homeostat.decide.ranking import rank
@@ -209,56 +210,7 @@ def _wait(turn: Turn, node: Wait) -> Status:
 
 
 def _dag(turn: Turn, node: Dag) -> Status:
-    """Bring every child forward that has begun, then begin those that are ready."""
-    begun = turn.incident.picks.get(node.id, ())
-    statuses = {child.id: walk(turn, child) for child in node.children if child.id in begun}
-    if turn.incident.phase is Phase.ESCALATED:
-        return Status.RUNNING
-    if Status.FAILED not in statuses.values() and not turn.draining:
-        _begin_ready(turn, node, statuses)
-    if Status.FAILED in statuses.values() or turn.draining:
-        return _drain(turn, node, statuses)
-    done = len(statuses) == len(node.children) and all(status is Status.SUCCEEDED for status in statuses.values())
-    return Status.SUCCEEDED if done else Status.RUNNING
-
-
-def _begin_ready(turn: Turn, node: Dag, statuses: dict[str, Status]) -> None:
-    """Begin children whose needs are met, the longest remaining chain first, until one fails or the limit is reached.
-
-    A child that is over at once (passed over, say) may make others ready within the same step.
-    """
-    limit = len(node.children) if node.concurrency_max is None else node.concurrency_max
-    while True:
-        ready = [child for child in node.children if child.id not in statuses and _is_ready(node, child, statuses)]
-        ready.sort(key=lambda child: -node.remaining_s.get(child.id, 0.0))
-        some_ended = False
-        for child in ready:
-            if sum(status is Status.RUNNING for status in statuses.values()) >= limit:
-                return
-            option = e.Option(id=child.id, eligible=True, propensity=1.0)
-            turn.record(e.Decided(at=turn.now, node=node.id, kind="dag", chosen=child.id, options=(option,)))
-            statuses[child.id] = walk(turn, child)
-            if statuses[child.id] is Status.FAILED or turn.incident.phase is Phase.ESCALATED:
-                return
-            some_ended = some_ended or statuses[child.id] is Status.SUCCEEDED
-        if not some_ended:
-            return
-
-
-def _is_ready(node: Dag, child: Node, statuses: dict[str, Status]) -> bool:
-    return all(statuses.get(need) is Status.SUCCEEDED for need in node.needs.get(child.id, ()))
-
-
-def _drain(turn: Turn, node: Dag, statuses: dict[str, Status]) -> Status:
-    """One child has failed: what runs is finished, undos included, and nothing new begins."""
-    outer, turn.draining = turn.draining, True
-    try:
-        for child in node.children:
-            if statuses.get(child.id) is Status.RUNNING:
-                statuses[child.id] = walk(turn, child)
-    finally:
-        turn.draining = outer
-    return Status.RUNNING if Status.RUNNING in statuses.values() else Status.FAILED
+    return walk_dag(turn, node, walk)
 
 
 def _escalate(turn: Turn, node: Escalate) -> Status:

@@ -133,6 +133,8 @@ def _decided(trace: IncidentTrace, entry: e.Decided) -> None:
 
 
 def _intended(trace: IncidentTrace, entry: e.ActionIntended) -> None:
+    if entry.undoes is not None:
+        return  # taking back is no trial of a cure
     trace.attempts[entry.key] = AttemptTrace(
         entry.key, entry.node, entry.action, entry.target, entry.number, intended_at=entry.at
     )

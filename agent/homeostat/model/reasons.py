@@ -20,7 +20,6 @@ class Reason(StrEnum):
     MODE_SUGGEST = "mode_suggest"
     ALREADY_TRIED = "already_tried"
     APPROVAL_PENDING = "approval_pending"
-    APPROVAL_DENIED = "approval_denied"
     PAUSED = "paused"
     MAINTENANCE = "maintenance"
     STORM = "storm"

@@ -10,12 +10,13 @@ from homeostat.decide.projection import fold
 from homeostat.decide.step import step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
-from homeostat.model.answers import Answer
+from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import CancelAction, Done, Report, Running, StartAction, Step
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import (
     ActionSpec,
+    Approval,
     Choose,
     Do,
     Effect,
@@ -69,9 +70,32 @@ def do(
     cooldown_s: float = 0.0,
     condition: Condition | None = None,
     timeout_s: float = 100.0,
+    approval: Approval | None = None,
+    mode: Mode | None = None,
+    undo: Do | None = None,
+    fallback: Node | None = None,
 ) -> Do:
-    action = ActionSpec(name, "fake", {}, effect)
-    return Do(name, action, target or f"svc/{name}", {}, effect, timeout_s, verify, retry, cooldown_s, condition)
+    return Do(
+        id=name,
+        action=ActionSpec(name, "fake", {}, effect),
+        target=target or f"svc/{name}",
+        arguments={},
+        effect=effect,
+        timeout_s=timeout_s,
+        verify=verify,
+        retry=retry,
+        cooldown_s=cooldown_s,
+        condition=condition,
+        approval=approval,
+        mode=mode,
+        undo=undo,
+        fallback=fallback,
+    )
+
+
+def undo_of(name: str, *, target: str | None = None, effect: Effect = Effect.SAFE) -> Do:
+    """The undo of the leaf `name`, which has the same target."""
+    return do(f"{name}.undo", target=target or f"svc/{name}", verify=None, effect=effect, retry=Retry(1))
 
 
 def policy(
@@ -145,8 +169,9 @@ class Driver:
         """Let `seconds` pass, set `signals`, and take one step."""
         self.now += seconds
         self.signals.update(signals)
-        decided = step(self.policy, self.incident, self.moment())
-        assert decided == step(self.policy, self.incident, self.moment()), "step is not a function of its arguments"
+        moment = self.moment()
+        decided = step(self.policy, self.incident, moment)
+        assert decided == step(self.policy, self.incident, moment), "step is not a function of its arguments"
         self.incident, self.ledger = decided.incident, decided.ledger
         self.entries += decided.entries
         self.policy_entries += decided.policy_entries
@@ -174,6 +199,19 @@ class Driver:
             answers,
             self.people,
         )
+
+    def end(self, key: str, report: Report = OK) -> None:
+        """Let the action of the leaf named in `key` (its name, or name/number) end."""
+        for command in reversed(self.started):
+            if command.key.split("/", 1)[1] in (key, f"{key}/1"):
+                self.reports[command.key] = report
+                return
+        raise AssertionError(f"{key} was not started")
+
+    def say(self, kind: AnswerKind, node: str, by: str, answer: str | None = None, plan: str = "") -> None:
+        """A person says something; the next tick takes it in."""
+        name = answer or f"{kind}-{node}-{by}"
+        self.answers.append(Answer(name, kind, by, self.now, self.incident.id, node, plan=plan))
 
     def ticks(self, count: int, **signals: Value) -> None:
         self.signals.update(signals)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from tests.unit.decide.builders import FAILED, OK, Driver, above, attempt_of_each, below, do, policy
 
-from homeostat.decide.projection import account
+from homeostat.decide.ledger import account
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Running
 from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Mode, Retry, Try, Verify

@@ -1,0 +1,165 @@
+"""What waits for people, and how what they say gets to the agent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.act.context import ActuatorContext
+from homeostat.act.manual import ManualActuator
+from homeostat.app.compose import journal_to_read
+from homeostat.app.settings import Settings
+from homeostat.decide.projection import fold
+from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.errors import UsageError
+from homeostat.model.incident import Attempt, Incident
+from homeostat.model.nearest import did_you_mean
+from homeostat.model.policy import MANUAL
+from homeostat.model.ports import Clock, Journal
+from homeostat.model.reasons import OutcomeStatus, Reason
+from homeostat.model.streams import AGENT_STREAM, policy_stream
+from homeostat.policy.load import load_journalled
+from homeostat.record.inbox import put
+
+LOOK_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One thing that waits for people.
+
+    Attributes:
+        kind: `approval`, `request` (a suggested step) or `manual`.
+        who: who may answer. until: Unix seconds, None where there is no end.
+    """
+
+    incident: str
+    node: str
+    kind: str
+    who: str
+    what: str
+    until: float | None
+
+
+def inbox_folder(settings: Settings) -> Path:
+    """Where answers lie until the agent has taken them in."""
+    return settings.state / "inbox"
+
+
+def pending(settings: Settings) -> list[Pending]:
+    """Everything that waits for people now, oldest incident first.
+
+    Raises:
+        UsageError: there is no journal. JournalError: it cannot be read.
+    """
+    with journal_to_read(settings) as journal:
+        return [waiting for incident in open_incidents(journal) for waiting in _pending_in(journal, incident)]
+
+
+def open_incidents(journal: Journal) -> list[Incident]:
+    """Every open incident, folded."""
+    return [fold(record.entry for record in journal.read(stream)) for stream in journal.open_incidents()]
+
+
+def _pending_in(journal: Journal, incident: Incident) -> Iterator[Pending]:
+    entries = [record.entry for record in journal.read(incident.id)]
+    asked = {entry.node: entry for entry in entries if isinstance(entry, e.ApprovalRequested)}
+    for node, question in incident.questions.items():
+        if question.granted is None:
+            what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}"
+            yield Pending(incident.id, node, "approval", ", ".join(question.approvers), what, question.expires_at)
+    for node, withheld in incident.withheld.items():
+        if withheld.reason is Reason.MODE_SUGGEST and node not in incident.requests:
+            told = [entry.detail for entry in entries if isinstance(entry, e.DecisionWithheld) and entry.node == node]
+            yield Pending(incident.id, node, "request", "anybody", told[-1], None)
+    for attempt in incident.open_attempts():
+        if attempt.in_flight and attempt.action == MANUAL:
+            yield _manual(journal, incident, attempt)
+
+
+def _manual(journal: Journal, incident: Incident, attempt: Attempt) -> Pending:
+    history = [record.entry for record in journal.read(policy_stream(incident.policy))]
+    parameters = load_journalled(history, incident.policy_hash).leaf(attempt.node).action.parameters
+    check = f" (check: {parameters['check']})" if parameters["check"] else ""
+    what = f"{parameters['instructions']}{check}"
+    return Pending(incident.id, attempt.node, "manual", str(parameters["owner"]), what, attempt.deadline_at)
+
+
+def find_incident(journal: Journal, beginning: str) -> Incident:
+    """Find an open incident by the beginning of its id. Raises UsageError."""
+    found = [incident for incident in open_incidents(journal) if beginning and incident.id.startswith(beginning)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(incident.id for incident in open_incidents(journal)) or "none"
+    many = f"'{beginning}' begins {len(found)} open incidents" if found else f"no open incident '{beginning}'"
+    raise UsageError(f"{many}; open: {known}")
+
+
+def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: str, node: str, note: str) -> Answer:
+    """Put an answer about a step into the inbox; it names the policy version that is being answered for.
+
+    Raises:
+        UsageError: there is no such incident, or nothing waits there.
+    """
+    wanted = "request" if kind is AnswerKind.REQUEST else "approval"
+    with journal_to_read(settings) as journal:
+        incident = find_incident(journal, beginning)
+        waiting = [found.node for found in _pending_in(journal, incident) if found.kind == wanted]
+    if node not in waiting:
+        hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
+        raise UsageError(f"no {wanted} waits at '{node}' of incident {incident.id}{hint}")
+    answer = Answer(
+        secrets.token_hex(8), kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash
+    )
+    put(inbox_folder(settings), answer)
+    return answer
+
+
+def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: str | None, note: str) -> Answer:
+    """Put a pause or its end into the inbox; it holds from the agent's next turn on, also one that starts later."""
+    answer = Answer(secrets.token_hex(8), kind, by, clock.now(), policy=policy, note=note)
+    put(inbox_folder(settings), answer)
+    return answer
+
+
+def report_manual(settings: Settings, beginning: str, node: str, status: OutcomeStatus, by: str, note: str) -> str:
+    """Report a manual step as done or not done; give the attempt's key.
+
+    Raises:
+        UsageError: no such step waits. ActuatorError: the report cannot be written.
+    """
+    with journal_to_read(settings) as journal:
+        incident = find_incident(journal, beginning)
+    waiting = {a.node: a for a in incident.open_attempts() if a.in_flight and a.action == MANUAL}
+    if node not in waiting:
+        hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
+        raise UsageError(f"no manual step '{node}' waits in incident {incident.id}{hint}")
+    board = ManualActuator(ActuatorContext(settings.state, {}))
+    key = waiting[node].key
+    if not board.report(key, status, by, note):
+        raise UsageError(f"'{node}' was reported or taken back already")
+    return key
+
+
+def outcome_of(settings: Settings, clock: Clock, answer: Answer, wait_s: float) -> e.Entry | None:
+    """Wait until the journal says what became of an answer; None if it does not within `wait_s`."""
+    until = clock.now() + wait_s
+    while True:
+        if settings.journal.exists():
+            with journal_to_read(settings) as journal:
+                found = _about(answer, [*_entries(journal, AGENT_STREAM), *_entries(journal, answer.incident)])
+            if found is not None:
+                return found
+        if clock.now() >= until or clock.wait(LOOK_INTERVAL_S):
+            return None
+
+
+def _entries(journal: Journal, stream: str | None) -> Sequence[e.Entry]:
+    return [record.entry for record in journal.read(stream)] if stream else []
+
+
+def _about(answer: Answer, entries: Sequence[e.Entry]) -> e.Entry | None:
+    return next((entry for entry in reversed(entries) if getattr(entry, "answer", None) == answer.id), None)

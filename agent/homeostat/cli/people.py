@@ -1,0 +1,158 @@
+"""`pending`, `approve`, `deny`, `request`, `done`, `failed`, `pause`, `resume`: people in the loop."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homeostat.cli.output import Row
+from homeostat.cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from homeostat.model.answers import Answer
+    from homeostat.model.entries import Entry
+
+COLUMNS = ("incident", "step", "kind", "who", "until", "what")
+REFUSED = 4
+OUT_OF_REACH = 3
+
+_Command = Callable[..., None]
+
+
+def _by(command: _Command) -> _Command:
+    return click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")(
+        command
+    )
+
+
+def _note(command: _Command) -> _Command:
+    return click.option("--note", default="", help="Why; it goes into the journal.")(command)
+
+
+def _wait(command: _Command) -> _Command:
+    text = "How many seconds to wait for the agent to take it in."
+    return click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=40.0, show_default=True, help=text)(
+        command
+    )
+
+
+@click.command()
+@click.pass_context
+def pending(ctx: click.Context) -> None:
+    """Show what waits for people: approvals, suggested steps, manual steps."""
+    from homeostat.app.people import pending as find_pending
+
+    workspace = ctx.ensure_object(Workspace)
+    rows: list[Row] = [
+        {
+            "incident": waiting.incident,
+            "step": waiting.node,
+            "kind": waiting.kind,
+            "who": waiting.who,
+            "until": None
+            if waiting.until is None
+            else datetime.fromtimestamp(waiting.until, UTC).isoformat("T", "seconds"),
+            "what": waiting.what,
+        }
+        for waiting in find_pending(workspace.settings)
+    ]
+    workspace.output.rows(rows, COLUMNS)
+
+
+def _answering(name: str, text: str) -> click.Command:
+    """A command that answers a question about a step."""
+
+    @click.command(name, help=text)
+    @click.argument("incident")
+    @click.argument("step")
+    @_by
+    @_note
+    @_wait
+    @click.pass_context
+    def answer(ctx: click.Context, incident: str, step: str, by: str, note: str, wait_s: float) -> None:
+        from homeostat.app.clock import SystemClock
+        from homeostat.app.people import say
+        from homeostat.model.answers import AnswerKind
+
+        workspace = ctx.ensure_object(Workspace)
+        said = say(workspace.settings, SystemClock(), AnswerKind(name), by, incident, step, note)
+        _tell(ctx, said, wait_s)
+
+    return answer
+
+
+approve = _answering("approve", "Agree that STEP of INCIDENT starts. Who asked for it cannot agree to it.")
+deny = _answering("deny", "Refuse that STEP of INCIDENT starts; the plan goes on as after a failure.")
+request = _answering("request", "Have the agent start STEP of INCIDENT, which it has only suggested.")
+
+
+def _reporting(name: str, status: str, text: str) -> click.Command:
+    """A command that reports a manual step."""
+
+    @click.command(name, help=text)
+    @click.argument("incident")
+    @click.argument("step")
+    @_by
+    @_note
+    @click.pass_context
+    def report(ctx: click.Context, incident: str, step: str, by: str, note: str) -> None:
+        from homeostat.app.people import report_manual
+        from homeostat.model.reasons import OutcomeStatus
+
+        workspace = ctx.ensure_object(Workspace)
+        key = report_manual(workspace.settings, incident, step, OutcomeStatus(status), by, note)
+        workspace.output.say(f"reported {key} as {name}; the agent takes it in at its next turn")
+
+    return report
+
+
+done = _reporting("done", "ok", "Report the manual STEP of INCIDENT as done, after its check.")
+failed = _reporting("failed", "error", "Report that the manual STEP of INCIDENT could not be done.")
+
+
+def _switching(name: str, text: str) -> click.Command:
+    """A command that moves the kill switch."""
+
+    @click.command(name, help=text)
+    @click.option("--policy", help="Only this policy [default: all].")
+    @_by
+    @_note
+    @_wait
+    @click.pass_context
+    def switch(ctx: click.Context, policy: str | None, by: str, note: str, wait_s: float) -> None:
+        from homeostat.app.clock import SystemClock
+        from homeostat.app.people import switch as put_in
+        from homeostat.model.answers import AnswerKind
+
+        workspace = ctx.ensure_object(Workspace)
+        said = put_in(workspace.settings, SystemClock(), AnswerKind(name), by, policy, note)
+        _tell(ctx, said, wait_s)
+
+    return switch
+
+
+pause = _switching("pause", "The kill switch: nothing is started until `resume`, over restarts too. Undos still run.")
+resume = _switching("resume", "Lift the kill switch.")
+
+
+def _tell(ctx: click.Context, said: Answer, wait_s: float) -> None:
+    """Wait for the agent's word, and say it; exit code 4 when it refused, 3 when nobody took it in."""
+    from homeostat.app.clock import SystemClock
+    from homeostat.app.people import outcome_of
+    from homeostat.model import entries as e
+
+    workspace: Any = ctx.ensure_object(Workspace)
+    outcome: Entry | None = outcome_of(workspace.settings, SystemClock(), said, wait_s)
+    if isinstance(outcome, e.AnswerRefused):
+        click.echo(f"refused: {outcome.reason}", err=True)
+        ctx.exit(REFUSED)
+    if outcome is None:
+        click.echo("no agent has taken it in yet; it lies in the inbox and holds as soon as one runs", err=True)
+        ctx.exit(OUT_OF_REACH)
+    workspace.output.rows(
+        [{"answer": said.id, "by": said.by, "journalled": outcome.TYPE}], ("answer", "by", "journalled")
+    )

@@ -1,0 +1,96 @@
+"""The ledger: facts of all streams that guards share, as a fold of the journal.
+
+Entries of any stream go in; what must be known over incidents and restarts comes out: locks, starts, openings,
+blindness, the kill switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from homeostat.decide.folding import put, without
+from homeostat.model import entries as e
+from homeostat.model.evolve import evolve
+from homeostat.model.guards import WINDOW_S_MAX
+from homeostat.model.incident import ALL_POLICIES, Ledger, Lock, Opening, Start
+
+FACTS_MAX = 5000
+"""Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
+
+
+def account(ledger: Ledger, entry: e.Entry) -> Ledger:
+    """Give the ledger after one more entry of any stream."""
+    handler = _ACCOUNTS.get(type(entry))
+    return ledger if handler is None else handler(ledger, entry)
+
+
+def _lock(ledger: Ledger, entry: e.ActionIntended) -> Ledger:
+    locks = put(ledger.locks, entry.target, Lock(entry.incident, entry.key))
+    if entry.undoes is not None:
+        return evolve(ledger, locks=locks)
+    start = Start(entry.at, entry.incident, entry.policy, entry.action, entry.target)
+    return evolve(
+        ledger,
+        locks=locks,
+        last_start=put(ledger.last_start, (entry.action, entry.target), entry.at),
+        starts=_remembered(ledger.starts, start),
+    )
+
+
+def _open(ledger: Ledger, entry: e.Suspected) -> Ledger:
+    opening = Opening(entry.at, entry.incident, entry.policy)
+    return evolve(ledger, openings=_remembered(ledger.openings, opening))
+
+
+R = TypeVar("R", bound=Start | Opening)
+
+
+def _remembered(facts: tuple[R, ...], fact: R) -> tuple[R, ...]:
+    """Add a fact; forget those that no guard looks back to, and at most as many as memory allows."""
+    oldest = fact.at - WINDOW_S_MAX
+    if len(facts) >= FACTS_MAX or (facts and facts[0].at < oldest):
+        facts = tuple(known for known in facts[1 - FACTS_MAX :] if known.at >= oldest)
+    return (*facts, fact)
+
+
+def _pause(ledger: Ledger, entry: e.Paused) -> Ledger:
+    key = ALL_POLICIES if entry.policy is None else entry.policy
+    return evolve(ledger, paused=put(ledger.paused, key, entry.by))
+
+
+def _resume(ledger: Ledger, entry: e.Resumed) -> Ledger:
+    if entry.policy is None:
+        return evolve(ledger, paused={})
+    return evolve(ledger, paused=without(ledger.paused, entry.policy))
+
+
+def _unlock(ledger: Ledger, entry: e.AttemptEnded) -> Ledger:
+    for target, lock in ledger.locks.items():
+        if lock.key == entry.key:
+            return evolve(ledger, locks=without(ledger.locks, target))
+    return ledger
+
+
+def _note_blindness(ledger: Ledger, entry: e.DecisionWithheld) -> Ledger:
+    if entry.policy is None:
+        return ledger
+    if entry.reason is None:
+        return evolve(ledger, blind=without(ledger.blind, entry.policy))
+    return evolve(ledger, blind=put(ledger.blind, entry.policy, entry.at))
+
+
+_ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
+    e.ActionIntended: _lock,
+    e.AttemptEnded: _unlock,
+    e.DecisionWithheld: _note_blindness,
+    e.Suspected: _open,
+    e.Paused: _pause,
+    e.Resumed: _resume,
+}
+
+LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
+"""Types of entries that `account` takes note of."""
+
+PAUSE_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
+"""Those of them that hold however long ago they were written."""

@@ -1,0 +1,118 @@
+"""The agent's inbox: what people say, one small file each, until it is in the journal.
+
+Any process on the host that may write into the folder may put an answer in; the folder is its owner's alone. An answer
+is delivered at least once, and a file that is no answer is set aside with its name and never in the way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from homeostat.model.answers import Answer
+from homeostat.model.errors import JournalWriteError, UsageError
+
+ANSWERS_MAX = 200
+"""Taken in at once; the rest waits for the next tick."""
+BYTES_MAX = 16 << 10
+TEXT_MAX = 1000
+_NAME = re.compile(r"[A-Za-z0-9_@.+ -]{1,64}", re.ASCII)
+_SUFFIX = ".json"
+
+
+class FolderInbox:
+    """Implements `model.ports.Inbox` on a folder.
+
+    Args:
+        folder: made when the first answer is put in.
+        failed: told of files that cannot be read.
+    """
+
+    def __init__(self, folder: Path, failed: Callable[[str, Exception], None]) -> None:
+        self._folder = folder
+        self._failed = failed
+
+    def collect(self) -> Sequence[Answer]:
+        """See `model.ports.Inbox`."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.name.endswith(_SUFFIX))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._failed("inbox", error)
+            return []
+        found = [self._read(self._folder / name) for name in names if not name.startswith(".")]
+        return [answer for answer in found if answer is not None][:ANSWERS_MAX]
+
+    def settle(self, answers: Sequence[str]) -> None:
+        """See `model.ports.Inbox`."""
+        for answer in answers:
+            try:
+                (self._folder / f"{answer}{_SUFFIX}").unlink(missing_ok=True)
+            except OSError as error:
+                self._failed("inbox", error)
+
+    def _read(self, path: Path) -> Answer | None:
+        try:
+            return _answer_in(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, msgspec.MsgspecError, UsageError) as error:
+            self._failed(f"inbox {path.name}", error)
+            self._set_aside(path)
+            return None
+
+    def _set_aside(self, path: Path) -> None:
+        try:
+            path.rename(path.with_suffix(".refused"))
+        except OSError as error:
+            self._failed(f"inbox {path.name}", error)
+
+
+def _answer_in(path: Path) -> Answer:
+    """Raises OSError, ValueError, MsgspecError, UsageError: it holds no answer."""
+    with path.open("rb") as file:
+        content = file.read(BYTES_MAX + 1)
+    if len(content) > BYTES_MAX:
+        raise ValueError(f"larger than {BYTES_MAX} bytes")
+    answer = msgspec.json.decode(content, type=Answer)
+    check(answer)
+    if f"{answer.id}{_SUFFIX}" != path.name:
+        raise ValueError("its id is not its name")
+    return answer
+
+
+def put(folder: Path, answer: Answer) -> None:
+    """Put an answer in, whole and durable.
+
+    Raises:
+        UsageError: it says what no answer may. JournalWriteError: the folder cannot be written.
+    """
+    check(answer)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = folder / f".{answer.id}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, msgspec.json.encode(answer))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.rename(folder / f"{answer.id}{_SUFFIX}")
+    except OSError as error:
+        raise JournalWriteError(f"{folder}: the answer cannot be written: {error.strerror}") from error
+
+
+def check(answer: Answer) -> None:
+    """Refuse what would look like something else in the journal or on a page. Raises UsageError."""
+    if _NAME.fullmatch(answer.by) is None or not answer.by.strip():
+        raise UsageError(f"{answer.by!r} is no name; letters, digits, space and _@.+- are allowed, at most 64")
+    if re.fullmatch(r"[A-Za-z0-9-]{1,80}", answer.id, re.ASCII) is None:
+        raise UsageError(f"{answer.id!r} is no answer's id")
+    for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan):
+        if len(text) > TEXT_MAX or not text.isprintable():
+            raise UsageError(f"text of at most {TEXT_MAX} printable characters is wanted, without line breaks")
