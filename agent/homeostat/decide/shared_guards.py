@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from homeostat.decide.turn import Turn
-from homeostat.model.guards import BlastRadius, Maintenance, Rate
+from homeostat.model.guards import BlastRadius, Maintenance, Rate, Recurrence
 from homeostat.model.incident import Start
 from homeostat.model.policy import Do
 from homeostat.model.reasons import Reason
@@ -56,6 +56,8 @@ def _concerns(window: Maintenance, policy: str, target: str) -> bool:
 def spent(turn: Turn, leaf: Do) -> Refusal | None:
     """Which budget this leaf's start would exceed; None when all of them allow it."""
     for rate in turn.moment.guards.rates:
+        if not _meant(rate, leaf.action.name, leaf.target):
+            continue
         count = sum(1 for _ in _counted(turn, leaf, rate))
         if count >= rate.starts_max:
             return Reason.RATE_LIMIT, f"{count} starts within {rate.within_s:g} s{_per(rate)}"
@@ -63,7 +65,16 @@ def spent(turn: Turn, leaf: Do) -> Refusal | None:
         exceeded = _exceeded(turn, leaf, radius)
         if exceeded is not None:
             return Reason.BLAST_RADIUS, exceeded
-    return _no_cure(turn, leaf)
+    for recurrence in turn.moment.guards.recurrence:
+        if _meant(recurrence, leaf.action.name, leaf.target):
+            spent_on = _no_cure(turn, leaf, recurrence)
+            if spent_on is not None:
+                return Reason.RECURRENCE, spent_on
+    return None
+
+
+def _meant(guard: Rate | Recurrence, action: str, target: str) -> bool:
+    return fnmatchcase(action, guard.actions) and fnmatchcase(target, guard.targets)
 
 
 def _recent(turn: Turn, within_s: float) -> Iterator[Start]:
@@ -77,6 +88,8 @@ def _recent(turn: Turn, within_s: float) -> Iterator[Start]:
 
 def _counted(turn: Turn, leaf: Do, rate: Rate) -> Iterator[Start]:
     for start in _recent(turn, rate.within_s):
+        if not _meant(rate, start.action, start.target):
+            continue
         same_policy = "policy" not in rate.per or start.policy == turn.policy.name
         same_action = "action" not in rate.per or start.action == leaf.action.name
         if same_policy and same_action and ("target" not in rate.per or start.target == leaf.target):
@@ -108,11 +121,8 @@ def _exceeded(turn: Turn, leaf: Do, radius: BlastRadius) -> str | None:
     return None
 
 
-def _no_cure(turn: Turn, leaf: Do) -> Refusal | None:
+def _no_cure(turn: Turn, leaf: Do, recurrence: Recurrence) -> str | None:
     """An action that had to be used in one incident after another heals nothing."""
-    recurrence = turn.moment.guards.recurrence
-    if recurrence is None:
-        return None
     incidents = {
         start.incident
         for start in _recent(turn, recurrence.within_s)
@@ -120,7 +130,5 @@ def _no_cure(turn: Turn, leaf: Do) -> Refusal | None:
     } - {turn.incident.id}
     if len(incidents) < recurrence.incidents_max:
         return None
-    used = (
-        f"{leaf.action.name} on {leaf.target} was used in {len(incidents)} incidents within {recurrence.within_s:g} s"
-    )
-    return Reason.RECURRENCE, f"{used}, and it came back"
+    used = f"used in {len(incidents)} incidents within {recurrence.within_s:g} s"
+    return f"{leaf.action.name} on {leaf.target} was {used}, and it came back"

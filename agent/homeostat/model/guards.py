@@ -18,11 +18,17 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `starts_max` starts within `within_s`, counted per each of `per` (`policy`, `action`, `target`)."""
+    """At most `starts_max` starts within `within_s`, counted per each of `per` (`policy`, `action`, `target`).
+
+    Attributes:
+        actions, targets: globs; only such starts are counted and held back.
+    """
 
     per: frozenset[str]
     starts_max: int
     within_s: float
+    actions: str = "*"
+    targets: str = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,16 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """One action on one target, used in more than `incidents_max` incidents of a policy within `within_s`: no cure."""
+    """One action on one target, used in `incidents_max` incidents of a policy within `within_s`, is no cure.
+
+    Attributes:
+        actions, targets: globs; only these are meant. Draining traffic is part of every recovery, and no cure.
+    """
 
     incidents_max: int
     within_s: float
+    actions: str = "*"
+    targets: str = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,7 @@ class Guards:
     rates: tuple[Rate, ...] = ()
     blast_radius: tuple[BlastRadius, ...] = ()
     storm: Storm | None = None
-    recurrence: Recurrence | None = None
+    recurrence: tuple[Recurrence, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     telemetry: Telemetry | None = None
     signals: Mapping[str, SignalSpec] = field(default_factory=dict)

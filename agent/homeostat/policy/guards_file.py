@@ -94,6 +94,8 @@ class RateFields(_Windowed):
     """At most `max` starts within a window, counted together or per policy, action and target."""
 
     per: list[Literal["policy", "action", "target"]] = Field(max_length=3)
+    actions: Glob = "*"
+    targets: Glob = "*"
     starts_max: Annotated[Whole, Field(ge=0, le=STARTS_MAX)] = Field(alias="max")
 
 
@@ -116,10 +118,18 @@ class BlastRadiusFields(_Windowed):
         return self
 
 
-class CountFields(_Windowed):
+class StormFields(_Windowed):
     """So many incidents within a window."""
 
     incidents: Annotated[Whole, Field(ge=1)]
+
+
+class RecurrenceFields(_Windowed):
+    """What has been used in so many incidents within a window is no cure in the next."""
+
+    incidents: Annotated[Whole, Field(ge=1)]
+    actions: Glob = "*"
+    targets: Glob = "*"
 
 
 class MaintenanceFields(Part):
@@ -156,8 +166,8 @@ class GuardsFile(Part):
 
     rates: list[RateFields] = Field(default_factory=list, max_length=ENTRIES_MAX)
     blast_radius: list[BlastRadiusFields] = Field(default_factory=list, max_length=ENTRIES_MAX)
-    storm: CountFields | None = None
-    recurrence: CountFields | None = None
+    storm: StormFields | None = None
+    recurrence: list[RecurrenceFields] = Field(default_factory=list, max_length=ENTRIES_MAX)
     maintenance: list[MaintenanceFields] = Field(default_factory=list, max_length=ENTRIES_MAX)
     telemetry: TelemetryFields | None = None
     signals: Annotated[dict[str, Any], WithJsonSchema({LINK: "Signals"})] = Field(default_factory=dict)
@@ -215,13 +225,17 @@ def _unknown_signals(fields: GuardsFile, signals: Signals, document: Document) -
 def _guards(fields: GuardsFile, signals: Signals, text: str) -> Guards:
     telemetry = fields.telemetry
     return Guards(
-        rates=tuple(Rate(frozenset(rate.per), rate.starts_max, rate.within) for rate in fields.rates),
+        rates=tuple(
+            Rate(frozenset(rate.per), rate.starts_max, rate.within, rate.actions, rate.targets) for rate in fields.rates
+        ),
         blast_radius=tuple(
             BlastRadius(radius.targets, radius.within, radius.count_max, radius.share_max, radius.eligible)
             for radius in fields.blast_radius
         ),
         storm=Storm(fields.storm.incidents, fields.storm.within) if fields.storm else None,
-        recurrence=Recurrence(fields.recurrence.incidents, fields.recurrence.within) if fields.recurrence else None,
+        recurrence=tuple(
+            Recurrence(known.incidents, known.within, known.actions, known.targets) for known in fields.recurrence
+        ),
         maintenance=tuple(_maintenance(window) for window in fields.maintenance),
         telemetry=Telemetry(telemetry.known_min, telemetry.condition) if telemetry else None,
         signals=signals.specs,

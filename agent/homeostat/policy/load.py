@@ -160,10 +160,11 @@ def _read(draft: Draft, sources: Sources, main: str) -> None:
             draft.problems.append(Problem(draft.document.at(()), "E112", message))
         return
     draft.parameters, problems = read_parameters(data, draft.document, draft.environment)
-    if not problems:
-        filled = put_in(data, draft.parameters.values, draft.document, (), problems)
-        data = filled if isinstance(filled, dict) else data
-    draft.problems.extend(problems)
+    filled = put_in(data, draft.parameters.values, draft.document, (), problems)
+    if problems or not isinstance(filled, dict):
+        draft.problems.extend(problems)
+        return  # what stands where a value is missing would only be complained of again
+    data = filled
     draft.signals = _catalogue(draft, sources, main, "signals", data.get("signals"), read_signals)
     draft.actions = _catalogue(draft, sources, main, "actions", data.get("actions", "actions.yaml"), read_actions)
     _build(draft, data, _procedures(draft, sources, main, data.get("procedures")))

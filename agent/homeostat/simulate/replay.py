@@ -15,6 +15,7 @@ from homeostat.decide.identity import dormant_incident
 from homeostat.decide.step import step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done, InDoubt, Report, Running, StartAction, Step
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
@@ -90,6 +91,25 @@ class _Recorded:
         return command.action.name == intent.action and command.target == intent.target and same_arguments
 
 
+def _said(recorded: Sequence[e.Entry]) -> tuple[list[Answer], dict[str, frozenset[str]]]:
+    """The answers that counted then, and who was heard as whom."""
+    asked: dict[str, tuple[str, ...]] = {}
+    answers: list[Answer] = []
+    people: dict[str, set[str]] = {}
+    for entry in recorded:
+        match entry:
+            case e.ApprovalRequested():
+                asked[entry.node] = entry.approvers
+            case e.ApprovalGranted() | e.ApprovalDenied():
+                kind = AnswerKind.APPROVE if isinstance(entry, e.ApprovalGranted) else AnswerKind.DENY
+                answers.append(Answer(entry.answer, kind, entry.by, entry.at, node=entry.node))
+                for approver in asked.get(entry.node, ()):
+                    people.setdefault(approver, set()).add(entry.by)
+            case e.StepRequested():
+                answers.append(Answer(entry.answer, AnswerKind.REQUEST, entry.by, entry.at, node=entry.node))
+    return answers, {approver: frozenset(names) for approver, names in people.items()}
+
+
 def _done(entry: e.ActionEnded) -> Done:
     return Done(entry.status, entry.duration_s, entry.exit_code, detail=entry.detail)
 
@@ -112,6 +132,7 @@ class _Replayer:
         self.original = next((entry for entry in recorded if isinstance(entry, e.Suspected)), None)
         self.ticks = [entry for entry in recorded if isinstance(entry, e.Observed)]
         self.attempts = [_Recorded(entry, recorded) for entry in recorded if isinstance(entry, e.ActionIntended)]
+        self.answers, self.people = _said(recorded)
         self.matched: dict[str, _Recorded] = {}
         self.starts: list[Start] = []
         self.entries: list[e.Entry] = []
@@ -153,8 +174,16 @@ class _Replayer:
             ledger=self.ledger,
             ranking=self.ranking,
             reports={key: report for key, report in reports.items() if report is not None},
+            answers=self._answers(incident, tick.at),
+            people=self.people,
         )
         return step(self.policy, incident, moment)
+
+    def _answers(self, incident: Incident, recorded_at: float) -> list[Answer]:
+        """What people had said by that time of the recording, and is not taken in yet."""
+        due = [answer for answer in self.answers if answer.at <= recorded_at]
+        self.answers = [answer for answer in self.answers if answer.at > recorded_at]
+        return [replace(answer, incident=incident.id, at=answer.at - self.shift_s) for answer in due]
 
     def _next_recorded(self) -> _Recorded | None:
         return self.attempts[len(self.matched)] if len(self.matched) < len(self.attempts) else None

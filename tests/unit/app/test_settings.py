@@ -34,7 +34,7 @@ def test_nothing_acts_unless_it_is_told_to() -> None:
         ("[agent]\npoll_interval_s = 0\n", "2:1", "greater than or equal to 0.1"),
         ("[agent]\nlisten = '0.0.0.0:80'\n", "2:1", "loopback"),
         ("[agent]\nlisten = '127.0.0.1:eighty'\n", "2:1", "HOST:PORT"),
-        ("[agent]\nmode = 'atuo'\n", "2:1", "'observe' or 'auto'"),
+        ("[agent]\nmode = 'atuo'\n", "2:1", "'observe', 'suggest', 'approve' or 'auto'"),
         ("[prometheus]\nurl = 'localhost:9090'\n", "1:2", "http://"),
         ("[prometheus]\ntoken = 'hunter2'\n", "1:2", "reference"),
         ("[prometheus]\nurll = 'http://x'\n", "1:2", "did you mean 'url'"),

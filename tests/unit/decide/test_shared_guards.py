@@ -91,6 +91,16 @@ class TestRate:
         assert refused(guarded(Guards(rates=rates), full(*early)))["restart"] is Reason.RATE_LIMIT
         assert guarded(Guards(rates=rates[:1]), full(*early)).names() == ["restart"]
 
+    def test_it_may_be_meant_for_some_actions_or_targets_only(self) -> None:
+        ledger = full((START - 50, "restart", "deploy/pay"))
+        for meant, names in (
+            ({"actions": "roll*"}, ["restart"]),
+            ({"targets": "db/*"}, ["restart"]),
+            ({"actions": "re*"}, ["rollback"]),
+        ):
+            rate = Rate(frozenset({"target"}), 1, 100.0, **meant)
+            assert guarded(Guards(rates=(rate,)), ledger).names() == names
+
     def test_the_window_slides(self) -> None:
         ledger = full((START - 100, "restart", "deploy/pay"))
         assert guarded(Guards(rates=(Rate(frozenset(), 1, 100.0),)), ledger).names() == ["restart"]
@@ -141,21 +151,26 @@ class TestRecurrence:
         ledger = Ledger()
         for number in range(2):
             ledger = started(ledger, START - 1000 + number, "restart", "deploy/pay", incident=f"i{number}")
-        guards = Guards(recurrence=Recurrence(2, 6 * 3600.0))
+        guards = Guards(recurrence=(Recurrence(2, 6 * 3600.0),))
         driver = guarded(guards, ledger)
         assert driver.names() == ["rollback"]
         assert refused(driver)["restart"] is Reason.RECURRENCE
+
+    def test_it_may_be_meant_for_some_actions_only(self) -> None:
+        ledger = started(Ledger(), START - 1000, "restart", "deploy/pay")
+        guards = Guards(recurrence=(Recurrence(1, 6 * 3600.0, actions="db.*"),))
+        assert guarded(guards, ledger).names() == ["restart"]
 
     def test_attempts_of_one_incident_count_once(self) -> None:
         ledger = Ledger()
         for number in range(3):
             ledger = started(ledger, START - 1000 + number, "restart", "deploy/pay", incident="one")
-        assert guarded(Guards(recurrence=Recurrence(2, 6 * 3600.0)), ledger).names() == ["restart"]
+        assert guarded(Guards(recurrence=(Recurrence(2, 6 * 3600.0),)), ledger).names() == ["restart"]
 
     def test_a_budget_that_is_spent_reaches_people(self) -> None:
         ledger = started(Ledger(), START - 1000, "restart", "deploy/pay")
         driver = Driver(policy(do("restart", target="deploy/pay")))
-        driver.guards, driver.ledger = Guards(recurrence=Recurrence(1, 6 * 3600.0)), ledger
+        driver.guards, driver.ledger = Guards(recurrence=(Recurrence(1, 6 * 3600.0),)), ledger
         driver.confirm()
         assert driver.incident.escalation is EscalationReason.PLAN_FAILED
 
@@ -265,7 +280,7 @@ def test_no_guard_blocks_an_undo() -> None:
         rates=(Rate(frozenset(), 0, 1000.0),),
         blast_radius=(BlastRadius("*", 1000.0, count_max=0),),
         storm=Storm(0, 1000.0),
-        recurrence=Recurrence(0, 1000.0),
+        recurrence=(Recurrence(0, 1000.0),),
         maintenance=(Maintenance("always", 0.0, 1e12),),
         telemetry=Telemetry(known_min=1.0),
     )

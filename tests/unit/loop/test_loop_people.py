@@ -1,0 +1,119 @@
+"""What the loop does with answers and guards: journalled first, settled after, over restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.unit.loop.test_loop import FlakyJournal, Rig, policy_named
+
+from homeostat.loop import Loop, Outside
+from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.policy import Mode
+from homeostat.model.reasons import AnswerRefusal
+from homeostat.model.streams import AGENT_STREAM
+from homeostat.policy.guards_file import guards_from
+
+GUARDS = "rates: [{per: [target], max: 0, within: 1h}]\nsignals: {watchdog: up}\n"
+
+
+class FakeInbox:
+    def __init__(self) -> None:
+        self.waiting: dict[str, Answer] = {}
+
+    def put(self, kind: AnswerKind, **about: str | None) -> None:
+        answer = Answer(id=f"a{len(self.waiting)}", kind=kind, by="dana", at=1.0, **about)  # type: ignore[arg-type]  # a test's
+        self.waiting[answer.id] = answer
+
+    def collect(self) -> Sequence[Answer]:
+        return list(self.waiting.values())
+
+    def settle(self, answers: Sequence[str]) -> None:
+        for answer in answers:
+            self.waiting.pop(answer, None)
+
+
+class PeopleRig(Rig):
+    def __init__(self, mode: Mode = Mode.AUTO, guards: str = "") -> None:
+        self.inbox = FakeInbox()
+        self.mode = mode
+        self.guards = guards_from(guards or "storm: {incidents: 100, within: 1m}", "guards.yaml")
+        super().__init__(policy_named("a"))
+
+    def new_loop(self) -> Loop:
+        outside = Outside(self.clock, self.sensor, self.executor, self.journal, self.noted, inbox=self.inbox)
+        people = {"oncall": frozenset({"dana"})}
+        loop = Loop(outside, self.policies, "test", seed=1, mode=self.mode, guards=self.guards, people=people)
+        loop.recover("0")
+        return loop
+
+    def of_agent(self, entry_type: type[e.Entry]) -> list[e.Entry]:
+        return [r.entry for r in self.journal.read(AGENT_STREAM) if isinstance(r.entry, entry_type)]
+
+
+def test_an_approval_reaches_its_incident_and_is_settled_after_it_is_journalled() -> None:
+    rig = PeopleRig(Mode.APPROVE)
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(4)
+    assert rig.executor.started == []
+    (incident,) = rig.loop.incidents
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.inbox.put(AnswerKind.APPROVE, incident=incident.id, node="restart")
+    rig.journal.full = True
+    rig.ticks(1)
+    assert list(rig.inbox.waiting) == ["a0"], "what is not journalled is not settled"
+    rig.journal.full = False
+    rig.ticks(2)
+    assert rig.inbox.waiting == {}
+    assert len(rig.executor.started) == 1
+    assert rig.journal.verify() == []
+
+
+def test_an_answer_about_no_open_incident_is_refused_in_the_agents_stream() -> None:
+    rig = PeopleRig()
+    rig.inbox.put(AnswerKind.APPROVE, incident="gone", node="restart")
+    rig.ticks(2)
+    (refused,) = rig.of_agent(e.AnswerRefused)
+    assert isinstance(refused, e.AnswerRefused)
+    assert refused.reason is AnswerRefusal.NO_SUCH_INCIDENT
+    assert rig.inbox.waiting == {}
+
+
+def test_the_kill_switch_is_journalled_before_anything_is_decided_and_holds_over_a_restart() -> None:
+    rig = PeopleRig()
+    rig.inbox.put(AnswerKind.PAUSE)
+    rig.ticks(1)
+    rig.clock.wait(30 * 86400.0)
+    rig.loop = rig.new_loop()
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(4)
+    assert rig.executor.started == []
+    rig.inbox.put(AnswerKind.RESUME)
+    rig.ticks(4)
+    assert len(rig.executor.started) == 1
+
+
+def test_a_pause_that_cannot_be_journalled_stays_in_the_inbox() -> None:
+    rig = PeopleRig()
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.journal.full = True
+    rig.inbox.put(AnswerKind.PAUSE)
+    rig.ticks(1)
+    assert list(rig.inbox.waiting) == ["a0"]
+    rig.journal.full = False
+    rig.ticks(2)
+    assert rig.inbox.waiting == {}
+    assert rig.loop.ledger.paused
+
+
+def test_guards_are_journalled_once_and_their_signals_are_read() -> None:
+    rig = PeopleRig(guards=GUARDS)
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(4)
+    assert rig.sensor.asked[-1] == 2
+    assert rig.executor.started == []
+    rig.loop = rig.new_loop()
+    loaded = rig.of_agent(e.GuardsLoaded)
+    assert [entry.text for entry in loaded if isinstance(entry, e.GuardsLoaded)] == [GUARDS]
+    rig.loop.use_policies(rig.policies, guards_from("rates: []", "guards.yaml"))
+    assert len(rig.of_agent(e.GuardsLoaded)) == 2
