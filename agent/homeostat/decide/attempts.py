@@ -73,9 +73,9 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         or turn.incident.phase is Phase.ESCALATED
         or attempt.cancel_requested_at is not None
         or turn.now - attempt.intended_at > INTENT_AGE_MAX_S
-        or turn.truth(turn.policy.resolved.condition) is True
+        or (attempt.undoes is None and _no_longer_wanted(turn, leaf))
     )
-    blind = guards.blind(turn)
+    blind = guards.blind(turn) if attempt.undoes is None else None
     if given_up:
         if attempt.cancel_requested_at is None:
             request_cancel(turn, leaf, attempt, EscalationReason.TIMEOUT)
@@ -86,6 +86,11 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     else:
         turn.record(e.ActionReconciled(at=turn.now, key=attempt.key))
         turn.commands.append(start_command(leaf, attempt.key))
+
+
+def _no_longer_wanted(turn: Turn, leaf: Do) -> bool:
+    """Whether the world is well again, or a guard has tripped since the intent was written."""
+    return turn.truth(turn.policy.resolved.condition) is True or guards.hands_off(turn, leaf) is not None
 
 
 def start_command(leaf: Do, key: str) -> StartAction:

@@ -73,13 +73,18 @@ def mode_of(turn: Turn, leaf: Do) -> Mode:
 
 def refusal(turn: Turn, leaf: Do) -> Refusal | None:
     """Give the reason why this leaf must not start now but may later; None when it may."""
+    stopped = hands_off(turn, leaf)
+    return locked(turn, leaf) if stopped is None else stopped
+
+
+def hands_off(turn: Turn, leaf: Do) -> Refusal | None:
+    """Why nothing at all may be started there now: the mode, the kill switch, maintenance, a storm."""
     if mode_of(turn, leaf) is Mode.OBSERVE:
         return Reason.MODE_OBSERVE, f"would start {leaf.action.name} on {leaf.target}"
     for scope in (ALL_POLICIES, turn.policy.name):
         if scope in turn.ledger.paused:
             return Reason.PAUSED, f"by {turn.ledger.paused[scope]}"
-    held_back = shared_guards.held_back(turn, leaf)
-    return locked(turn, leaf) if held_back is None else held_back
+    return shared_guards.held_back(turn, leaf)
 
 
 def locked(turn: Turn, leaf: Do) -> Refusal | None:

@@ -12,6 +12,9 @@ from homeostat.model.incident import Attempt
 from homeostat.model.policy import Do
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Reason
 
+UNDO_ATTEMPTS_MAX = 3
+"""Also one that never came to start is not tried for ever."""
+
 
 def walk_leaf(turn: Turn, leaf: Do) -> Status:
     """Bring a leaf as far as this moment allows."""
@@ -125,7 +128,7 @@ def _undone(turn: Turn, undo: Do, attempt: Attempt) -> bool:
         return False
     if own and own[-1].succeeded:
         return True
-    if own and not guards.may_run_again(undo, own):
+    if own and (len(own) >= UNDO_ATTEMPTS_MAX or not guards.may_run_again(undo, own)):
         turn.escalate(EscalationReason.UNDO_FAILED, undo.id, f"'{attempt.key}' was not taken back")
         return False
     observed = (Reason.MODE_OBSERVE, f"would take '{attempt.key}' back") if turn.observing else None

@@ -9,10 +9,11 @@ from tests.unit.decide.builders import FAILED, START, Driver, do, policy, undo_o
 
 from homeostat.decide.ledger import account
 from homeostat.model import entries as e
+from homeostat.model.commands import Done, NeverStarted
 from homeostat.model.guards import BlastRadius, Guards, Maintenance, Rate, Recurrence, Storm, Telemetry
 from homeostat.model.incident import Ledger
 from homeostat.model.policy import Effect, Retry, Try
-from homeostat.model.reasons import EscalationReason, Reason
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Reason
 from homeostat.model.signals import Condition, Truth, Value
 
 DAY = 86400.0
@@ -306,3 +307,30 @@ def test_what_guards_remember_is_bounded() -> None:
     assert len(ledger.openings) == FACTS_MAX
     ledger = opened(ledger, START + 8 * DAY, "late")
     assert len(ledger.openings) == 1
+
+
+def test_an_intent_that_never_started_does_not_start_after_the_kill_switch() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    started = len(driver.started)
+    driver.reports[driver.started[-1].key] = NeverStarted()
+    driver.ledger = account(driver.ledger, e.Paused(at=driver.now, by="dana", answer="a1"))
+    driver.restart()
+    driver.ticks(3)
+    assert len(driver.started) == started
+    assert driver.cancelled, "its key is withdrawn, so that a start still on its way has no effect"
+
+
+def test_an_undo_that_never_starts_is_not_tried_for_ever() -> None:
+    driver = Driver(policy(do("scale", undo=undo_of("scale"))))
+    driver.confirm()
+    driver.finish()
+    for _ in range(200):
+        driver.tick()
+        if driver.names()[-1] == "scale.undo":
+            cancelled = any(command.key == driver.started[-1].key for command in driver.cancelled)
+            driver.finish(Done(OutcomeStatus.CANCELLED, 0.0) if cancelled else NeverStarted())
+            driver.tick(61.0)
+        if driver.incident.escalation is not None:
+            break
+    assert driver.incident.escalation is EscalationReason.UNDO_FAILED
