@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from homeostat.decide import shared_guards
 from homeostat.decide.turn import Turn
+from homeostat.model.guards import NO_GUARDS
 from homeostat.model.incident import ALL_POLICIES, Attempt
 from homeostat.model.policy import Do, Effect, Mode, Node, strictest
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason
@@ -29,7 +30,7 @@ def blind(turn: Turn) -> Refusal | None:
         return Reason.TELEMETRY_BLIND, turn.moment.snapshot.error
     if all(value is None for value in turn.values.values()):
         return Reason.TELEMETRY_BLIND, "no signal of this policy has a fresh value"
-    frozen = shared_guards.frozen(turn)
+    frozen = None if turn.moment.guards is NO_GUARDS else shared_guards.frozen(turn)
     if frozen is not None:
         return Reason.TELEMETRY_FREEZE, frozen
     if is_safe_point(turn) and turn.truth(turn.policy.trigger.condition) is None:
@@ -43,10 +44,11 @@ def is_safe_point(turn: Turn) -> bool:
 
     A plan that has drained traffic has also silenced the errors; from then on only its end is a safe point.
     """
-    return all(
-        attempt.verdict is not None and (not attempt.succeeded or attempt.undoes is not None)
-        for attempt in turn.incident.every_attempt()
-    )
+    for attempts in turn.incident.attempts.values():
+        for attempt in attempts:
+            if attempt.verdict is None or (attempt.succeeded and attempt.undoes is None):
+                return False
+    return True
 
 
 def cooling_down(turn: Turn, leaf: Do) -> bool:
@@ -81,10 +83,11 @@ def hands_off(turn: Turn, leaf: Do) -> Refusal | None:
     """Why nothing at all may be started there now: the mode, the kill switch, maintenance, a storm."""
     if mode_of(turn, leaf) is Mode.OBSERVE:
         return Reason.MODE_OBSERVE, f"would start {leaf.action.name} on {leaf.target}"
-    for scope in (ALL_POLICIES, turn.policy.name):
-        if scope in turn.ledger.paused:
-            return Reason.PAUSED, f"by {turn.ledger.paused[scope]}"
-    return shared_guards.held_back(turn, leaf)
+    paused = turn.ledger.paused
+    for scope in (ALL_POLICIES, turn.policy.name) if paused else ():
+        if scope in paused:
+            return Reason.PAUSED, f"by {paused[scope]}"
+    return None if turn.moment.guards is NO_GUARDS else shared_guards.held_back(turn, leaf)
 
 
 def locked(turn: Turn, leaf: Do) -> Refusal | None:
@@ -103,7 +106,7 @@ def refused_for_good(turn: Turn, leaf: Do, *, first: bool) -> Refusal | None:
     """
     if first and cooling_down(turn, leaf):
         return Reason.COOLDOWN_ACTIVE, f"{leaf.action.name} ran on {leaf.target} less than {leaf.cooldown_s:g} s ago"
-    return shared_guards.spent(turn, leaf)
+    return None if turn.moment.guards is NO_GUARDS else shared_guards.spent(turn, leaf)
 
 
 def ineligible(turn: Turn, candidate: Node) -> Reason | None:
