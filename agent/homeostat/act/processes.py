@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -48,8 +49,9 @@ class Identity(NamedTuple):
         return process is not None and process.alive and process.start_ticks == self.start_ticks
 
 
+@functools.cache
 def boot_id() -> str:
-    """Name this boot of the host."""
+    """Name this boot of the host, which no process outlives."""
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 

@@ -317,7 +317,7 @@ def test_runners_leave_no_zombies_behind(world: ActWorld) -> None:
 
     def cleared() -> bool:
         spool.lookup("k0")
-        return not spool._launcher._folders
+        return not spool._launcher._runners
 
     assert until(cleared, "all runners to be cleared away")
 

@@ -1,0 +1,124 @@
+"""The process that runners are forked from, so that one starts in milliseconds. Standard library only.
+
+    python -I -S -c BOOT ROOT DESCRIPTOR    see `launch.py`
+
+An interpreter that imports what a runner needs takes some 70 ms of CPU; a fork of one that has done so takes two. The
+nursery does nothing else: it reads no clock and no file, holds no secret, and ends when the agent's end of the socket
+closes. Its runners then run on, each in a session of its own.
+
+A request is its length (4 bytes, big-endian) and a JSON object: `folder` of the job, the runner's whole `environment`,
+and whether it is a `guard`. The answer is the runner's pid (4 bytes; 0: it could not be forked) and a pidfd (see
+pidfd_open(2)), by which the agent learns of its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from homeostat.act import runner
+from homeostat.act.job_files import JobFiles
+
+LENGTH = struct.Struct(">I")
+PID = struct.Struct(">I")
+
+
+def main(descriptor: int) -> None:
+    """Fork a runner for every request until the agent hangs up."""
+    agent = socket.socket(fileno=descriptor)
+    ended, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+    gc.collect()
+    gc.freeze()
+    while True:
+        ready, _, _ = select.select([agent, ended], [], [])
+        if ended in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(ended, 4096)
+        if agent in ready:
+            request = _receive(agent)
+            if request is None:
+                return
+            _serve(agent, request)
+        # Only here, so that no pid is free for others before its pidfd is open.
+        _reap()
+
+
+def _receive(agent: socket.socket) -> dict[str, Any] | None:
+    header = _exactly(agent, LENGTH.size)
+    content = _exactly(agent, LENGTH.unpack(header)[0]) if header else b""
+    if not content:
+        return None
+    request: dict[str, Any] = json.loads(content)
+    return request
+
+
+def _exactly(agent: socket.socket, count: int) -> bytes:
+    """Read so many bytes; fewer than that is none."""
+    content = bytearray()
+    while len(content) < count:
+        chunk = agent.recv(count - len(content))
+        if not chunk:
+            return b""
+        content += chunk
+    return bytes(content)
+
+
+def _serve(agent: socket.socket, request: dict[str, Any]) -> None:
+    try:
+        pid = os.fork()
+    except OSError:
+        agent.sendall(PID.pack(0))
+        return
+    if pid == 0:
+        _become_runner(request)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        agent.sendall(PID.pack(pid))
+        return
+    try:
+        socket.send_fds(agent, [PID.pack(pid)], [pidfd])
+    finally:
+        os.close(pidfd)
+
+
+def _become_runner(request: dict[str, Any]) -> NoReturn:
+    """Be a process of one's own, with nothing of the nursery's but its code; then do the job."""
+    code = 1
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        files = JobFiles(Path(request["folder"]))
+        log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.dup2(log, 2)
+        os.close(log)
+        os.chdir(files.folder)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        code = runner.main(["--guard", request["folder"]] if request["guard"] else [request["folder"]])
+    except BaseException:  # noqa: BLE001 - it must not fall back into the nursery's loop; the log tells
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
