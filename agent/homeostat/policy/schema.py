@@ -161,24 +161,23 @@ Arguments = Annotated[
 ]
 
 
-def _names(value: object) -> list[str]:
+def _names(value: object, count_max: int = APPROVERS_MAX) -> list[str]:
     """One name or a list of them."""
     names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not 1 <= len(names) <= APPROVERS_MAX:
-        raise wrong("E112", f"a name or a list of 1 to {APPROVERS_MAX} names is wanted, not {shown(value)}")
+    if not isinstance(names, list) or not 1 <= len(names) <= count_max:
+        raise wrong("E112", f"a name or a list of 1 to {count_max} names is wanted, not {shown(value)}")
     for name in names:
         if not isinstance(name, str) or not name.strip() or len(name) > NAME_CHARACTERS_MAX:
             raise wrong("E112", f"a name is wanted, not {shown(name)}")
     return list(dict.fromkeys(names))
 
 
-Names = Annotated[
-    list[str],
-    PlainValidator(_names),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
-    ),
-]
+_NAMES_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
+)
+Names = Annotated[list[str], PlainValidator(_names), _NAMES_SCHEMA]
+Siblings = Annotated[list[str], PlainValidator(lambda value: _names(value, CHILDREN_MAX)), _NAMES_SCHEMA]
+"""Steps of the same `dag`: one that joins hundreds of branches names them all."""
 
 
 class ApprovalFields(Part):
@@ -213,7 +212,7 @@ class StepFields(Part):
 
     id: Name | None = None
     condition: ConditionField | None = Field(None, alias="if")
-    needs: Names | None = None
+    needs: Siblings | None = None
     fallback: RawStep | None = None
 
 
