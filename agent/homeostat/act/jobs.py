@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from homeostat.act.bell import ACTIONS_FOLDER
 from homeostat.act.context import ActuatorContext
 from homeostat.act.files import is_locked, make_folder, read_at_most
 from homeostat.act.job_files import Begun, BrokenJobFileError, Exit, JobFiles, job_folder
@@ -19,7 +20,6 @@ from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Runnin
 from homeostat.model.errors import ActuatorError
 from homeostat.model.reasons import OutcomeStatus
 
-ACTIONS_FOLDER = "actions"
 PASSED_ON = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that every runner gets from the agent, where the agent has them."""
 

@@ -42,11 +42,11 @@ def main(descriptor: int) -> None:
     gc.collect()
     gc.freeze()
     while True:
-        ready, _, _ = select.select([agent, ended], [], [])
+        ready, _, _ = select.select([agent.fileno(), ended], [], [])
         if ended in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(ended, 4096)
-        if agent in ready:
+        if agent.fileno() in ready:
             request = _receive(agent)
             if request is None:
                 return

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from homeostat.act.bell import ring
 from homeostat.act.guard import guard
 from homeostat.act.job_files import BrokenJobFileError, Ending, Exit, JobFiles, ReservedExit
 from homeostat.act.output import OutputFile
@@ -75,6 +76,7 @@ def carry_out(files: JobFiles) -> int:
         truncated=printed.truncated,
     )
     _record(reserved, job["key"], ended)
+    ring(files.folder.parent)
     if command is not None:
         command.linger()
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from homeostat.act.bell import Bell
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.app.agent import Agent
 from homeostat.app.clock import SystemClock
@@ -125,6 +126,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             promote=settings.learning.promote == "auto",
         )
         clock = SystemClock()
+        clock.listen_to(_bell(state, opened))
         executor = Executor(actuators, observer.failed)
         inbox = FolderInbox(settings.state / "inbox", observer.failed)
         outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
@@ -143,6 +145,13 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
         opened.callback(listener.close)
         yield built
+
+
+def _bell(state: Path, opened: ExitStack) -> Bell:
+    try:
+        return opened.enter_context(Bell(state))
+    except OSError as error:
+        raise UsageError(f"{state}: {error.strerror}; choose another agent.state, on a disk of this host") from error
 
 
 def _state_folder(settings: Settings) -> Path:

@@ -1,0 +1,56 @@
+"""Waiting: to the end, until stopped, until something rings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from homeostat.act.bell import Bell, ring
+from homeostat.app.clock import PACE_S_MIN, SystemClock
+
+
+def timed(call: Callable[[], bool]) -> tuple[bool, float]:
+    began = time.monotonic()
+    return call(), time.monotonic() - began
+
+
+def test_a_wait_lasts_as_long_as_asked() -> None:
+    stopped, took_s = timed(lambda: SystemClock().wait(0.05))
+    assert not stopped
+    assert 0.05 <= took_s < 5.0
+    assert timed(lambda: SystemClock().wait(-1.0))[1] < 5.0
+
+
+def test_stop_ends_this_wait_and_every_later_one() -> None:
+    clock = SystemClock()
+    threading.Timer(0.05, clock.stop).start()
+    stopped, took_s = timed(lambda: clock.wait(60.0))
+    assert stopped
+    assert took_s < 30.0
+    assert clock.wait(60.0)
+
+
+def test_a_bell_ends_one_wait_and_no_sooner_than_the_pace(tmp_path: Path) -> None:
+    clock = SystemClock()
+    with Bell(tmp_path) as bell:
+        clock.listen_to(bell)
+        ring(tmp_path / "actions")
+        ring(tmp_path / "actions")
+        stopped, took_s = timed(lambda: clock.wait(60.0))
+        assert not stopped
+        assert PACE_S_MIN <= took_s < 30.0
+        assert timed(lambda: clock.wait(0.05))[1] >= 0.05
+
+
+def test_ringing_where_nobody_listens_harms_nothing(tmp_path: Path) -> None:
+    actions = tmp_path / "actions"
+    ring(actions)
+    actions.mkdir()
+    (actions / "bell").write_text("a file of somebody else's")
+    ring(actions)
+    assert (actions / "bell").read_text() == "a file of somebody else's"
+    (actions / "bell").unlink()
+    Bell(tmp_path).close()
+    ring(actions)
