@@ -151,7 +151,7 @@ class CommandRun:
 
     def _ended_by_itself(self, code: int) -> Ending:
         self._drain()
-        # We adopt whoever is orphaned below us: with no child there is nobody, and no need to look through all of /proc.
+        # We adopt whoever is orphaned below us: with no child there is nobody, and no need to read all of /proc.
         left = 0 if self._childless else len(descendants(os.getpid()))
         note = f"left {left} {'process' if left == 1 else 'processes'} running" if left else ""
         if code == 0:
