@@ -43,10 +43,11 @@ def replace_durably(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
-def create_once(path: Path, content: bytes) -> bool:
+def create_once(path: Path, content: bytes, *, durable_name: bool = True) -> bool:
     """Create a file whole, unless it is there; of many callers at most one is told True. Raises OSError.
 
-    link(2) is as exclusive as O_EXCL and, unlike it, never shows a file that is still empty.
+    link(2) is as exclusive as O_EXCL and, unlike it, never shows a file that is still empty. The content is durable
+    first; the name only where asked.
     """
     temporary = _write_temporary(path, content)
     try:
@@ -55,7 +56,8 @@ def create_once(path: Path, content: bytes) -> bool:
         return False
     finally:
         temporary.unlink(missing_ok=True)
-    sync_directory(path.parent)
+    if durable_name:
+        sync_directory(path.parent)
     return True
 
 

@@ -103,11 +103,14 @@ class JobFiles:
         return self.folder / "guard.lock"
 
     def write_job(self, job: dict[str, Any]) -> None:
-        """Write the job, unless it is written. Raises ValueError if it is too large."""
+        """Write the job, unless it is written. Raises ValueError if it is too large.
+
+        A power failure may take it back as long as nobody has claimed it; then it is written again.
+        """
         content = json.dumps(job).encode()
         if len(content) > JOB_BYTES_MAX:
             raise ValueError(f"the action is {len(content)} bytes long; at most {JOB_BYTES_MAX} are taken")
-        create_once(self.folder / "job.json", content)
+        create_once(self.folder / "job.json", content, durable_name=False)
 
     def read_job(self) -> dict[str, Any]:
         """Read the job. Raises BrokenJobFileError also when there is none."""

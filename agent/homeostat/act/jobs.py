@@ -66,7 +66,7 @@ class Spool:
         }
         try:
             make_folder(files.folder)
-            make_folder(files.work)
+            files.work.mkdir(mode=0o700, exist_ok=True)  # durable with the claim, before anything can use it
             files.write_job({"key": key, **job, **limits})
             self._launcher.launch(files, self._environment(variables))
         except ValueError as error:
