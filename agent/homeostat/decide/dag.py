@@ -8,7 +8,7 @@ from homeostat.decide.projection import NONE_LEFT
 from homeostat.decide.status import Status
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
-from homeostat.model.policy import Dag, Do, Node, walk_nodes
+from homeostat.model.policy import Dag, Node, walk_nodes
 from homeostat.model.reasons import Phase
 
 Walk = Callable[[Turn, Node], Status]
@@ -20,11 +20,11 @@ def walk_dag(turn: Turn, node: Dag, walk: Walk) -> Status:
 
     The first failure is latched; from then on the node only drains.
     """
-    begun = turn.incident.picks.get(node.id, ())
+    begun = frozenset(turn.incident.picks.get(node.id, ()))
     statuses: dict[str, Status] = {}
     draining = turn.draining or NONE_LEFT in begun
     at_work = [child for child in node.children if child.id in begun]
-    for child in sorted(at_work, key=lambda child: not _failing(turn, child)):
+    for child in _failing_first(turn, at_work):
         statuses[child.id] = _drained(turn, child, walk) if draining else walk(turn, child)
         draining = draining or statuses[child.id] is Status.FAILED
         if turn.incident.phase is Phase.ESCALATED:
@@ -42,13 +42,17 @@ def walk_dag(turn: Turn, node: Dag, walk: Walk) -> Status:
     return Status.RUNNING if Status.RUNNING in statuses.values() else Status.FAILED
 
 
-def _failing(turn: Turn, child: Node) -> bool:
-    """Whether an attempt below has failed. Such a child is looked at first: its failure then holds for all others."""
-    if not turn.incident.attempts:
-        return False
-    leaves = (node for node in walk_nodes(child) if isinstance(node, Do))
-    tried = (turn.incident.attempts[leaf.id][-1] for leaf in leaves if leaf.id in turn.incident.attempts)
-    return any(attempt.verdict is not None and not attempt.succeeded for attempt in tried)
+def _failing_first(turn: Turn, children: list[Node]) -> list[Node]:
+    """Look first at children below which an attempt has failed: that failure then holds for all the others."""
+    failed = {
+        leaf
+        for leaf, attempts in turn.incident.attempts.items()
+        if attempts[-1].verdict is not None and not attempts[-1].succeeded
+    }
+    if not failed:
+        return children
+    failing = {child.id for child in children if any(node.id in failed for node in walk_nodes(child))}
+    return sorted(children, key=lambda child: child.id not in failing)
 
 
 def _drained(turn: Turn, child: Node, walk: Walk) -> Status:
@@ -66,21 +70,26 @@ def _begin_ready(turn: Turn, node: Dag, statuses: dict[str, Status], walk: Walk)
     A child that is over at once (passed over, say) may make others ready within the same step.
     """
     limit = len(node.children) if node.concurrency_max is None else node.concurrency_max
-    while True:
+    running = sum(status is Status.RUNNING for status in statuses.values())
+    while running < limit:
         ready = [child for child in node.children if child.id not in statuses and _is_ready(node, child, statuses)]
         ready.sort(key=lambda child: -node.remaining_s.get(child.id, 0.0))
         some_ended = False
         for child in ready:
-            if sum(status is Status.RUNNING for status in statuses.values()) >= limit:
+            if running >= limit:
                 return False
             option = e.Option(id=child.id, eligible=True, propensity=1.0)
             turn.record(e.Decided(at=turn.now, node=node.id, kind="dag", chosen=child.id, options=(option,)))
             statuses[child.id] = walk(turn, child)
             if statuses[child.id] is Status.FAILED or turn.incident.phase is Phase.ESCALATED:
                 return statuses[child.id] is Status.FAILED
-            some_ended = some_ended or statuses[child.id] is Status.SUCCEEDED
+            if statuses[child.id] is Status.RUNNING:
+                running += 1
+            else:
+                some_ended = True
         if not some_ended:
             return False
+    return False
 
 
 def _is_ready(node: Dag, child: Node, statuses: dict[str, Status]) -> bool:
