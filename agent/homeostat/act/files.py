@@ -43,13 +43,18 @@ def replace_durably(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
-def create_once(path: Path, content: bytes, *, durable_name: bool = True) -> bool:
+def create_once(path: Path, content: bytes, *, durable_content: bool = True, durable_name: bool = True) -> bool:
     """Create a file whole, unless it is there; of many callers at most one is told True. Raises OSError.
 
-    link(2) is as exclusive as O_EXCL and, unlike it, never shows a file that is still empty. The content is durable
-    first; the name only where asked.
+    link(2) is as exclusive as O_EXCL and, unlike it, never shows a file that is still empty.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        durable_content: else a power failure may leave the name with nothing behind it.
+        durable_name: else it may take the name back.
     """
-    temporary = _write_temporary(path, content)
+    temporary = _write_temporary(path, content, durable=durable_content)
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
@@ -96,12 +101,13 @@ def is_locked(path: Path) -> bool:
         return not free
 
 
-def _write_temporary(path: Path, content: bytes) -> Path:
+def _write_temporary(path: Path, content: bytes, *, durable: bool = True) -> Path:
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
     try:
         write_all(descriptor, content)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

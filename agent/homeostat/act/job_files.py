@@ -105,12 +105,14 @@ class JobFiles:
     def write_job(self, job: dict[str, Any]) -> None:
         """Write the job, unless it is written. Raises ValueError if it is too large.
 
-        A power failure may take it back as long as nobody has claimed it; then it is written again.
+        A power failure may take it back, or leave it empty, as long as nobody has claimed it; then it is written again.
         """
         content = json.dumps(job).encode()
         if len(content) > JOB_BYTES_MAX:
             raise ValueError(f"the action is {len(content)} bytes long; at most {JOB_BYTES_MAX} are taken")
-        create_once(self.folder / "job.json", content, durable_name=False)
+        path = self.folder / "job.json"
+        if not create_once(path, content, durable_content=False, durable_name=False) and not path.stat().st_size:
+            replace_durably(path, content)
 
     def read_job(self) -> dict[str, Any]:
         """Read the job. Raises BrokenJobFileError also when there is none."""
@@ -120,8 +122,12 @@ class JobFiles:
         return job
 
     def claim_for(self, runner: Identity) -> bool:
-        """Take the job for a runner; False if it is taken."""
-        return create_once(self.folder / "claim", json.dumps({"runner": runner._asdict()}).encode())
+        """Take the job for a runner; False if it is taken.
+
+        The folder is durable then, and the claim's own name with that of `begun`: before the effect can begin.
+        """
+        sync_directory(self.folder.parent)
+        return create_once(self.folder / "claim", json.dumps({"runner": runner._asdict()}).encode(), durable_name=False)
 
     def withdraw(self, status: str, detail: str) -> bool:
         """See to it that no runner ever takes the job; False if it is taken."""
@@ -198,7 +204,6 @@ class ReservedExit:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(self._descriptor, 0, _RECORD_BYTES_MAX)
-            os.fsync(self._descriptor)
         except OSError:
             self.discard()
             raise

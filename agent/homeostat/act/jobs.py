@@ -65,8 +65,10 @@ class Spool:
             "output_bytes_max": self._context.output_bytes_max,
         }
         try:
-            make_folder(files.folder)
-            files.work.mkdir(mode=0o700, exist_ok=True)  # durable with the claim, before anything can use it
+            make_folder(self._actions)
+            # Durable when the runner claims it, off the loop's thread and before anything can begin.
+            files.folder.mkdir(mode=0o700, exist_ok=True)
+            files.work.mkdir(mode=0o700, exist_ok=True)
             files.write_job({"key": key, **job, **limits})
             self._launcher.launch(files, self._environment(variables))
         except ValueError as error:

@@ -9,7 +9,7 @@ import time
 import weakref
 from typing import Protocol
 
-PACE_S_MIN = 0.02
+PACE_S_MIN = 0.01
 """No alarm ends a wait sooner than this, so that many of them become one turn of the loop."""
 
 

@@ -362,3 +362,15 @@ def test_a_command_whose_runner_died_while_it_went_on_record_does_not_begin(worl
 
     assert recorded_under(os.getpid()) == "goes on\n"
     assert recorded_under(1) == ""
+
+
+def test_a_job_that_a_power_failure_left_empty_is_written_again(world: ActWorld) -> None:
+    files = world.files()
+    files.folder.mkdir(parents=True)
+    (files.folder / "job.json").write_bytes(b"")
+    note = world.note("effect")
+    agent = world.agent()
+    assert isinstance(agent.lookup(KEY), NeverStarted)
+    agent.start(shell(f"echo once >> {note}"))
+    assert until_done(agent).status is OutcomeStatus.OK
+    assert note.read_text() == "once\n"
