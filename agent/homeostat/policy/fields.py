@@ -67,9 +67,9 @@ def shown(value: object) -> str:
         case str():
             return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case _:
             return str(value)
 
