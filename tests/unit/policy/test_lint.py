@@ -188,6 +188,18 @@ def test_secrets_in_the_catalogue_are_seen(tmp_path: Path, parameters: str, secr
     assert "hunter2" not in "".join(map(str, report.findings))
 
 
+def test_secrets_of_an_undo_are_seen(tmp_path: Path) -> None:
+    actions = "{restart: {actuator: fake}, take_back: {actuator: fake, json: {password: hunter2}}}"
+    report = report_on(tmp_path, f"[{{{STEP}, {VERIFY}, undo: {{do: take_back}}}}]", actions=actions)
+    assert "W212" in found_codes(report)
+
+
+def test_a_manual_step_is_linted_like_any_other(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "[{manual: Look at the rack, check: Its lamp is green}]")
+    assert report.findings == ()
+    assert report.worst_case is not None
+
+
 def test_a_shared_signal_is_unused_only_if_no_policy_beside_it_reads_it(tmp_path: Path) -> None:
     (tmp_path / "signals.yaml").write_text("http_5xx: errors\nrps: x\nroom: y\nleft_over: z\n")
     other = tmp_path / "other.homeostat.yaml"
