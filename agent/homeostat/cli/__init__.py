@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": "homeostat.cli.demo",
     "run": "homeostat.cli.run",
     "lint": "homeostat.cli.policies",
+    "test": "homeostat.cli.test",
     "simulate": "homeostat.cli.simulate",
     "retrain": "homeostat.cli.learning",
     "rankings": "homeostat.cli.learning",
