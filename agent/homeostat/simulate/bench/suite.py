@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.decide.turn import LOOK_GAP_FACTOR
@@ -23,7 +23,7 @@ from homeostat.simulate.bench.case import Case, Effect, Expectation
 from homeostat.simulate.bench.names import known_names
 from homeostat.simulate.bench.series import Series, parse_series
 from homeostat.simulate.bench.stage import BEGIN
-from homeostat.simulate.bench.suite_schema import CaseFields, EffectFields, ExpectFields, SuiteFields
+from homeostat.simulate.bench.suite_schema import AnswerFields, CaseFields, EffectFields, ExpectFields, SuiteFields
 
 SUFFIX = ".test.yaml"
 _NO_CONTEXT = ValidationContext(None)
@@ -123,19 +123,13 @@ class _Reader:
         series = dict(self._series(suite.defaults, signals, ("defaults",)))
         series |= dict(self._series(case.signals, signals, (*path, "signals")))
         names = known_names(subject.policy)
-        self._check_names(case.actions, names, (*path, "actions"))
-        self._check_names(case.after, names, (*path, "after"))
         expectations = list(self._expectations(case, subject.policy, names, path))
-        for number, answer in enumerate(case.answers):
-            kind, about = answer.said
-            known = {subject.policy.name, "all"} if kind in ("pause", "resume") else set(subject.policy.leaves)
-            if about not in known:
-                self._wrong(
-                    (*path, "answers", number, kind),
-                    "E191",
-                    f"{shown(about)} is unknown here" + did_you_mean(about, known),
-                )
-            self._check_time(answer.at, (*path, "answers", number, "at"))
+        effects: dict[str, Effect] = {}
+        for setting, place in ((suite, ()), (case, path)):
+            self._check_names(setting.actions, names, (*place, "actions"))
+            self._check_names(setting.after, names, (*place, "after"))
+            self._check_answers(setting.answers or [], subject.policy, (*place, "answers"))
+            effects |= dict(self._effects(setting.after, signals, (*place, "after")))
         people = suite.people if case.people is None else case.people
         self._suite.cases.append(
             Case(
@@ -145,9 +139,9 @@ class _Reader:
                 interval_s=suite.interval,
                 series=series,
                 expectations=expectations,
-                conducts=case.actions,
-                effects=dict(self._effects(case, signals, path)),
-                answers=case.answers,
+                conducts={**suite.actions, **case.actions},
+                effects=effects,
+                answers=(suite.answers if case.answers is None else case.answers) or (),
                 guards=guards,
                 people={role: frozenset(members) for role, members in (people or {}).items()},
                 mode=case.mode or suite.mode or Mode.AUTO,
@@ -214,9 +208,11 @@ class _Reader:
             except ValueError as error:
                 self._wrong((*path, name), "E190", f"'{name}': {error}")
 
-    def _effects(self, case: CaseFields, signals: Mapping[str, SignalSpec], path: Path) -> Iterator[tuple[str, Effect]]:
-        for name, raw in case.after.items():
-            place: Path = (*path, "after", name)
+    def _effects(
+        self, after: Mapping[str, object], signals: Mapping[str, SignalSpec], path: Path
+    ) -> Iterator[tuple[str, Effect]]:
+        for name, raw in after.items():
+            place: Path = (*path, name)
             if not isinstance(raw, dict):
                 self._wrong(place, "E112", f"a mapping from signals to series is wanted, not {shown(raw)}")
                 continue
@@ -233,6 +229,15 @@ class _Reader:
         for name in given:
             if name not in known:
                 self._wrong((*path, name), "E191", _unknown(name, known), at_key=True)
+
+    def _check_answers(self, answers: Sequence[AnswerFields], policy: Policy, path: Path) -> None:
+        for number, answer in enumerate(answers):
+            kind, about = answer.said
+            known = {policy.name, "all"} if kind in ("pause", "resume") else set(policy.leaves)
+            if about not in known:
+                message = f"there is no {shown(about)} here{did_you_mean(about, known)}"
+                self._wrong((*path, number, kind), "E191", message)
+            self._check_time(answer.at, (*path, number, "at"))
 
     def _check_time(self, at_s: float | None, path: Path) -> None:
         interval_s = self._fields.interval if self._fields else 1.0

@@ -91,16 +91,6 @@ class EffectFields(Part):
     delay: Duration = 0.0
 
 
-class SettingFields(Part):
-    """What a test runs in; a file gives it for all its tests."""
-
-    environment: Name | None = None
-    guards: Annotated[str | dict[str, Any], PlainValidator(_guards)] | None = None
-    people: dict[str, Names] | None = None
-    mode: Annotated[Mode, Field(strict=False)] | None = None
-    clock: Moment | None = None
-
-
 class AnswerFields(Part):
     """What a person says, and when."""
 
@@ -126,6 +116,19 @@ class AnswerFields(Part):
     def said(self) -> tuple[str, str]:
         """The kind, and the step or policy it is about."""
         return next((kind, getattr(self, kind)) for kind in self.KINDS if getattr(self, kind) is not None)
+
+
+class SettingFields(Part):
+    """What a test runs in; a file gives it for all its tests."""
+
+    environment: Name | None = None
+    guards: Annotated[str | dict[str, Any], PlainValidator(_guards)] | None = None
+    people: dict[str, Names] | None = None
+    actions: dict[str, ConductFields] = Field(default_factory=dict)
+    after: Mapping = Field(default_factory=dict)
+    answers: Annotated[list[AnswerFields], Field(max_length=ENTRIES_MAX)] | None = None
+    mode: Annotated[Mode, Field(strict=False)] | None = None
+    clock: Moment | None = None
 
 
 class ExpectFields(Part):
@@ -179,9 +182,6 @@ class CaseFields(SettingFields):
 
     name: Text
     signals: Mapping = Field(default_factory=dict)
-    actions: dict[str, ConductFields] = Field(default_factory=dict)
-    after: Mapping = Field(default_factory=dict)
-    answers: Annotated[list[AnswerFields], Field(max_length=ENTRIES_MAX)] = Field(default_factory=list)
     until: PositiveDuration | None = None
     expect: Entries
 
