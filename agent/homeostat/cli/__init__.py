@@ -32,6 +32,7 @@ COMMANDS = {
     "lint": "homeostat.cli.policies",
     "test": "homeostat.cli.test",
     "simulate": "homeostat.cli.simulate",
+    "compare": "homeostat.cli.compare",
     "retrain": "homeostat.cli.learning",
     "rankings": "homeostat.cli.learning",
     "incidents": "homeostat.cli.incidents",

@@ -13,7 +13,8 @@ from homeostat.model.policy import Mode, Policy
 from homeostat.model.reasons import Phase
 from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.hands import Conduct, Ending, Run
-from homeostat.simulate.bench.series import MISSING, Sample, Series
+from homeostat.simulate.bench.series import Series
+from homeostat.simulate.bench.shown import Shown
 from homeostat.simulate.bench.stage import BEGIN, Stage
 from homeostat.simulate.bench.suite_schema import AnswerFields, ConductFields, ExpectFields
 
@@ -76,16 +77,8 @@ class _Script:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._shown: dict[str, list[tuple[float, Series]]] = {
-            name: [(case.begin, series)] for name, series in case.series.items()
-        }
-
-    def sample(self, signal: str, now: float) -> Sample:
-        """The newest series that has begun decides."""
-        for begun_at, series in reversed(self._shown.get(signal, ())):
-            if begun_at <= now:
-                return series.at(now - begun_at, self._case.interval_s)
-        return MISSING
+        self._shown = Shown(case.series, case.begin, case.interval_s)
+        self.sample = self._shown.sample
 
     def conduct(self, run: Run) -> Conduct:
         """How a run goes: as the test says, or else as the step or the catalogue does."""
@@ -104,10 +97,9 @@ class _Script:
     def succeeded(self, run: Run, at: float) -> None:
         """Let the signals take the series that come after this action."""
         effect = next((self._case.effects[name] for name in run.names if name in self._case.effects), None)
-        for signal, series in effect.series.items() if effect else ():
-            shown = self._shown.setdefault(signal, [])
-            shown.append((at + effect.delay_s if effect else at, series))
-            shown.sort(key=lambda begun: begun[0])
+        if effect is not None:
+            for signal, series in effect.series.items():
+                self._shown.set(signal, series, at + effect.delay_s)
 
 
 def _concerns(attempts: int | tuple[int, ...], number: int) -> bool:

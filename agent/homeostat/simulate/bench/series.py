@@ -58,10 +58,9 @@ class Series:
         index = int((elapsed_s - self.starts_s[place]) / interval_s + 1e-9)
         return samples[min(max(index, 0), len(samples) - 1)]
 
-
-def constant(value: float | str) -> Series:
-    """The same value, always."""
-    return Series((0.0,), ((Sample(value),),))
+    def changes_for_s(self, interval_s: float) -> float:
+        """After how many seconds it stays as it is."""
+        return self.starts_s[-1] + (len(self.parts[-1]) - 1) * interval_s
 
 
 def parse_series(written: object, *, is_text: bool) -> Series:
