@@ -53,7 +53,7 @@ def load_suite(path: pathlib.Path, sources: Sources | None = None) -> Suite:
 
     Args:
         path: of the test file.
-        sources: where the policy's texts come from; the test file's own folder if not given.
+        sources: where the texts of the policy and its guards come from; the test file's own folder if not given.
     """
     own = FolderSources(path.parent)
     suite = Suite(str(path))
@@ -64,7 +64,7 @@ def load_suite(path: pathlib.Path, sources: Sources | None = None) -> Suite:
         return suite
     suite.problems += document.problems
     if not document.problems or document.data is not None:
-        _Reader(suite, document, own, sources or own).read()
+        _Reader(suite, document, sources or own).read()
     suite.problems = sorted(set(suite.problems))
     if suite.problems:
         suite.cases = []
@@ -82,10 +82,9 @@ class _Subject:
 class _Reader:
     """Makes tests of a document, and notes what is wrong."""
 
-    def __init__(self, suite: Suite, document: Document, own: Sources, sources: Sources) -> None:
+    def __init__(self, suite: Suite, document: Document, sources: Sources) -> None:
         self._suite = suite
         self._document = document
-        self._own = own
         self._sources = sources
         self._subjects: dict[str | None, _Subject | None] = {}
         self._fields: SuiteFields | None = None
@@ -177,7 +176,7 @@ class _Reader:
             if isinstance(reference, dict):
                 return guards_from(json.dumps(reference), str(self._document.at(path)))
             name = beside("", reference)
-            return guards_from(self._own.read(name), self._own.display(name))
+            return guards_from(self._sources.read(name), self._sources.display(name))
         except SourceError as error:
             self._wrong(path, "E100", str(error))
         except PolicyError as error:
