@@ -1,4 +1,4 @@
-"""Every decision of every policy test shipped is made again, the same, from a journal that went through JSON.
+"""Every decision of every policy test and world shipped is made again, the same, from a journal that was JSON.
 
 The journal's entries are encoded and decoded; policies are loaded from the texts it keeps, incidents and ledger are
 folded from it, and `step` is asked again at each moment at which something was decided.
@@ -6,8 +6,9 @@ folded from it, and `step` is asked again at each moment at which something was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,17 @@ from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
-from homeostat.policy.load import load_journalled
+from homeostat.policy.load import load_journalled, load_policy
 from homeostat.record.codec import CODEC
 from homeostat.simulate.bench.case import Case, run_case
+from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.suite import load_suite, suite_paths
+from homeostat.simulate.bench.trial import course_of
+from homeostat.simulate.bench.world import load_world
 
 POLICIES = Path(__file__).parents[2] / "policies"
 DECISIONS_MIN = 412
+INCIDENTS = 60
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ def through_json(entry: e.Entry) -> e.Entry:
     return CODEC.decode(encoded.type, encoded.v, encoded.body)
 
 
-def run_listened(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Asked], tuple[tuple[str, e.Entry], ...]]:
-    """Run a test, and keep every question that the loop asks `step`."""
+def listened(run: Callable[[], Course], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Asked], Course]:
+    """Run something, and keep every question that the loop asks `step` in it."""
     asked: list[Asked] = []
 
     def listening(policy: Policy, incident: Incident, moment: Moment) -> Step:
@@ -63,24 +68,24 @@ def run_listened(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Aske
 
     with monkeypatch.context() as patched:
         patched.setattr(loop, "step", listening)
-        course = run_case(case)
-    return asked, course.entries
+        course = run()
+    return asked, course
 
 
-def decisions_made_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a test and decide everything again from its journal, read back from JSON; give how many decisions there were.
+def decisions_made_again(policy: Policy, run: Callable[[], Course], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run something and decide all of it again from its journal, read back from JSON; give how many decisions it was.
 
     Raises:
         AssertionError: one of them is not the same.
     """
-    asked, written = run_listened(case, monkeypatch)
-    journal = [(stream, entry, through_json(entry)) for stream, entry in written]
-    policy = load_journalled((read for _, _, read in journal), case.policy.hash)
+    asked, course = listened(run, monkeypatch)
+    journal = [(stream, entry, through_json(entry)) for stream, entry in course.entries]
+    policy = load_journalled((read for _, _, read in journal), policy.hash)
     count = 0
     for call, before in _with_journal_before(asked, journal):
         if call.decisions:
             again = step(policy, _incident(call, before), _moment(call, before))
-            assert again.entries == call.decided.entries, f"{case.position} {case.name}"
+            assert again.entries == call.decided.entries
             assert again.commands == call.decided.commands
             assert again.incident == call.decided.incident
             count += call.decisions
@@ -127,6 +132,13 @@ def all_cases() -> list[Case]:
 
 
 def test_every_decision_is_the_same_after_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = [decisions_made_again(case, monkeypatch) for case in all_cases()]
-    print(f"{sum(counts)} decisions of {len(counts)} policy tests are the same")
-    assert sum(counts) >= DECISIONS_MIN
+    cases = all_cases()
+    tested = sum(decisions_made_again(case.policy, partial(run_case, case), monkeypatch) for case in cases)
+    simulated = 0
+    policy = load_policy(POLICIES / "payments-5xx.homeostat.yaml")
+    world = load_world(POLICIES / "payments-5xx.world.yaml", [policy])
+    for number in range(1, INCIDENTS + 1):
+        simulated += decisions_made_again(policy, partial(course_of, policy, world, number, 7), monkeypatch)
+    print(f"the same: {tested} decisions of {len(cases)} tests, {simulated} of {INCIDENTS} simulated incidents")
+    assert tested >= 200
+    assert tested + simulated >= DECISIONS_MIN
