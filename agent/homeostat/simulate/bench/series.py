@@ -51,7 +51,7 @@ class Series:
 
     def at(self, elapsed_s: float, interval_s: float) -> Sample:
         """The newest sample after `elapsed_s`."""
-        place = max(bisect_right(self.starts_s, elapsed_s) - 1, 0)
+        place = max(bisect_right(self.starts_s, elapsed_s) - 1, 0) if len(self.starts_s) > 1 else 0
         samples = self.parts[place]
         if len(samples) == 1:
             return samples[0]

@@ -116,6 +116,9 @@ class _Reader:
         subject = self._subject(suite, case.environment or suite.environment)
         if subject is None:
             return
+        if (case.environment or suite.environment) and subject.policy.environment is None:
+            place: Path = (*path, "environment") if case.environment else ("environment",)
+            self._wrong(place, "E161", "the policy has no environments")
         guards = self._guards(case, suite, path)
         signals = {**subject.signals, **guards.signals}
         self._check_interval(subject.policy, suite)
@@ -124,11 +127,11 @@ class _Reader:
         names = known_names(subject.policy)
         expectations = list(self._expectations(case, subject.policy, names, path))
         effects: dict[str, Effect] = {}
-        for setting, place in ((suite, ()), (case, path)):
-            self._check_names(setting.actions, names, (*place, "actions"))
-            self._check_names(setting.after, names, (*place, "after"))
-            self._check_answers(setting.answers or [], subject.policy, (*place, "answers"))
-            effects |= dict(self._effects(setting.after, signals, (*place, "after")))
+        for setting, base in ((suite, ()), (case, path)):
+            self._check_names(setting.actions, names, (*base, "actions"))
+            self._check_names(setting.after, names, (*base, "after"))
+            self._check_answers(setting.answers or [], subject.policy, (*base, "answers"))
+            effects |= dict(self._effects(setting.after, signals, (*base, "after")))
         people = suite.people if case.people is None else case.people
         self._suite.cases.append(
             Case(
