@@ -1,7 +1,8 @@
-"""`simulate`: what would this policy have done in the incidents we recorded?"""
+"""`simulate`: what would this policy have done in the incidents we recorded, or in those of a simulated world?"""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,25 @@ import click
 
 from homeostat.cli.output import Row
 from homeostat.cli.workspace import Workspace
+from homeostat.cli.worlds import COUNT_DEFAULT, COUNT_MAX, trials_of, world_for
 
 if TYPE_CHECKING:
+    from homeostat.model.policy import Policy
+    from homeostat.simulate.bench.trial import Trial
     from homeostat.simulate.replay import Replay
 
 COLUMNS = ("policy", "incident", "verdict", "duration_s", "shift_s", "starts", "why")
+WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s", "actions", "starts", "why")
 
 
 @click.command()
 @click.argument("policies", nargs=-1, required=True)
-@click.option("--incidents", "folder", type=click.Path(path_type=Path), default=Path("history"), show_default=True)
+@click.option(
+    "--incidents",
+    help="The folder of recorded incidents [default: history]; with --world how many are simulated [default: 100].",
+)
+@click.option("--world", type=click.Path(path_type=Path), help="Simulate the incidents of this world instead.")
+@click.option("--seed", type=int, default=1, show_default=True, help="With --world: origin of all luck.")
 @click.option(
     "--ranking",
     type=click.Choice(["recorded", "none"]),
@@ -27,22 +37,70 @@ COLUMNS = ("policy", "incident", "verdict", "duration_s", "shift_s", "starts", "
     help="The order at `choose`: the ranking that ruled then, or the written one.",
 )
 @click.pass_context
-def simulate(ctx: click.Context, policies: tuple[str, ...], folder: Path, ranking: str) -> None:
-    """Replay recorded incidents through the same decisions that run live.
+def simulate(
+    ctx: click.Context, policies: tuple[str, ...], incidents: str | None, world: Path | None, seed: int, ranking: str
+) -> None:
+    """Replay recorded incidents through the same decisions that run live, or simulate those of a world.
 
     POLICIES are names in the workspace, or files. Answers RECOVERED, ESCALATED, or UNKNOWN where the policy would do
     what nobody recorded: an outcome is never invented. Exit code 1 when a recording cannot be read.
     """
     from homeostat.app.compose import policy_named
-    from homeostat.record.recording import read_recordings
-    from homeostat.simulate.replay import Verdict, replay
 
     workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
+    if world is not None:
+        _simulate_world(workspace, loaded, world, _count(incidents), seed)
+    else:
+        _replay(ctx, workspace, loaded, Path(incidents or "history"), ranking)
+
+
+def _count(incidents: str | None) -> int:
+    if incidents is None:
+        return COUNT_DEFAULT
+    if not (incidents.isascii() and incidents.isdigit() and 1 <= int(incidents) <= COUNT_MAX):
+        message = f"with --world it is how many incidents are simulated, 1 to {COUNT_MAX}, not '{incidents}'"
+        raise click.BadParameter(message, param_hint="--incidents")
+    return int(incidents)
+
+
+def _simulate_world(workspace: Workspace, policies: list[Policy], path: Path, count: int, seed: int) -> None:
+    world = world_for(path, policies)
+    rows: list[Row] = []
+    told: list[str] = []
+    for policy in policies:
+        trials = trials_of(policy, world, count, seed)
+        rows += [_world_row(policy.name, trial) for trial in trials]
+        fates = Counter(trial.fate.value for trial in trials)
+        counts = ", ".join(f"{number} {fate}" for fate, number in fates.most_common())
+        told.append(f"\n{policy.name}: {counts} of {count} simulated incidents of '{world.name}', seed {seed}")
+    workspace.output.rows(rows, WORLD_COLUMNS)
+    for sentence in told:
+        workspace.output.say(sentence)
+
+
+def _world_row(policy: str, trial: Trial) -> Row:
+    return {
+        "policy": policy,
+        "incident": trial.number,
+        "source": "simulated",
+        "cause": trial.cause,
+        "fate": trial.fate.value,
+        "recovered_s": None if trial.recovered_s is None else round(trial.recovered_s, 3),
+        "actions": trial.actions,
+        "starts": " > ".join(trial.starts) or None,
+        "why": trial.why,
+    }
+
+
+def _replay(ctx: click.Context, workspace: Workspace, policies: list[Policy], folder: Path, ranking: str) -> None:
+    from homeostat.record.recording import read_recordings
+    from homeostat.simulate.replay import Verdict, replay
+
     recordings, problems = read_recordings(folder)
     rows: list[Row] = []
     counts: dict[str, dict[Verdict, int]] = {}
-    for policy in loaded:
+    for policy in policies:
         tally = counts.setdefault(policy.name, dict.fromkeys(Verdict, 0))
         for recording in recordings:
             learnt = recording.ranking if ranking == "recorded" else None

@@ -1,0 +1,129 @@
+"""One incident in a simulated world: a cause strikes, and actions change what signals show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from homeostat.model.policy import Policy
+from homeostat.model.signals import Absence
+from homeostat.simulate.bench.draws import lognormal, uniform
+from homeostat.simulate.bench.hands import Conduct, Ending, Run
+from homeostat.simulate.bench.series import Sample
+from homeostat.simulate.bench.shown import Shown
+from homeostat.simulate.bench.world import Cause, World
+from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
+
+
+class Misfortune:
+    """One incident in a world: implements `stage.World`.
+
+    Args:
+        begin: Unix seconds at which the cause strikes.
+    """
+
+    def __init__(self, world: World, policy: Policy, seed: int, number: int, begin: float) -> None:
+        self._world = world
+        self._policy = policy
+        self._luck = (seed, number)
+        self._begin = begin
+        self._uses: Counter[str] = Counter()
+        self._use: dict[str, int] = {}
+        self._interval_s = world.fields.interval
+        self.cause = self._drawn_cause()
+        self.shown = Shown(world.healthy, begin, self._interval_s)
+        self._of_cause = set(self.cause.sets)
+        for name, series in self.cause.sets.items():
+            self.shown.set(name, series, begin)
+        self._heal()
+
+    def _drawn_cause(self) -> Cause:
+        causes = self._world.causes
+        left = uniform(*self._luck, "cause") * sum(cause.fields.weight for cause in causes)
+        for cause in causes:
+            left -= cause.fields.weight
+            if left < 0.0:
+                return cause
+        return causes[-1]
+
+    def _heal(self) -> None:
+        heals = self.cause.fields.heals
+        if heals is not None and uniform(*self._luck, "heals") < heals.probability:
+            at = self._begin + self.draw(heals.after, "heals after")
+            for name in self.cause.sets:
+                self.shown.set(name, self._world.healthy[name], at)
+
+    def draw(self, duration: DurationFields | float, *about: object) -> float:
+        """A duration of this incident, in seconds."""
+        if not isinstance(duration, DurationFields):
+            return duration
+        return lognormal(duration.mean, duration.spread, *self._luck, *about)
+
+    def luck(self, *about: object) -> float:
+        """A draw of this incident, from 0 to below 1."""
+        return uniform(*self._luck, *about)
+
+    def sample(self, signal: str, now: float) -> Sample:
+        """What a signal shows; now and then a sample does not come."""
+        sample = self.shown.sample(signal, now)
+        missing = self._world.fields.faults.missing
+        if missing > 0.0:
+            tick = int((now - self._begin) / self._interval_s)
+            if self.luck("missing", signal, tick) < missing:
+                return Sample(sample.value, Absence.MISSING)
+        return sample
+
+    def conduct(self, run: Run) -> Conduct:
+        """How a run goes: as the world says, or as the policy declares."""
+        about = _about(run)
+        self._uses[about] += 1
+        self._use[run.key] = use = self._uses[about]
+        terms = self._terms(run)
+        if terms.takes is None:
+            declared_s = self._policy.leaf(run.node).takes_s
+            takes_s = run.takes_s if declared_s is None else declared_s
+        else:
+            takes_s = self.draw(terms.takes, about, use, "takes")
+        slow = self._world.fields.faults.slow
+        if slow is not None and self.luck(about, use, "slow") < slow.share:
+            takes_s *= slow.factor
+        well = terms.succeeds is None or self.luck(about, use, "succeeds") < terms.succeeds
+        return Conduct(takes_s, Ending.OK if well else Ending.ERROR)
+
+    def _terms(self, run: Run) -> WorldActionFields:
+        """What is said of a run: by the cause first, then by the world; of each key, under the most exact name."""
+        actions = (self.cause.fields.actions, self._world.fields.actions)
+        said = [of[name] for of in actions for name in run.names if name in of]
+        terms: dict[str, Any] = {}
+        for fields in reversed(said):
+            terms |= {key: getattr(fields, key) for key in fields.model_fields_set}
+        return WorldActionFields.model_construct(**terms)
+
+    def succeeded(self, run: Run, at: float) -> None:
+        """Cure the cause, perhaps, and set what the action sets, where it has what it needs."""
+        terms = self._terms(run)
+        if terms.requires is not None and terms.requires.evaluate(self.shown.values(at)) is not True:
+            return
+        at += terms.delay or 0.0
+        self._cure(run, terms, at)
+        for effects in (self.cause.effects, self._world.effects):
+            name = next((name for name in run.names if name in effects), None)
+            if name is not None:
+                for signal, series in effects[name].items():
+                    self._of_cause.discard(signal)
+                    self.shown.set(signal, series, at)
+                return
+
+    def _cure(self, run: Run, terms: WorldActionFields, at: float) -> None:
+        cures = self.cause.fields.cures
+        chance = next((cures[name] for name in run.names if name in cures), terms.cures)
+        if chance is None or self.luck(_about(run), self._use[run.key], "cures") >= chance:
+            return
+        for signal in self._of_cause:
+            self.shown.set(signal, self._world.healthy[signal], at)
+        self._of_cause = set()
+
+
+def _about(run: Run) -> str:
+    """What draws of a run are about: what is done to what, whatever the policy calls its step."""
+    return run.node if run.is_manual else f"{run.action} {run.target}"

@@ -1,0 +1,208 @@
+"""A policy through the incidents of a simulated world, and what is measured of each. Every number is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.errors import ActuatorError, InvariantError
+from homeostat.model.policy import Policy
+from homeostat.model.reasons import Phase, Reason
+from homeostat.simulate.bench.course import Course
+from homeostat.simulate.bench.misfortune import Misfortune
+from homeostat.simulate.bench.stage import BEGIN, Stage
+from homeostat.simulate.bench.world import World
+
+QUIET_S = 600.0
+"""An incident that has not been noticed, or has come back, so long after the last change of a signal is over."""
+
+ASKED_PERSON = "on-call"
+"""Who requests steps that are only suggested."""
+
+
+class Fate(StrEnum):
+    """How a simulated incident went.
+
+    dismissed: the trigger did not hold, and nothing came after. unknown: never noticed, or still open at the end.
+    """
+
+    RECOVERED = "recovered"
+    ESCALATED = "escalated"
+    DISMISSED = "dismissed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One simulated incident.
+
+    Attributes:
+        number: the incident's, from 1.
+        recovered_s: from the strike to the moment from which `resolved` held until it was proved; None: it did not.
+        over_s: from the strike until the incident was closed or handed to people, or was given up.
+        actions: started, undos included.
+        concurrency_max: actions in flight at once.
+        wait_s_max: the longest time with nothing in flight, between confirmation and end.
+        audit_steps: journal entries, snapshots not counted.
+        why: for people: the reason of an escalation, or how it ended.
+    """
+
+    number: int
+    cause: str
+    fate: Fate
+    recovered_s: float | None
+    over_s: float
+    actions: int
+    concurrency_max: int
+    wait_s_max: float
+    audit_steps: int
+    starts: tuple[str, ...]
+    why: str
+
+
+def run_trials(policy: Policy, world: World, count: int, seed: int) -> Iterator[Trial]:
+    """Run a policy through the first `count` incidents of a world."""
+    for number in range(1, count + 1):
+        yield run_trial(policy, world, number, seed)
+
+
+def run_trial(policy: Policy, world: World, number: int, seed: int) -> Trial:
+    """Run a policy through one incident of a world."""
+    misfortune = Misfortune(world, policy, seed, number, BEGIN)
+    return _measured(number, misfortune.cause.fields.name, _run(policy, world, misfortune, seed))
+
+
+def course_of(policy: Policy, world: World, number: int, seed: int) -> Course:
+    """The same incident, as everything that happened in it."""
+    return _run(policy, world, Misfortune(world, policy, seed, number, BEGIN), seed)
+
+
+def _run(policy: Policy, world: World, misfortune: Misfortune, seed: int) -> Course:
+    stage = Stage(policy, misfortune, seed)
+    people = _People(stage, misfortune, world)
+    interval_s = world.fields.interval
+    stage.wait(misfortune.luck("poll") * interval_s)
+    while stage.elapsed_s < world.fields.incident_max:
+        people.answer()
+        stage.tick()
+        if _is_over(stage, misfortune):
+            break
+        stage.wait(interval_s)
+    for failure in stage.failures:
+        if not isinstance(failure.error, ActuatorError):
+            raise InvariantError(f"{failure.what}: {failure.error}") from failure.error
+    return Course(stage.begin, stage.elapsed_s, tuple(stage.entries), (), policy.name)
+
+
+def _is_over(stage: Stage, misfortune: Misfortune) -> bool:
+    incident = stage.incident
+    now = stage.clock.now()
+    if incident is not None:
+        return incident.phase is Phase.ESCALATED and not incident.open_attempts()
+    changes_until = misfortune.shown.changes_until
+    if now < changes_until:
+        return False
+    last = stage.entries[-1][1]
+    return (isinstance(last, e.Closed) and last.at >= changes_until) or now >= changes_until + QUIET_S
+
+
+class _People:
+    """Answers what the agent asks, after a while, as the world has it."""
+
+    def __init__(self, stage: Stage, misfortune: Misfortune, world: World) -> None:
+        self._stage = stage
+        self._misfortune = misfortune
+        self._fields = world.fields.people
+        self._read = 0
+        self._due: list[tuple[float, Answer]] = []
+
+    def answer(self) -> None:
+        """Take in what was asked since, and say what is due by now."""
+        entries = self._stage.entries
+        for number in range(self._read, len(entries)):
+            stream, entry = entries[number]
+            answer = self._answer_to(stream, entry, number)
+            if answer is not None:
+                self._due.append((entry.at + self._misfortune.draw(self._fields.answer, "answer", answer.node), answer))
+        self._read = len(entries)
+        now = self._stage.clock.now()
+        for due_at, answer in [due for due in self._due if due[0] <= now]:
+            self._due.remove((due_at, answer))
+            self._stage.inbox.say(answer)
+
+    def _answer_to(self, stream: str, entry: e.Entry, number: int) -> Answer | None:
+        if isinstance(entry, e.ApprovalRequested):
+            agrees = self._misfortune.luck("agree", entry.action, entry.target) < self._fields.agree
+            kind = AnswerKind.APPROVE if agrees else AnswerKind.DENY
+            return Answer(f"answer-{number}", kind, entry.approvers[0], entry.at, stream, entry.node)
+        if isinstance(entry, e.DecisionWithheld) and entry.reason is Reason.MODE_SUGGEST:
+            return Answer(f"answer-{number}", AnswerKind.REQUEST, ASKED_PERSON, entry.at, stream, entry.node)
+        return None
+
+
+def _measured(number: int, cause: str, course: Course) -> Trial:
+    streams = course.streams()
+    newest: Sequence[e.Entry] = next(reversed(streams.values()), [])
+    fate, why = _fate(newest)
+    proved = [entry for entry in newest if isinstance(entry, e.ConditionChanged) and entry.watch == "resolved"]
+    recovered_s = course.after_s(proved[-1]) if fate is Fate.RECOVERED and proved else None
+    entries = [entry for entries in streams.values() for entry in entries]
+    intents = [entry for entry in entries if isinstance(entry, e.ActionIntended)]
+    concurrency, wait_s = _in_flight(entries)
+    return Trial(
+        number,
+        cause,
+        fate,
+        recovered_s,
+        _over_s(course, newest),
+        len(intents),
+        concurrency,
+        wait_s,
+        sum(not isinstance(entry, e.Observed) for entry in entries),
+        tuple(intent.node for intent in intents),
+        why,
+    )
+
+
+def _fate(newest: Sequence[e.Entry]) -> tuple[Fate, str]:
+    for entry in reversed(newest):
+        match entry:
+            case e.Escalated():
+                return Fate.ESCALATED, f"{entry.reason}{f' at {entry.node}' if entry.node else ''}"
+            case e.Recovered():
+                return Fate.RECOVERED, str(newest[-1].result) if isinstance(newest[-1], e.Closed) else ""
+            case e.Dismissed():
+                return Fate.DISMISSED, str(entry.reason)
+    return Fate.UNKNOWN, "still open" if newest else "never noticed"
+
+
+def _over_s(course: Course, newest: Sequence[e.Entry]) -> float:
+    ends = [entry for entry in newest if isinstance(entry, e.Closed | e.Escalated)]
+    return course.after_s(ends[0]) if ends else course.duration_s
+
+
+def _in_flight(entries: Sequence[e.Entry]) -> tuple[int, float]:
+    """The most actions in flight at once, and the longest time with none between confirmation and end."""
+    flying: set[str] = set()
+    most, longest_s, idle_since = 0, 0.0, None
+    for entry in entries:
+        match entry:
+            case e.Confirmed():
+                idle_since = entry.at
+            case e.ActionIntended(key=key):
+                if not flying and idle_since is not None:
+                    longest_s = max(longest_s, entry.at - idle_since)
+                flying.add(key)
+                most = max(most, len(flying))
+            case e.ActionEnded(key=key) | e.AttemptEnded(key=key):
+                was_flying = bool(flying)
+                flying.discard(key)
+                idle_since = entry.at if was_flying and not flying else idle_since
+            case e.Closed() | e.Escalated():
+                if not flying and idle_since is not None:
+                    longest_s = max(longest_s, entry.at - idle_since)
+                idle_since = None
+    return most, longest_s

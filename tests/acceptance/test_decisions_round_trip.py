@@ -1,0 +1,144 @@
+"""Every decision of every policy test and world shipped is made again, the same, from a journal that was JSON.
+
+The journal's entries are encoded and decoded; policies are loaded from the texts it keeps, incidents and ledger are
+folded from it, and `step` is asked again at each moment at which something was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from homeostat import loop
+from homeostat.decide.identity import dormant_incident
+from homeostat.decide.ledger import account
+from homeostat.decide.projection import fold
+from homeostat.decide.step import step
+from homeostat.decide.turn import Moment
+from homeostat.model import entries as e
+from homeostat.model.commands import Step
+from homeostat.model.incident import Incident, Ledger
+from homeostat.model.policy import Policy
+from homeostat.policy.load import load_journalled, load_policy
+from homeostat.record.codec import CODEC
+from homeostat.simulate.bench.case import Case, run_case
+from homeostat.simulate.bench.course import Course
+from homeostat.simulate.bench.suite import load_suite, suite_paths
+from homeostat.simulate.bench.trial import course_of
+from homeostat.simulate.bench.world import load_world
+
+POLICIES = Path(__file__).parents[2] / "policies"
+DECISIONS_MIN = 412
+INCIDENTS = 60
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of `step`: what it was given, and what it decided."""
+
+    policy: Policy
+    incident: Incident
+    moment: Moment
+    decided: Step
+
+    @property
+    def decisions(self) -> int:
+        """What was decided, and what was started."""
+        return sum(isinstance(entry, e.Decided | e.ActionIntended) for entry in self.decided.entries)
+
+
+def through_json(entry: e.Entry) -> e.Entry:
+    """An entry as a reader of the stored journal gets it."""
+    encoded = CODEC.encode(entry)
+    return CODEC.decode(encoded.type, encoded.v, encoded.body)
+
+
+def listened(run: Callable[[], Course], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Asked], Course]:
+    """Run something, and keep every question that the loop asks `step` in it."""
+    asked: list[Asked] = []
+
+    def listening(policy: Policy, incident: Incident, moment: Moment) -> Step:
+        decided = step(policy, incident, moment)
+        asked.append(Asked(policy, incident, moment, decided))
+        return decided
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "step", listening)
+        course = run()
+    return asked, course
+
+
+def decisions_made_again(policy: Policy, run: Callable[[], Course], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run something and decide all of it again from its journal, read back from JSON; give how many decisions it was.
+
+    Raises:
+        AssertionError: one of them is not the same.
+    """
+    asked, course = listened(run, monkeypatch)
+    journal = [(stream, entry, through_json(entry)) for stream, entry in course.entries]
+    policy = load_journalled((read for _, _, read in journal), policy.hash)
+    count = 0
+    for call, before in _with_journal_before(asked, journal):
+        if call.decisions:
+            again = step(policy, _incident(call, before), _moment(call, before))
+            assert again.entries == call.decided.entries
+            assert again.commands == call.decided.commands
+            assert again.incident == call.decided.incident
+            count += call.decisions
+    return count
+
+
+def _with_journal_before(
+    asked: list[Asked], journal: list[tuple[str, e.Entry, e.Entry]]
+) -> Iterator[tuple[Asked, list[tuple[str, e.Entry]]]]:
+    """Pair each call that had an effect with all that the journal held before it."""
+    place = 0
+    for call in asked:
+        effects = (*call.decided.entries, *call.decided.policy_entries)
+        if not effects:
+            continue
+        while journal[place][1] is not effects[0]:
+            place += 1
+        yield call, [(stream, read) for stream, _, read in journal[:place]]
+
+
+def _incident(call: Asked, before: list[tuple[str, e.Entry]]) -> Incident:
+    own = [entry for stream, entry in before if stream == call.incident.id]
+    folded = fold(own) if own else dormant_incident(call.policy, call.moment.now, 0)
+    assert folded == call.incident
+    return folded
+
+
+def _moment(call: Asked, before: list[tuple[str, e.Entry]]) -> Moment:
+    """The moment as the journal has it: its ledger folded, its snapshot as it was journalled."""
+    ledger = Ledger()
+    for _, entry in before:
+        ledger = account(ledger, entry)
+    assert ledger == call.moment.ledger
+    observed = [through_json(entry) for entry in call.decided.entries if isinstance(entry, e.Observed)]
+    snapshots = [entry.snapshot for entry in observed if isinstance(entry, e.Observed)]
+    return replace(call.moment, ledger=ledger, snapshot=snapshots[0] if snapshots else call.moment.snapshot)
+
+
+def all_cases() -> list[Case]:
+    """Every policy test that is shipped."""
+    suites = [load_suite(path) for path in suite_paths(POLICIES)]
+    assert not [problem for suite in suites for problem in suite.problems]
+    return [case for suite in suites for case in suite.cases]
+
+
+def test_every_decision_is_the_same_after_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = all_cases()
+    tested = sum(decisions_made_again(case.policy, partial(run_case, case), monkeypatch) for case in cases)
+    simulated = 0
+    policy = load_policy(POLICIES / "payments-5xx.homeostat.yaml")
+    world = load_world(POLICIES / "payments-5xx.world.yaml", [policy])
+    for number in range(1, INCIDENTS + 1):
+        simulated += decisions_made_again(policy, partial(course_of, policy, world, number, 7), monkeypatch)
+    print(f"the same: {tested} decisions of {len(cases)} tests, {simulated} of {INCIDENTS} simulated incidents")
+    assert tested >= 200
+    assert tested + simulated >= DECISIONS_MIN
