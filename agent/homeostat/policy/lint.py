@@ -6,7 +6,7 @@ Rules are small functions in `lint_rules.py` and `lint_windows.py`; each yields 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -86,23 +86,23 @@ def lint_all(
     paths: Sequence[pathlib.Path], *, today: date, scrape_interval_s: float = SCRAPE_INTERVAL_S
 ) -> list[Report]:
     """Check several policy files, reading each folder only once. See `lint`."""
-    folders: dict[pathlib.Path, list[Draft]] = {}
+    folders: dict[pathlib.Path, dict[str, Draft]] = {}
     reports = []
     for path in paths:
         if path.parent not in folders:
-            folders[path.parent] = list(_drafts(path.parent))
-        draft = read_draft(FolderSources(path.parent), path.name)
-        reports.append(_report(path, draft, folders[path.parent], today, scrape_interval_s))
+            folders[path.parent] = _drafts(path.parent)
+        draft = folders[path.parent].get(path.name) or read_draft(FolderSources(path.parent), path.name)
+        reports.append(_report(path, draft, list(folders[path.parent].values()), today, scrape_interval_s))
     return reports
 
 
-def _drafts(folder: pathlib.Path) -> Iterator[Draft]:
+def _drafts(folder: pathlib.Path) -> dict[str, Draft]:
+    """Every policy of a folder by its file's name."""
     try:
         paths = policy_paths(folder)
     except OSError:
-        return
-    for path in paths[:POLICIES_MAX]:
-        yield read_draft(FolderSources(path.parent), path.name)
+        return {}
+    return {path.name: read_draft(FolderSources(path.parent), path.name) for path in paths[:POLICIES_MAX]}
 
 
 def _report(
