@@ -68,7 +68,7 @@ def _empty_values(schema: type[BaseModel], data: object, document: Document, pat
 
 @cache
 def _fields_of(schema: type[BaseModel]) -> list[tuple[str, bool, type[BaseModel] | None]]:
-    """Per field: its key, whether it must be there, and the model in it. Asked for every step, the same for each kind."""
+    """Per field: its key, whether it must be there, and the model in it. The same for every step of a kind."""
     return [
         (field.alias or name, field.is_required(), _model_in(field.annotation))
         for name, field in schema.model_fields.items()
