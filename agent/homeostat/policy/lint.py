@@ -139,7 +139,7 @@ class _Library:
         if not isinstance(declared, dict) or not declared:
             return {None: plain}
         drafts: dict[str | None, Draft] = {name: self.draft(path, name) for name in declared}
-        lacks_values = plain.problems and all(problem.code in ("E161", "E162") for problem in plain.problems)
+        lacks_values = any(problem.code == "E161" for problem in plain.problems)
         return drafts if lacks_values else {None: plain, **drafts}
 
     def neighbours(self, path: pathlib.Path) -> list[Draft]:

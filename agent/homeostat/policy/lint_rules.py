@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 from homeostat.model.errors import Problem
 from homeostat.model.policy import Choose, Decide, Do, Effect, Policy, walk_nodes
-from homeostat.policy.bounds import incident_worst_case_s
 from homeostat.policy.catalogues import Actions
 from homeostat.policy.linted import Linted
 from homeostat.policy.units import format_seconds
@@ -57,20 +56,6 @@ def past_review(linted: Linted) -> Iterator[Problem]:
         yield linted.warn_key("review_by", "W205", f"the review was due on {review_by}; today is {linted.given.today}")
 
 
-def too_slow(linted: Linted) -> Iterator[Problem]:
-    """W206, W207: the plan may take longer than the business or the policy itself allows."""
-    policy = linted.policy
-    worst_s = incident_worst_case_s(policy.trigger, policy.root, policy.resolved)
-    worst = format_seconds(worst_s)
-    if policy.rto_s is not None and worst_s > policy.rto_s:
-        rto = format_seconds(policy.rto_s)
-        yield linted.warn_key("rto", "W206", f"the worst case takes {worst}, longer than the rto of {rto}")
-    if worst_s > policy.timeout_s:
-        limit = format_seconds(policy.timeout_s)
-        message = f"the worst case takes {worst}, longer than the timeout of {limit}; later steps may never run"
-        yield linted.warn_key("timeout", "W207", message)
-
-
 def retry_of_unsafe(linted: Linted) -> Iterator[Problem]:
     """W208: a second run may do harm. People who are asked twice see for themselves what they did."""
     for leaf in linted.policy.leaves.values():
@@ -91,7 +76,7 @@ def secrets_in_arguments(linted: Linted) -> Iterator[Problem]:
 
 def secrets_in_catalogue(policy: Policy, actions: Actions) -> Iterator[Problem]:
     """W212, in the parameters of the actions that a policy uses."""
-    for name in sorted({leaf.action.name for leaf in policy.leaves.values()}):
+    for name in sorted({leaf.action.name for leaf in policy.leaves.values() if not leaf.is_manual}):
         path = (*actions.base, name)
         for key, value in _texts(actions.actions[name].spec.parameters):
             if _looks_secret(key, value):
@@ -137,7 +122,6 @@ PLAN_RULES: tuple[Rule, ...] = (
     missing_verify,
     missing_timeout,
     past_review,
-    too_slow,
     retry_of_unsafe,
     secrets_in_arguments,
     candidates_without_history,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from homeostat.model.errors import Problem
 from homeostat.model.policy import Wait, Window
 from homeostat.model.signals import Condition
+from homeostat.policy.bounds import incident_worst_case_s
 from homeostat.policy.linted import Linted
 from homeostat.policy.promql import longest_range_s
 from homeostat.policy.units import format_seconds
@@ -97,6 +98,23 @@ def wait_outlives_rto(linted: Linted) -> Iterator[Problem]:
                 yield linted.warn_node(node.id, "W222", message, "wait")
 
 
+def too_slow(linted: Linted) -> Iterator[Problem]:
+    """W206, W207: the plan may take longer than the business or the policy itself allows.
+
+    Where one wait or one approval is too long already, W222 or W221 says so at its place, and this says nothing.
+    """
+    policy = linted.policy
+    worst_s = incident_worst_case_s(policy.trigger, policy.root, policy.resolved)
+    worst = format_seconds(worst_s)
+    if policy.rto_s is not None and worst_s > policy.rto_s and not any(wait_outlives_rto(linted)):
+        rto = format_seconds(policy.rto_s)
+        yield linted.warn_key("rto", "W206", f"the worst case takes {worst}, longer than the rto of {rto}")
+    if worst_s > policy.timeout_s and not any(approval_outlives_policy(linted)):
+        limit = format_seconds(policy.timeout_s)
+        message = f"the worst case takes {worst}, longer than the timeout of {limit}; later steps may never run"
+        yield linted.warn_key("timeout", "W207", message)
+
+
 def retry_within_cooldown(linted: Linted) -> Iterator[Problem]:
     """W229: a cooldown counts over incidents, and a step's own retry is not held back by it."""
     for leaf in linted.policy.leaves.values():
@@ -123,4 +141,5 @@ WINDOW_RULES: tuple[Rule, ...] = (
     approval_outlives_policy,
     wait_outlives_rto,
     retry_within_cooldown,
+    too_slow,
 )
