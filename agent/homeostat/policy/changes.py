@@ -194,7 +194,8 @@ def _longest_common(before: Sequence[str], after: Sequence[str]) -> set[str]:
         before_it = [run for run in best if place[run[-1]] < place[child]]
         longest = max(before_it, key=len) if before_it else []
         best.append([*longest, child])
-    return set(max(best, key=len)) if best else set()
+    longest_run: list[str] = max(best, key=len) if best else []
+    return set(longest_run)
 
 
 def _of_signals(old: Policy, new: Policy) -> Iterator[Change]:
