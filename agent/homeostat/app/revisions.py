@@ -6,9 +6,13 @@ import subprocess
 from pathlib import Path
 
 from homeostat.model.errors import PolicyError, UsageError
+from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.policy import Policy
 from homeostat.policy.changes import changes_by_environment
+from homeostat.policy.changes_of_guards import guard_changes
 from homeostat.policy.changes_of_steps import Change
+from homeostat.policy.guards_file import FILE_NAME as GUARDS_FILE
+from homeostat.policy.guards_file import guards_from
 from homeostat.policy.load import Draft, read_draft
 from homeostat.policy.sources import FolderSources, SourceError, Sources
 from homeostat.policy.yaml_tree import BYTES_MAX
@@ -85,7 +89,16 @@ def compare_policies(
             pairs[name] = (both[0].policy, both[1].policy)
     if not pairs:
         raise PolicyError(list(dict.fromkeys(problem for draft in drafts for problem in draft.problems)))
-    return changes_by_environment(pairs)
+    return [*changes_by_environment(pairs), *guard_changes(_guards(old[0]), _guards(new[0]))]
+
+
+def _guards(sources: Sources) -> Guards:
+    """The guards beside a policy; none where there is no such file. Raises PolicyError when it is wrong."""
+    try:
+        text = sources.read(GUARDS_FILE)
+    except SourceError:
+        return NO_GUARDS
+    return guards_from(text, sources.display(GUARDS_FILE))
 
 
 def _environments(*versions: tuple[Sources, str]) -> list[str | None]:

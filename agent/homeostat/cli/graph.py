@@ -72,6 +72,7 @@ def _policy(workspace: Workspace, policy: str, environment: str | None) -> Polic
     from homeostat.policy.load import SUFFIX, load_policies, load_policy
 
     path = Path(policy)
+    environment = environment or workspace.settings.agent.environment
     if path.exists() or policy.endswith(SUFFIX) or "/" in policy:
         return load_policy(path, environment)
     policies, _ = load_policies(workspace.settings.policies, environment)

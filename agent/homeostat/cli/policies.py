@@ -56,11 +56,18 @@ def lint(
         policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),)),
         today=dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date(),
         environment=environment,
+        people=_people(workspace),
         tried=None if history is None else attempts_in_recordings(history),
     )
     _print(workspace, reports, form or workspace.output.format)
     if any(report.has_errors or (strict and report.findings) for report in reports):
         ctx.exit(1)
+
+
+def _people(workspace: Workspace) -> frozenset[str] | None:
+    """Everybody that `[people]` names, roles included; None where the settings name nobody."""
+    people = workspace.settings.people
+    return frozenset(people).union(*people.values()) if people else None
 
 
 def policy_files(paths: tuple[Path, ...]) -> list[Path]:

@@ -16,6 +16,7 @@ from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.policy.action_schema import BUILT_IN_ACTUATORS, ActionFields
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN
+from homeostat.policy.guards_file import GuardsFile
 from homeostat.policy.parameters import REFERENCE
 from homeostat.policy.schema import LINK, STEP_KINDS, ElseBranch, PolicyFile, SignalFields
 
@@ -163,6 +164,11 @@ def _actions(definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _guards(definitions: dict[str, Any]) -> dict[str, Any]:
+    definitions["Signals"] = _signals(definitions)
+    return _schema_of(GuardsFile, definitions)
+
+
 def _schema_of(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
     """One model's schema; what it refers to goes into `definitions`."""
     schema = model.model_json_schema(ref_template=_REF, by_alias=True)
@@ -185,6 +191,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
         "policy": json_schema,
         "actions": lambda: _catalogue_schema("Homeostat actions", _actions),
         "signals": lambda: _catalogue_schema("Homeostat signals", _signals),
+        "guards": lambda: _catalogue_schema("Homeostat guards", _guards),
     }
 )
-"""Kind of file -> what makes its schema. The guards' file adds its own here when it has a model to make it from."""
+"""Kind of file -> what makes its schema."""

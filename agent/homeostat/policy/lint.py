@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
-from homeostat.model.errors import Problem
+from homeostat.model.errors import PolicyError, Problem
 from homeostat.policy.bounds import worst_case_of
+from homeostat.policy.guards_file import load_guards
 from homeostat.policy.lint_dag import DAG_RULES
 from homeostat.policy.lint_pairs import oscillation, same_name, taken_back
 from homeostat.policy.lint_rules import PLAN_RULES, secrets_in_catalogue
@@ -120,6 +121,7 @@ class _Library:
     def __init__(self) -> None:
         self._drafts: dict[tuple[pathlib.Path, str | None], Draft] = {}
         self._folders: dict[pathlib.Path, list[Draft]] = {}
+        self._guards: dict[pathlib.Path, list[Problem]] = {}
 
     def draft(self, path: pathlib.Path, environment: str | None) -> Draft:
         key = (path, environment)
@@ -153,6 +155,17 @@ class _Library:
             self._folders[folder] = [self._loaded(other) for other in paths]
         return self._folders[folder]
 
+    def guards(self, folder: pathlib.Path) -> list[Problem]:
+        """What is wrong with the guards that the policies of a folder share."""
+        if folder not in self._guards:
+            try:
+                load_guards(folder)
+            except PolicyError as error:
+                self._guards[folder] = error.problems
+            else:
+                self._guards[folder] = []
+        return self._guards[folder]
+
     def _loaded(self, path: pathlib.Path) -> Draft:
         plain = self.draft(path, None)
         if plain.policy is not None:
@@ -163,6 +176,8 @@ class _Library:
 
 def _report(path: pathlib.Path, drafts: Mapping[str | None, Draft], library: _Library, given: Given) -> Report:
     found = {name: set(_problems(draft, library.neighbours(path), given)) for name, draft in drafts.items()}
+    for problems in found.values():
+        problems.update(library.guards(path.parent))
     loaded = {name: draft.policy for name, draft in drafts.items() if draft.policy is not None}
     return Report(
         path,
