@@ -22,7 +22,7 @@ def to_svg(policy: Policy, states: Mapping[str, NodeState] | None = None) -> str
     """Draw a policy; with `states` (see `states.node_states`), the path of an incident through it."""
     root = laid_out(policy)
     wide, tall = root.width + 2 * MARGIN, root.height + 2 * MARGIN
-    name = f"plan-{policy.name}"
+    name = f"plan-{_visible(policy.name)}"
     told = described(policy, states)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
@@ -51,8 +51,12 @@ def described(policy: Policy, states: Mapping[str, NodeState] | None) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape a text, and leave out what XML 1.0 cannot hold."""
-    return escape("".join(char for char in text if char.isprintable() or char in "\n\u00a0"))
+    return escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    """Leave out what XML 1.0 cannot hold, and what nobody would see."""
+    return "".join(char for char in text if char.isprintable() or char in "\n\u00a0")
 
 
 class _Pen:

@@ -24,7 +24,7 @@ from homeostat.model.policy import (
     children_of,
     walk_nodes,
 )
-from homeostat.policy.bounds import worst_case_of
+from homeostat.policy.bounds import default_timeout_s, worst_case_of
 from homeostat.policy.changes_of_steps import Change, changed_step, differs, kind_name
 from homeostat.policy.units import format_seconds
 
@@ -82,12 +82,18 @@ def _of_policy(old: Policy, new: Policy) -> Iterator[Change]:
         yield from _of_escalation("", "when the plan fails,", old.escalate, new.escalate)
     if old.mode is not new.mode:
         yield Change("", f"the policy's mode is now {new.mode} instead of {old.mode}")
-    for name, was_s, is_s in (("timeout", old.timeout_s, new.timeout_s), ("rto", old.rto_s, new.rto_s)):
+    for name, was_s, is_s in (("timeout", _own_timeout_s(old), _own_timeout_s(new)), ("rto", old.rto_s, new.rto_s)):
         if was_s != is_s:
             yield Change("", f"the {name} is now {_seconds(is_s)} instead of {_seconds(was_s)}")
     if old.unknown_s != new.unknown_s:
         waits, waited = format_seconds(new.unknown_s), format_seconds(old.unknown_s)
         yield Change("", f"unknown signals are now waited for {waits} instead of {waited} before people are called")
+
+
+def _own_timeout_s(policy: Policy) -> float | None:
+    """The time-out that the policy itself asks for; one that only follows from the worst case is told with that."""
+    derived_s = default_timeout_s(policy.trigger, policy.root, policy.resolved, policy.unknown_s)
+    return None if policy.timeout_s == derived_s else policy.timeout_s
 
 
 def _seconds(value_s: float | None) -> str:
@@ -194,7 +200,8 @@ def _longest_common(before: Sequence[str], after: Sequence[str]) -> set[str]:
         before_it = [run for run in best if place[run[-1]] < place[child]]
         longest = max(before_it, key=len) if before_it else []
         best.append([*longest, child])
-    longest_run: list[str] = max(best, key=len) if best else []
+    # Of runs of one length the last one stays: what was moved is then said to come before, and not after.
+    longest_run: list[str] = max(reversed(best), key=len) if best else []
     return set(longest_run)
 
 

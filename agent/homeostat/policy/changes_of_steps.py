@@ -111,7 +111,8 @@ def _leaf(name: str, old: Do, new: Do) -> Iterator[str]:
         yield f"{name} now runs {new.action.name} instead of {old.action.name}"
     elif (old.action.actuator, old.action.parameters) != (new.action.actuator, new.action.parameters):
         yield f"{name}: the action {new.action.name} itself now runs otherwise ({_parameters(old, new)})"
-    if old.target != new.target:
+    follows_owner = old.is_manual and new.is_manual and new.target.startswith("people/")
+    if old.target != new.target and not follows_owner:
         yield f"{name} now works on {new.target} instead of {old.target}"
     yield from _arguments(name, old.arguments, new.arguments)
     if old.effect is not new.effect:
