@@ -39,6 +39,26 @@ def _ranking_of(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ran
     return next((ranking for ranking in trained if ranking.version == used), None)
 
 
+def attempts_in_recordings(folder: Path) -> dict[str, dict[str, int]]:
+    """How often each leaf was tried in the recorded incidents of a folder: policy -> node id -> attempts.
+
+    Raises:
+        UsageError: there is no such folder. PolicyError: a recording is invalid.
+    """
+    recordings, problems = read_recordings(folder)
+    if problems:
+        raise PolicyError(problems)
+    tried: dict[str, dict[str, int]] = {}
+    for recording in recordings:
+        of_policy: dict[str, int] = {}
+        for entry in recording.entries:
+            if isinstance(entry, e.Suspected):
+                of_policy = tried.setdefault(entry.policy, {})
+            elif isinstance(entry, e.ActionIntended):
+                of_policy[entry.node] = of_policy.get(entry.node, 0) + 1
+    return tried
+
+
 def journal_of_recordings(folder: Path) -> Journal:
     """A journal in memory that holds every recorded incident of a folder, for training and analysis.
 

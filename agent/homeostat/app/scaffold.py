@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib.resources import files
 from pathlib import Path
 
 from homeostat.app.settings import FILE_NAME
 from homeostat.model.errors import UsageError
+from homeostat.policy.json_schema import SCHEMAS, schema_of
+from homeostat.policy.load import SUFFIX
 
 FOLDERS = ("policies", "history", "notebooks")
+
+SCHEMA_FOLDER = ".schema"
+SCHEMA_FILES = {
+    "policy": "homeostat.schema.json",
+    "actions": "actions.schema.json",
+    "signals": "signals.schema.json",
+    "guards": "guards.schema.json",
+}
+MODELINE = "# yaml-language-server: $schema="
 
 SETTINGS = """\
 # Homeostat's settings. Every line below shows its default; delete what you do not change.
@@ -56,9 +68,31 @@ def make_workspace(folder: Path) -> list[Path]:
             ignore = shutil.ignore_patterns("__pycache__", "*.ipynb", ".ipynb_checkpoints")
             shutil.copytree(shipped(name), folder / name, ignore=ignore)
         settings.write_text(SETTINGS, encoding="utf-8")
+        written = write_schemas(folder)
     except OSError as error:
         raise UsageError(f"{folder}: the workspace cannot be written: {error}") from error
-    return [Path(FILE_NAME), *(Path(name) for name in FOLDERS)]
+    return [Path(FILE_NAME), *(Path(name) for name in FOLDERS), *written]
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write the JSON Schemas, and into each policy and catalogue the line by which editors find its schema.
+
+    The line is read by every editor with yaml-language-server (VS Code, Neovim, Emacs, IntelliJ by plugin), so that
+    no editor needs settings of its own.
+
+    Returns:
+        The schemas' files, relative to `folder`.
+    """
+    schemas = {kind: Path(SCHEMA_FOLDER, name) for kind, name in SCHEMA_FILES.items() if kind in SCHEMAS}
+    (folder / SCHEMA_FOLDER).mkdir(exist_ok=True)
+    for kind, path in schemas.items():
+        (folder / path).write_text(json.dumps(schema_of(kind), indent=2) + "\n", encoding="utf-8")
+    for file in sorted((folder / "policies").rglob("*.yaml")):
+        kind = "policy" if file.name.endswith(SUFFIX) else file.stem
+        if kind in schemas and not (text := file.read_text(encoding="utf-8")).startswith(MODELINE):
+            up = "../" * len(file.relative_to(folder).parts[:-1])
+            file.write_text(f"{MODELINE}{up}{schemas[kind].as_posix()}\n{text}", encoding="utf-8")
+    return list(schemas.values())
 
 
 def shipped(name: str) -> Path:

@@ -79,7 +79,7 @@ def record(workspace: Workspace, incident: str, file: Path) -> None:
     from homeostat.app.recordings import record_incident
 
     with journal_to_read(workspace.settings) as journal:
-        record_incident(journal, _found(journal, incident), file)
+        record_incident(journal, found_incident(journal, incident), file)
     workspace.output.say(f"wrote {file}")
 
 
@@ -101,7 +101,7 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
     from homeostat.app.explain import render
 
     with journal_to_read(workspace.settings) as journal:
-        lines = explain_entries(_entries(journal, _found(journal, incident)))
+        lines = explain_entries(entries_of(journal, found_incident(journal, incident)))
     if workspace.output.is_for_people:
         click.echo(render(lines))
     else:
@@ -127,12 +127,12 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
         known = sorted(stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS))
         if policy is not None and policy not in known:
             raise UsageError(f"no agent has ever loaded a policy '{policy}'; known: {', '.join(known) or 'none'}")
-        still_open = [fold(_entries(journal, stream)) for stream in journal.open_incidents()]
+        still_open = [fold(entries_of(journal, stream)) for stream in journal.open_incidents()]
         rows: list[Row] = []
         for name in [policy] if policy else known:
             busy = [incident.id for incident in still_open if incident.policy == name]
-            of_agent = _entries(journal, AGENT_STREAM)
-            said = why_nothing(_entries(journal, policy_stream(name)), of_agent, now, trouble)
+            of_agent = entries_of(journal, AGENT_STREAM)
+            said = why_nothing(entries_of(journal, policy_stream(name)), of_agent, now, trouble)
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
             if busy and trouble is not None:
                 reasons.append(trouble)
@@ -140,11 +140,12 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     workspace.output.rows(rows, ("policy", "why"))
 
 
-def _entries(journal: Journal, stream: str) -> Sequence[Entry]:
+def entries_of(journal: Journal, stream: str) -> Sequence[Entry]:
+    """Every entry of a stream."""
     return [record.entry for record in journal.read(stream)]
 
 
-def _found(journal: Journal, beginning: str) -> str:
+def found_incident(journal: Journal, beginning: str) -> str:
     """Find an incident by its id or the beginning of it."""
     from homeostat.model.errors import UsageError
 

@@ -29,6 +29,10 @@ class Output:
         """Whether a sentence beside the rows is welcome."""
         return self.format == "table"
 
+    def in_format(self, format_name: str) -> Output:
+        """The same output in another format, for a command that has a choice of its own."""
+        return self if format_name == self.format else Output(format_name, no_color=not self.color)
+
     def say(self, text: str) -> None:
         """Print a sentence for people; programs do not get it."""
         if self.is_for_people:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.output import FORMATS
 from homeostat.cli.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.cli.output import Row
     from homeostat.policy.lint import Report
 
@@ -21,32 +24,50 @@ COLUMNS = ("place", "severity", "code", "message")
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--env", "environment", help="Look at this environment alone [default: at each that a policy declares].")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    help="Recorded incidents: warn of candidates that none of them has tried.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice((*FORMATS, "github", "sarif")),
+    help="github: annotations of a pull request; sarif: SARIF 2.1.0 [default: as given before the command].",
+)
 @click.pass_context
-def lint(ctx: click.Context, paths: tuple[Path, ...], strict: bool) -> None:
+def lint(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    strict: bool,
+    environment: str | None,
+    history: Path | None,
+    form: str | None,
+) -> None:
     """Check policies: PATHS are files or folders [default: the workspace's policies]. Exit code 1 on an error."""
     from homeostat.app.clock import SystemClock
+    from homeostat.app.recordings import attempts_in_recordings
     from homeostat.policy.lint import lint_all
 
     workspace = ctx.ensure_object(Workspace)
-    files = policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),))
-    reports = lint_all(files, today=dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date())
-    if workspace.output.is_for_people:
-        for report in reports:
-            _tell(report)
-    else:
-        rows: list[Row] = [
-            {
-                "place": str(finding.problem.position),
-                "severity": finding.severity.value,
-                "code": finding.problem.code,
-                "message": finding.problem.message,
-            }
-            for report in reports
-            for finding in report.findings
-        ]
-        workspace.output.rows(rows, COLUMNS)
+    reports = lint_all(
+        policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),)),
+        today=dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date(),
+        environment=environment,
+        people=_people(workspace),
+        tried=None if history is None else attempts_in_recordings(history),
+    )
+    _print(workspace, reports, form or workspace.output.format)
     if any(report.has_errors or (strict and report.findings) for report in reports):
         ctx.exit(1)
+
+
+def _people(workspace: Workspace) -> frozenset[str] | None:
+    """Everybody that `[people]` names, roles included; None where the settings name nobody."""
+    people = workspace.settings.people
+    return frozenset(people).union(*people.values()) if people else None
 
 
 def policy_files(paths: tuple[Path, ...]) -> list[Path]:
@@ -73,9 +94,37 @@ def policy_files(paths: tuple[Path, ...]) -> list[Path]:
     return files
 
 
-def _tell(report: Report) -> None:
+def _print(workspace: Workspace, reports: Sequence[Report], form: str) -> None:
+    from homeostat.cli.annotations import github, sarif
+
+    if form == "table":
+        told: set[str] = set()
+        for report in reports:
+            _tell(report, told)
+    elif form == "github":
+        click.echo(github(reports), nl=False)
+    elif form == "sarif":
+        click.echo(sarif(reports), nl=False)
+    else:
+        rows: list[Row] = [
+            {
+                "place": str(finding.problem.position),
+                "severity": finding.severity.value,
+                "code": finding.problem.code,
+                "message": finding.problem.message,
+            }
+            for report in reports
+            for finding in report.findings
+        ]
+        workspace.output.in_format(form).rows(rows, COLUMNS)
+
+
+def _tell(report: Report, told: set[str]) -> None:
+    """Print one report; what a shared catalogue got wrong is told with the first policy that uses it."""
     for finding in report.findings:
-        click.echo(str(finding))
-    if report.worst_case is not None:
-        worst = report.worst_case
-        click.echo(f"{report.path}: ok: at worst {worst.attempts} attempts in {worst.seconds / 60:.0f} min")
+        if str(finding) not in told:
+            told.add(str(finding))
+            click.echo(str(finding))
+    for environment, worst in report.worst_cases.items():
+        where = "" if environment is None else f" in {environment}"
+        click.echo(f"{report.path}: ok{where}: at worst {worst.attempts} attempts in {worst.seconds / 60:.0f} min")

@@ -77,7 +77,11 @@ ParameterChoice = Annotated[
 
 
 class ActionFields(Part):
-    """What every action has, whichever actuator runs it. Keys not named here are the actuator's parameters."""
+    """What every action has, whichever actuator runs it. Keys not named here are the actuator's parameters.
+
+    `destructive` and `sets` are for `lint` alone: that it destroys what cannot be got back (nothing said: `lint` goes
+    by effect and name), and the signals that it writes itself, which therefore prove nothing.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -86,6 +90,8 @@ class ActionFields(Part):
     timeout: PositiveDuration | None = None
     takes: PositiveDuration = 30.0
     undo: UndoFields | None = None
+    destructive: bool | None = None
+    sets: list[Name] = Field(default_factory=list, max_length=50)
     arguments: dict[str, ParameterChoice] = Field(default_factory=dict, alias="with", max_length=50)
 
     @property

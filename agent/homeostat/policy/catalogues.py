@@ -54,12 +54,18 @@ class Signals(Catalogue):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action, the arguments it takes, whether its author gave it a time-out, and what takes it back."""
+    """One action, the arguments it takes, whether its author gave it a time-out, and what takes it back.
+
+    Attributes:
+        destructive: None: its author said nothing. sets: names of signals that it writes itself.
+    """
 
     spec: ActionSpec
     parameters: Mapping[str, ParameterFields]
     has_timeout: bool
     undo: UndoFields | None = None
+    destructive: bool | None = None
+    sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,9 @@ def _action(name: str, entry: object, document: Document, path: Path) -> Action 
         return problems
     timeout_s = TIMEOUT_S if fields.timeout is None else fields.timeout
     spec = ActionSpec(name, fields.actuator, parameters, fields.effect, timeout_s, fields.takes)
-    return Action(spec, fields.parameters, fields.timeout is not None, fields.undo)
+    return Action(
+        spec, fields.parameters, fields.timeout is not None, fields.undo, fields.destructive, tuple(fields.sets)
+    )
 
 
 def _parameter_problems(declared: Mapping[str, ParameterFields], document: Document, path: Path) -> list[Problem]:

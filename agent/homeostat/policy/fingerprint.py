@@ -29,7 +29,13 @@ def fingerprint(policy: Policy) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""By far the most values are plain; they are told first, by their very type, as an enum's member is a `str` too."""
+
+
 def _plain(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
     match value:
         case Condition():
             return value.text

@@ -1,29 +1,34 @@
 """Advice on policies: the loader's errors, warnings, and the worst case a plan can come to.
 
-Rules are small functions in `lint_rules.py` and `lint_windows.py`; each yields findings with a code of `codes.py`.
+Rules are small functions in the `lint_*.py` beside this; each yields findings with a code of `codes.py`. A policy that
+declares environments is looked at in every one of them.
 """
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
-from homeostat.model.errors import Problem
-from homeostat.model.policy import Policy
+from homeostat.model.errors import PolicyError, Problem
 from homeostat.policy.bounds import worst_case_of
-from homeostat.policy.catalogues import Signals
-from homeostat.policy.lint_rules import PLAN_RULES, secrets_in_catalogue, unused_signals
+from homeostat.policy.guards_file import load_guards
+from homeostat.policy.lint_dag import DAG_RULES
+from homeostat.policy.lint_pairs import oscillation, same_name, taken_back
+from homeostat.policy.lint_rules import PLAN_RULES, secrets_in_catalogue
+from homeostat.policy.lint_safety import SAFETY_RULES
+from homeostat.policy.lint_unused import idle_attempts_max, unused
 from homeostat.policy.lint_windows import WINDOW_RULES
-from homeostat.policy.linted import Linted
+from homeostat.policy.linted import Given, Linted
 from homeostat.policy.load import POLICIES_MAX, Draft, policy_paths, read_draft
 from homeostat.policy.sources import FolderSources
-from homeostat.policy.usage import signals_used
 
 SCRAPE_INTERVAL_S = 15.0
 """How often Prometheus scrapes where nobody says otherwise."""
+
+_RULES = (*PLAN_RULES, *WINDOW_RULES, *DAG_RULES, *SAFETY_RULES, idle_attempts_max, taken_back)
 
 
 class Severity(StrEnum):
@@ -58,76 +63,151 @@ class WorstCase:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What lint has to say of one policy file. `policy` and `worst_case` are None where it cannot be loaded."""
+    """What lint has to say of one policy file.
+
+    Attributes:
+        policy: its name; None where it cannot be loaded.
+        worst_cases: by environment, of those in which it can be loaded; the key None: without any.
+    """
 
     path: pathlib.Path
     findings: tuple[Finding, ...]
     policy: str | None = None
-    worst_case: WorstCase | None = None
+    worst_cases: Mapping[str | None, WorstCase] = field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:
         """Whether the policy would be refused."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
+    @property
+    def worst_case(self) -> WorstCase | None:
+        """The worst of all environments; None where it cannot be loaded."""
+        return max(self.worst_cases.values(), key=lambda worst: worst.seconds, default=None)
+
 
 def lint(path: pathlib.Path, *, today: date, scrape_interval_s: float = SCRAPE_INTERVAL_S) -> Report:
-    """Check one policy file and what it names. Never raises for what is in the files.
-
-    Args:
-        path: of the policy. Its neighbours are read too, to tell which shared signals nobody uses.
-        today: the day that `review_by` is held against.
-        scrape_interval_s: of the Prometheus that will be read.
-    """
+    """Check one policy file and what it names. Never raises for what is in the files. See `lint_all`."""
     return lint_all([path], today=today, scrape_interval_s=scrape_interval_s)[0]
 
 
 def lint_all(
-    paths: Sequence[pathlib.Path], *, today: date, scrape_interval_s: float = SCRAPE_INTERVAL_S
+    paths: Sequence[pathlib.Path],
+    *,
+    today: date,
+    scrape_interval_s: float = SCRAPE_INTERVAL_S,
+    environment: str | None = None,
+    people: Collection[str] | None = None,
+    tried: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[Report]:
-    """Check several policy files, reading each folder only once. See `lint`."""
-    folders: dict[pathlib.Path, list[Draft]] = {}
-    reports = []
-    for path in paths:
-        if path.parent not in folders:
-            folders[path.parent] = list(_drafts(path.parent))
-        draft = read_draft(FolderSources(path.parent), path.name)
-        reports.append(_report(path, draft, folders[path.parent], today, scrape_interval_s))
-    return reports
+    """Check several policy files, reading each folder only once.
+
+    Args:
+        paths: of the policies. Their neighbours are read too, to tell what is shared and used by nobody.
+        today: the day that `review_by` is held against.
+        scrape_interval_s: of the Prometheus that will be read.
+        environment: look at this one alone; None: at every one that a policy declares.
+        people: names of people and roles that can be asked; None: nobody can say.
+        tried: policy -> node id -> attempts in recorded incidents; None: no recordings are given.
+    """
+    given = Given(today, scrape_interval_s, people, tried)
+    library = _Library()
+    return [_report(path, library.environments(path, environment), library, given) for path in paths]
 
 
-def _drafts(folder: pathlib.Path) -> Iterator[Draft]:
-    try:
-        paths = policy_paths(folder)
-    except OSError:
-        return
-    for path in paths[:POLICIES_MAX]:
-        yield read_draft(FolderSources(path.parent), path.name)
+class _Library:
+    """Reads every policy once per environment."""
+
+    def __init__(self) -> None:
+        self._drafts: dict[tuple[pathlib.Path, str | None], Draft] = {}
+        self._folders: dict[pathlib.Path, list[Draft]] = {}
+        self._guards: dict[pathlib.Path, list[Problem]] = {}
+
+    def draft(self, path: pathlib.Path, environment: str | None) -> Draft:
+        key = (path, environment)
+        if key not in self._drafts:
+            self._drafts[key] = read_draft(FolderSources(path.parent), path.name, environment)
+        return self._drafts[key]
+
+    def environments(self, path: pathlib.Path, wanted: str | None) -> dict[str | None, Draft]:
+        """A policy in the environment that is wanted, or in every one it declares and in none.
+
+        In none is left out where it only lacks values that every environment gives: nobody can run it so.
+        """
+        if wanted is not None:
+            return {wanted: self.draft(path, wanted)}
+        plain = self.draft(path, None)
+        declared = plain.document.data.get("environments") if isinstance(plain.document.data, dict) else None
+        if not isinstance(declared, dict) or not declared:
+            return {None: plain}
+        drafts: dict[str | None, Draft] = {name: self.draft(path, name) for name in declared}
+        lacks_values = any(problem.code == "E161" for problem in plain.problems)
+        return drafts if lacks_values else {None: plain, **drafts}
+
+    def neighbours(self, path: pathlib.Path) -> list[Draft]:
+        """Every policy of the file's folder, in an environment in which it loads if there is one."""
+        folder = path.parent
+        if folder not in self._folders:
+            try:
+                paths = policy_paths(folder)[:POLICIES_MAX]
+            except OSError:
+                paths = []
+            self._folders[folder] = [self._loaded(other) for other in paths]
+        return self._folders[folder]
+
+    def guards(self, folder: pathlib.Path) -> list[Problem]:
+        """What is wrong with the guards that the policies of a folder share."""
+        if folder not in self._guards:
+            try:
+                load_guards(folder)
+            except PolicyError as error:
+                self._guards[folder] = error.problems
+            else:
+                self._guards[folder] = []
+        return self._guards[folder]
+
+    def _loaded(self, path: pathlib.Path) -> Draft:
+        plain = self.draft(path, None)
+        if plain.policy is not None:
+            return plain
+        drafts = self.environments(path, None).values()
+        return next((draft for draft in drafts if draft.policy is not None), plain)
 
 
-def _report(
-    path: pathlib.Path, draft: Draft, neighbours: Sequence[Draft], today: date, scrape_interval_s: float
-) -> Report:
+def _report(path: pathlib.Path, drafts: Mapping[str | None, Draft], library: _Library, given: Given) -> Report:
+    found = {name: set(_problems(draft, library.neighbours(path), given)) for name, draft in drafts.items()}
+    for problems in found.values():
+        problems.update(library.guards(path.parent))
+    loaded = {name: draft.policy for name, draft in drafts.items() if draft.policy is not None}
+    return Report(
+        path,
+        tuple(Finding(problem) for problem in _told_once(found)),
+        next((policy.name for policy in loaded.values()), None),
+        {name: WorstCase(*worst_case_of(policy)) for name, policy in loaded.items()},
+    )
+
+
+def _told_once(found: Mapping[str | None, set[Problem]]) -> list[Problem]:
+    """Each problem once; one that only some environments have says which."""
+    told = []
+    for problem in set().union(*found.values()):
+        within = [name for name, problems in found.items() if problem in problems]
+        if len(within) < len(found):
+            where = ", ".join("no environment" if name is None else name for name in within)
+            problem = replace(problem, message=f"{problem.message} (in {where})")
+        told.append(problem)
+    return sorted(told)
+
+
+def _problems(draft: Draft, neighbours: Sequence[Draft], given: Given) -> Iterator[Problem]:
     policy, fields = draft.policy, draft.fields
     if policy is None or fields is None or draft.signals is None or draft.actions is None:
-        return Report(path, tuple(Finding(problem) for problem in sorted(set(draft.problems))))
-    linted = Linted(policy, fields, draft.document, draft.origins, draft.signals, today, scrape_interval_s)
-    problems = {problem for rule in (*PLAN_RULES, *WINDOW_RULES) for problem in rule(linted)}
-    problems.update(secrets_in_catalogue(policy, draft.actions))
-    problems.update(unused_signals(draft.signals, _used_by_all(policy, draft.signals, neighbours)))
-    findings = tuple(Finding(problem) for problem in sorted(problems))
-    return Report(path, findings, policy.name, WorstCase(*worst_case_of(policy)))
-
-
-def _used_by_all(policy: Policy, signals: Signals, neighbours: Sequence[Draft]) -> set[str] | None:
-    """Signals that any policy of the folder reads from the same catalogue; None when that cannot be said."""
-    used = set(signals_used(policy))
-    if signals.inline:
-        return used
-    for other in neighbours:
-        if other.signals is not None and other.signals.document.file != signals.document.file:
-            continue
-        if other.policy is None:
-            return None
-        used.update(signals_used(other.policy))
-    return used
+        yield from draft.problems
+        return
+    linted = Linted(policy, fields, draft.document, draft.origins, draft.signals, draft.actions, given)
+    for rule in _RULES:
+        yield from rule(linted)
+    yield from secrets_in_catalogue(policy, draft.actions)
+    yield from unused(draft, neighbours)
+    yield from oscillation(linted, neighbours)
+    yield from same_name(draft, neighbours)

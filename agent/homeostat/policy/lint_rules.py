@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from homeostat.model.errors import Problem
-from homeostat.model.policy import Decide, Effect, Policy
-from homeostat.policy.bounds import attempts_bound, incident_worst_case_s
-from homeostat.policy.catalogues import Actions, Signals
+from homeostat.model.policy import Choose, Decide, Do, Effect, Policy, walk_nodes
+from homeostat.policy.catalogues import Actions
 from homeostat.policy.linted import Linted
 from homeostat.policy.units import format_seconds
 
@@ -53,38 +52,17 @@ def missing_timeout(linted: Linted) -> Iterator[Problem]:
 def past_review(linted: Linted) -> Iterator[Problem]:
     """W205: a plan nobody has looked at in time is a plan for another system."""
     review_by = linted.fields.review_by
-    if review_by is not None and review_by < linted.today:
-        yield linted.warn_key("review_by", "W205", f"the review was due on {review_by}; today is {linted.today}")
-
-
-def too_slow(linted: Linted) -> Iterator[Problem]:
-    """W206, W207: the plan may take longer than the business or the policy itself allows."""
-    policy = linted.policy
-    worst_s = incident_worst_case_s(policy.trigger, policy.root, policy.resolved)
-    worst = format_seconds(worst_s)
-    if policy.rto_s is not None and worst_s > policy.rto_s:
-        rto = format_seconds(policy.rto_s)
-        yield linted.warn_key("rto", "W206", f"the worst case takes {worst}, longer than the rto of {rto}")
-    if worst_s > policy.timeout_s:
-        limit = format_seconds(policy.timeout_s)
-        message = f"the worst case takes {worst}, longer than the timeout of {limit}; later steps may never run"
-        yield linted.warn_key("timeout", "W207", message)
+    if review_by is not None and review_by < linted.given.today:
+        yield linted.warn_key("review_by", "W205", f"the review was due on {review_by}; today is {linted.given.today}")
 
 
 def retry_of_unsafe(linted: Linted) -> Iterator[Problem]:
-    """W208: a second run may do harm."""
+    """W208: a second run may do harm. People who are asked twice see for themselves what they did."""
     for leaf in linted.policy.leaves.values():
-        if leaf.effect is Effect.UNSAFE and leaf.retry.explicit and leaf.retry.times_max > 0:
+        risky = leaf.effect is Effect.UNSAFE and not leaf.is_manual
+        if risky and leaf.retry.explicit and leaf.retry.times_max > 0:
             message = f"'{leaf.id}' is unsafe to run twice, and is retried {leaf.retry.times_max} times"
             yield linted.warn_node(leaf.id, "W208", message, "retry")
-
-
-def idle_attempts_max(linted: Linted) -> Iterator[Problem]:
-    """W214: a limit that limits nothing."""
-    given, bound = linted.fields.attempts_max, attempts_bound(linted.policy.root)
-    if given is not None and given > bound:
-        message = f"attempts_max is {given}, but the plan never makes more than {bound} attempts"
-        yield linted.warn_key("attempts_max", "W214", message)
 
 
 def secrets_in_arguments(linted: Linted) -> Iterator[Problem]:
@@ -108,15 +86,6 @@ def secrets_in_catalogue(policy: Policy, actions: Actions) -> Iterator[Problem]:
                 yield Problem(actions.document.key_at(path), "W212", message + hint)
 
 
-def unused_signals(signals: Signals, used: set[str] | None) -> Iterator[Problem]:
-    """W204: declared and read by nobody; often a condition that was forgotten. `used` None: nobody can say."""
-    for name in signals.specs if used is not None else ():
-        if used is not None and name not in used:
-            who = "this policy" if signals.inline else "any policy beside it"
-            at = signals.document.key_at((*signals.base, name))
-            yield Problem(at, "W204", f"the signal '{name}' is not read by a condition of {who}")
-
-
 def _looks_secret(key: str, value: str) -> bool:
     return _SECRET_NAME.search(key) is not None or _SECRET_VALUE.search(value) is not None
 
@@ -136,13 +105,25 @@ def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
                 yield from _texts(inner, str(name))
 
 
+def candidates_without_history(linted: Linted) -> Iterator[Problem]:
+    """W217: what was never tried is ranked by its written order alone. Only where recordings are given."""
+    if linted.given.tried is None:
+        return
+    tried = linted.given.tried.get(linted.policy.name, {})
+    for node in linted.policy.nodes():
+        for candidate in node.children if isinstance(node, Choose) else ():
+            leaves = [leaf.id for leaf in walk_nodes(candidate) if isinstance(leaf, Do)]
+            if leaves and not any(tried.get(leaf, 0) for leaf in leaves):
+                message = f"'{candidate.id}' was tried in none of the recorded incidents; its place is only a guess"
+                yield linted.warn_node(candidate.id, "W217", message)
+
+
 PLAN_RULES: tuple[Rule, ...] = (
     decide_without_else,
     missing_verify,
     missing_timeout,
     past_review,
-    too_slow,
     retry_of_unsafe,
-    idle_attempts_max,
     secrets_in_arguments,
+    candidates_without_history,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from homeostat.model.errors import Problem
-from homeostat.model.policy import Window
+from homeostat.model.policy import Wait, Window
 from homeostat.model.signals import Condition
+from homeostat.policy.bounds import incident_worst_case_s
 from homeostat.policy.linted import Linted
 from homeostat.policy.promql import longest_range_s
 from homeostat.policy.units import format_seconds
@@ -55,8 +56,8 @@ def short_max_age(linted: Linted) -> Iterator[Problem]:
     """W211: one late scrape makes it unknown."""
     signals = linted.signals
     for name, spec in linted.policy.signals.items():
-        if spec.max_age_s < SCRAPES_MIN * linted.scrape_interval_s:
-            age, scrape = format_seconds(spec.max_age_s), format_seconds(linted.scrape_interval_s)
+        if spec.max_age_s < SCRAPES_MIN * linted.given.scrape_interval_s:
+            age, scrape = format_seconds(spec.max_age_s), format_seconds(linted.given.scrape_interval_s)
             at = signals.document.at((*signals.base, name, "max_age"))
             yield Problem(at, "W211", f"'{name}' is stale after {age}, less than {SCRAPES_MIN} scrapes of {scrape}")
 
@@ -74,6 +75,56 @@ def proof_is_the_trigger(linted: Linted) -> Iterator[Problem]:
             yield linted.warn_node(leaf.id, "W213", message, "verify")
 
 
+def approval_outlives_policy(linted: Linted) -> Iterator[Problem]:
+    """W221: the incident is over before the question is."""
+    timeout_s = linted.policy.timeout_s
+    for leaf in linted.policy.leaves.values():
+        if leaf.approval is not None and leaf.approval.timeout_s > timeout_s:
+            asked, limit = format_seconds(leaf.approval.timeout_s), format_seconds(timeout_s)
+            message = f"'{leaf.id}' may wait {asked} for its approval, but the policy ends after {limit}"
+            yield linted.warn_node(leaf.id, "W221", message, "approval")
+
+
+def wait_outlives_rto(linted: Linted) -> Iterator[Problem]:
+    """W222: whoever waits longer than the objective has given it up."""
+    rto_s = linted.policy.rto_s
+    for node in linted.policy.nodes() if rto_s is not None else ():
+        if isinstance(node, Wait) and rto_s is not None:
+            waits_s = node.for_s if node.until is None else node.within_s
+            if waits_s > rto_s:
+                message = (
+                    f"'{node.id}' may wait {format_seconds(waits_s)}, longer than the rto of {format_seconds(rto_s)}"
+                )
+                yield linted.warn_node(node.id, "W222", message, "wait")
+
+
+def too_slow(linted: Linted) -> Iterator[Problem]:
+    """W206, W207: the plan may take longer than the business or the policy itself allows.
+
+    Where one wait or one approval is too long already, W222 or W221 says so at its place, and this says nothing.
+    """
+    policy = linted.policy
+    worst_s = incident_worst_case_s(policy.trigger, policy.root, policy.resolved)
+    worst = format_seconds(worst_s)
+    if policy.rto_s is not None and worst_s > policy.rto_s and not any(wait_outlives_rto(linted)):
+        rto = format_seconds(policy.rto_s)
+        yield linted.warn_key("rto", "W206", f"the worst case takes {worst}, longer than the rto of {rto}")
+    if worst_s > policy.timeout_s and not any(approval_outlives_policy(linted)):
+        limit = format_seconds(policy.timeout_s)
+        message = f"the worst case takes {worst}, longer than the timeout of {limit}; later steps may never run"
+        yield linted.warn_key("timeout", "W207", message)
+
+
+def retry_within_cooldown(linted: Linted) -> Iterator[Problem]:
+    """W229: a cooldown counts over incidents, and a step's own retry is not held back by it."""
+    for leaf in linted.policy.leaves.values():
+        retries = leaf.retry.times_max > 0 and (leaf.retry.explicit or leaf.effect.repeatable)
+        if retries and leaf.cooldown_s > leaf.retry.wait_s:
+            cooldown, wait = format_seconds(leaf.cooldown_s), format_seconds(leaf.retry.wait_s)
+            message = f"'{leaf.id}' wants {cooldown} between two starts, but retries itself after {wait}"
+            yield linted.warn_node(leaf.id, "W229", message, "cooldown")
+
+
 def _same(one: Condition, other: Condition) -> bool:
     return one.text.split() == other.text.split()
 
@@ -87,4 +138,8 @@ WINDOW_RULES: tuple[Rule, ...] = (
     windows_that_do_not_match,
     short_max_age,
     proof_is_the_trigger,
+    approval_outlives_policy,
+    wait_outlives_rto,
+    retry_within_cooldown,
+    too_slow,
 )

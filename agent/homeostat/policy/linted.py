@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from homeostat.model.errors import Position, Problem
 from homeostat.model.policy import Policy
-from homeostat.policy.catalogues import Signals
+from homeostat.policy.catalogues import Actions, Signals
 from homeostat.policy.plan import Origin
 from homeostat.policy.schema import PolicyFile
 from homeostat.policy.yaml_tree import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What lint is told beside the files.
+
+    Attributes:
+        today: the day that `review_by` is held against.
+        scrape_interval_s: of the Prometheus that will be read.
+        people: names of people and roles that exist; None: nobody can say.
+        tried: policy -> node id -> attempts in recorded incidents; None: no recordings were given.
+    """
+
+    today: date
+    scrape_interval_s: float
+    people: Collection[str] | None = None
+    tried: Mapping[str, Mapping[str, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +40,8 @@ class Linted:
     document: Document
     origins: Mapping[str, Origin]
     signals: Signals
-    today: date
-    scrape_interval_s: float
+    actions: Actions
+    given: Given
 
     def at_node(self, node_id: str, *keys: str) -> Position:
         """The position of a step, or of a value in it; of what is around it where the value was not written here."""

@@ -61,6 +61,7 @@ class Draft:
     policy: Policy | None = None
     signals: Signals | None = None
     actions: Actions | None = None
+    procedures: Procedures | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -167,7 +168,8 @@ def _read(draft: Draft, sources: Sources, main: str) -> None:
     data = filled
     draft.signals = _catalogue(draft, sources, main, "signals", data.get("signals"), read_signals)
     draft.actions = _catalogue(draft, sources, main, "actions", data.get("actions", "actions.yaml"), read_actions)
-    _build(draft, data, _procedures(draft, sources, main, data.get("procedures")))
+    draft.procedures = _procedures(draft, sources, main, data.get("procedures"))
+    _build(draft, data, draft.procedures)
 
 
 def _catalogue(draft: Draft, sources: Sources, main: str, key: str, reference: object, read: _Reader[_C]) -> _C | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from homeostat.model.signals import Truth, Value
@@ -49,6 +50,7 @@ def evaluate(values):
 """
 
 
+@lru_cache(4096)  # the same condition is compiled for every environment, and again at every reload
 def print_scalar(tree: TruthExpr) -> Callable[[Mapping[str, Value]], Truth]:
     """Compile a tree to a function from signal values to a truth.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -53,16 +54,25 @@ def validated(
 
 
 def _empty_values(schema: type[BaseModel], data: object, document: Document, path: Path) -> Iterator[Problem]:
-    for name, field in schema.model_fields.items():
-        key = field.alias or name
-        if not isinstance(data, dict) or key not in data:
+    if not isinstance(data, dict):
+        return
+    for key, is_required, nested in _fields_of(schema):
+        if key not in data:
             continue
-        nested = _model_in(field.annotation)
-        if data[key] is None and not field.is_required():
+        if data[key] is None and not is_required:
             message = f"'{key}' has no value; give it one or leave the key out"
             yield Problem(document.at((*path, key)), "E112", message)
         elif nested is not None:
             yield from _empty_values(nested, data[key], document, (*path, key))
+
+
+@cache
+def _fields_of(schema: type[BaseModel]) -> list[tuple[str, bool, type[BaseModel] | None]]:
+    """Per field: its key, whether it must be there, and the model in it. The same for every step of a kind."""
+    return [
+        (field.alias or name, field.is_required(), _model_in(field.annotation))
+        for name, field in schema.model_fields.items()
+    ]
 
 
 def condition_problems(faults: Iterable[Fault], document: Document, path: Path) -> list[Problem]:

@@ -1,10 +1,12 @@
+from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # shipped without types
 import pytest
 from tests.unit.policy.policy_texts import RESTART, policy_text, problems
 
-from homeostat.policy.json_schema import json_schema
+from homeostat.model.errors import UsageError
+from homeostat.policy.json_schema import SCHEMAS, json_schema, schema_of
 from homeostat.policy.schema import LINK
 from homeostat.policy.yaml_tree import read_yaml
 
@@ -58,3 +60,53 @@ def test_an_editor_hears_of_the_kind_that_was_meant(steps: str, path: str, words
     found = complaints(steps)
     assert {where for where, _ in found} == {path}
     assert any(words in message for _, message in found)
+
+
+POLICIES = Path(__file__).parents[3] / "policies"
+
+
+def complaints_of(kind: str, text: str) -> list[tuple[str, str]]:
+    document: Any = read_yaml(text, "file.yaml").data
+    validator = jsonschema.Draft7Validator(schema_of(kind))
+    return sorted(("/".join(map(str, error.path)), error.message) for error in validator.iter_errors(document))
+
+
+@pytest.mark.parametrize("path", sorted(POLICIES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_it_accepts_every_shipped_file(path: Path) -> None:
+    kind = "policy" if path.name.endswith(".homeostat.yaml") else path.stem
+    if kind in SCHEMAS:
+        assert complaints_of(kind, path.read_text()) == []
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_every_schema_is_a_draft_7_schema(kind: str) -> None:
+    schema = schema_of(kind)
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert LINK not in str(schema)
+
+
+def test_an_unknown_kind_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'signals'"):
+        schema_of("signal")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "path"),
+    [
+        ("actions", "restart: {actuator: command, argv: systemctl}", "restart/argv"),
+        ("actions", "restart: {actuator: command, argv: [x], tiemout: 1m}", "restart"),
+        ("actions", "restart: {argv: [x]}", "restart"),
+        ("signals", "up: {expr: up, max_age: 60}", "up/max_age"),
+        ("signals", "2up: up", ""),
+    ],
+)
+def test_typical_mistakes_are_told_at_their_place(kind: str, text: str, path: str) -> None:
+    assert path in {where for where, _ in complaints_of(kind, text)}
+
+
+def test_a_parameter_may_stand_for_any_plain_value() -> None:
+    steps = "[{do: scale, target: {param: t}, with: {replicas: {param: n}}, timeout: {param: d}, verify: none}]"
+    given = {"parameters": "{t: a/b, n: 3, d: {type: duration, default: 5m}}", "rto": "{param: d}"}
+    assert problems(steps, **given) == []
+    assert complaints(steps, **given) == []
+    assert [where for where, _ in complaints(steps, **{**given, "rto": "{parm: d}"})] == ["rto"]

@@ -10,6 +10,7 @@ from homeostat.policy.codes import CODES
 from homeostat.policy.lint import Report, Severity, lint, lint_all
 
 TODAY = date(2026, 11, 23)
+ONE_ACTION = "{restart: {actuator: command, argv: [systemctl, restart], effect: safe, timeout: 1m}}"
 CLEAN = {"signals": "{http_5xx: errors, rps: 'rate(x[1m])'}"}
 
 
@@ -24,7 +25,7 @@ def found_codes(report: Report) -> list[str]:
 
 
 def test_a_clean_policy_has_no_findings_and_a_worst_case(tmp_path: Path) -> None:
-    report = report_on(tmp_path)
+    report = report_on(tmp_path, actions=ONE_ACTION)
     assert report.findings == ()
     assert report.worst_case is not None
     assert (report.policy, report.worst_case.attempts, report.worst_case.seconds) == ("p", 1, 60 + 60 + 240 + 600)
@@ -204,12 +205,12 @@ def test_a_shared_signal_is_unused_only_if_no_policy_beside_it_reads_it(tmp_path
     (tmp_path / "signals.yaml").write_text("http_5xx: errors\nrps: x\nroom: y\nleft_over: z\n")
     other = tmp_path / "other.homeostat.yaml"
     other.write_text(policy_text(f"[{{if: room > 1, {STEP}, {VERIFY}}}]", policy="other", signals="signals.yaml"))
-    report = report_on(tmp_path, signals="signals.yaml")
+    report = report_on(tmp_path, signals="signals.yaml", actions=ONE_ACTION)
     assert [finding.problem.message for finding in report.findings] == [
         "the signal 'left_over' is not read by a condition of any policy beside it"
     ]
     other.write_text("policy: [")
-    assert report_on(tmp_path, signals="signals.yaml").findings == ()
+    assert report_on(tmp_path, signals="signals.yaml", actions=ONE_ACTION).findings == ()
 
 
 def test_errors_stand_with_their_severity_and_worst_case_is_left_out(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Rules about what may do harm unasked, and what only seems to be safe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from homeostat.model.errors import Problem
+from homeostat.model.nearest import did_you_mean
+from homeostat.model.policy import Do, Effect, Mode, strictest
+from homeostat.policy.linted import Linted
+
+Rule = Callable[[Linted], Iterator[Problem]]
+
+DESTRUCTIVE_WORDS = frozenset(
+    {"delete", "destroy", "drop", "erase", "failover", "format", "purge", "rebuild", "reset", "restore", "terminate"}
+    | {"truncate", "wipe"}
+)
+"""Words of an action's name by which lint takes an unsafe action for a destructive one."""
+
+_SEPARATORS = re.compile(r"[._-]+")
+
+
+def destructive_without_approval(linted: Linted) -> Iterator[Problem]:
+    """W218: what destroys data or moves a whole site is worth a second look.
+
+    The catalogue has the last word (`destructive: true` or `false`); where it says nothing, an unsafe action with a
+    telling name counts.
+    """
+    policy = linted.policy
+    for leaf in policy.leaves.values():
+        asks = leaf.approval is not None or strictest(policy.mode, leaf.mode) is not Mode.AUTO
+        if not asks and not leaf.is_manual and _is_destructive(linted, leaf):
+            hint = "add an approval, or say 'destructive: false' of the action"
+            message = f"'{leaf.id}' runs {leaf.action.name}, which looks destructive, and asks nobody; {hint}"
+            yield linted.warn_node(leaf.id, "W218", message, "do")
+
+
+def _is_destructive(linted: Linted, leaf: Do) -> bool:
+    action = linted.actions.actions.get(leaf.action.name)
+    if action is not None and action.destructive is not None:
+        return action.destructive
+    words = _SEPARATORS.split(leaf.action.name.lower())
+    return leaf.effect is Effect.UNSAFE and not DESTRUCTIVE_WORDS.isdisjoint(words)
+
+
+def verify_reads_own_setting(linted: Linted) -> Iterator[Problem]:
+    """W216: a setting reads as it was set; that proves the action, not the cure.
+
+    Decidable only as far as the catalogue says which signals an action writes (`sets`).
+    """
+    for leaf in linted.policy.leaves.values():
+        action = linted.actions.actions.get(leaf.action.name)
+        if action is None or leaf.verify is None or not leaf.verify.condition.signals:
+            continue
+        if set(leaf.verify.condition.signals) <= set(action.sets):
+            read = ", ".join(leaf.verify.condition.signals)
+            message = f"'{leaf.id}' is verified by {read} alone, which {leaf.action.name} sets itself"
+            yield linted.warn_node(leaf.id, "W216", message, "verify")
+
+
+def unknown_settings(linted: Linted) -> Iterator[Problem]:
+    """W230: a name that is no signal would silence W216."""
+    actions, signals = linted.actions, linted.signals.specs
+    for name in sorted({leaf.action.name for leaf in linted.policy.leaves.values()}):
+        action = actions.actions.get(name)
+        for place, signal in enumerate(action.sets if action is not None else ()):
+            if signal not in signals:
+                message = f"the action '{name}' sets '{signal}', which is no signal{did_you_mean(signal, signals)}"
+                yield Problem(actions.document.at((*actions.base, name, "sets", place)), "W230", message)
+
+
+def undo_that_never_runs(linted: Linted) -> Iterator[Problem]:
+    """W224: an undo takes back what a verify found useless or the harm condition bad; here there is neither."""
+    if linted.policy.harm is not None:
+        return
+    for leaf in linted.policy.leaves.values():
+        if leaf.undo is not None and leaf.verify is None:
+            message = f"'{leaf.id}' would be undone by {leaf.undo.action.name}, but with neither a verify nor the "
+            yield linted.warn_node(leaf.id, "W224", message + "policy's harm nothing ever asks for it")
+
+
+def observed_actions(linted: Linted) -> Iterator[Problem]:
+    """W225: what is only observed is never started; the plan stops there until people are called."""
+    policy = linted.policy
+    if policy.mode is Mode.OBSERVE and policy.leaves:
+        message = f"mode is observe: none of the {len(policy.leaves)} actions is ever started"
+        yield linted.warn_key("mode", "W225", message)
+        return
+    for leaf in policy.leaves.values():
+        if leaf.mode is Mode.OBSERVE:
+            message = f"'{leaf.id}' is only observed: it is never started, and the plan waits there until its time-out"
+            yield linted.warn_node(leaf.id, "W225", message, "mode")
+
+
+def unknown_approvers(linted: Linted) -> Iterator[Problem]:
+    """W220: a question that goes to nobody is denied by silence. Only where people are given."""
+    people = linted.given.people
+    if people is None:
+        return
+    for leaf in linted.policy.leaves.values():
+        for name in leaf.approval.approvers if leaf.approval is not None else ():
+            if name not in people:
+                hint = did_you_mean(name, people) or "; add the name to [people] in homeostat.toml"
+                message = f"'{leaf.id}' asks '{name}', whom nobody is{hint}"
+                yield linted.warn_node(leaf.id, "W220", message, "approval", "from")
+
+
+SAFETY_RULES: tuple[Rule, ...] = (
+    destructive_without_approval,
+    verify_reads_own_setting,
+    unknown_settings,
+    undo_that_never_runs,
+    observed_actions,
+    unknown_approvers,
+)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from itertools import combinations, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.drawing.drawn_policies import drawn
+
+from homeostat.drawing.boxes import Box
+from homeostat.drawing.layers import layered
+from homeostat.drawing.layout import laid_out
+from homeostat.drawing.mermaid import escaped, to_mermaid
+from homeostat.drawing.states import END, TRIGGER, NodeState, NodeStatus
+from homeostat.drawing.svg import to_svg
+from homeostat.drawing.text import shortened, width, wrapped
+
+NAMES = ("linear", "dag", "nested")
+SVG = "{http://www.w3.org/2000/svg}"
+LABEL = r'"[^"`<>\\]*(?:<br/>[^"`<>\\]*)*"'
+LINES = [
+    r"flowchart TD",
+    rf"n\d+\(\[{LABEL}\]\)|n\d+\[{LABEL}\]|n\d+\[/{LABEL}/\]|n\d+x\{{{LABEL}\}}",
+    rf"subgraph n\d+\[{LABEL}\]|end",
+    rf"n\d+x? (?:-->|-\. [a-z ]+ \.->) n\d+|n\d+x -->\|{LABEL}\| n\d+",
+    r"classDef [a-z_]+ [a-z-]+:[#0-9a-f ]+(?:,[a-z-]+:[#0-9a-f]+)*",
+    r"class n\d+(?:,n\d+)* [a-z_]+",
+]
+"""The forms of the flowchart grammar that are used: nodes, subgraphs, links, classes."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_of_mermaid_is_one_of_its_forms(name: str) -> None:
+    policy = drawn(name)
+    lit = {node.id: NodeState(NodeStatus.RUNNING, 'a "why"') for node in policy.nodes()}
+    for text in (to_mermaid(policy), to_mermaid(policy, lit)):
+        for line in text.splitlines():
+            assert any(re.fullmatch(form, line.strip()) for form in LINES), line
+        assert text.count("subgraph ") == sum(line.strip() == "end" for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_link_of_mermaid_joins_nodes_that_are_there(name: str) -> None:
+    text = to_mermaid(drawn(name))
+    made = set(re.findall(r"^\s*(?:subgraph )?(n\d+x?)[\[({]", text, re.MULTILINE))
+    linked = set(re.findall(r"(n\d+x?) (?:-->|-\.)", text)) | set(re.findall(r"(?:>|\|) (n\d+)$", text, re.MULTILINE))
+    assert linked <= made
+    assert len(made) >= len(list(drawn(name).nodes()))
+
+
+@given(st.text(max_size=200))
+def test_no_text_escapes_from_a_label(text: str) -> None:
+    assert re.fullmatch(r"[^\"`<>\[\]{}|;\\\n]*(?:#\d+;[^\"`<>\[\]{}|;\\\n]*)*", escaped(text))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_svg_is_xml_with_a_title_and_every_step_and_nothing_from_outside(name: str) -> None:
+    policy = drawn(name)
+    text = to_svg(policy)
+    root = ET.fromstring(text)
+    assert root.get("role") == "img"
+    title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None
+    assert title.text == policy.name
+    assert (
+        root.get("aria-labelledby") == f"{title.get('id')} {description.get('id') if description is not None else ''}"
+    )
+    written = {element.text for element in root.iter(f"{SVG}text")}
+    assert {node.id for node in policy.nodes()} - {"plan"} <= written
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"href|url\(|<script|<foreignObject|@import", text)
+
+
+def test_svg_escapes_what_an_author_wrote() -> None:
+    text = to_svg(drawn("linear"))
+    assert "<b>" not in text
+    assert "&lt;b&gt;yourself&lt;/b&gt; &amp; say" in text
+    ET.fromstring(to_svg(replace(drawn("linear"), name="a\0b\x07<&")))
+
+
+def test_the_path_is_lit_and_the_rest_is_dim() -> None:
+    policy = drawn("linear")
+    states = {
+        TRIGGER: NodeState(NodeStatus.SUCCEEDED, "confirmed"),
+        "isolate": NodeState(NodeStatus.SUCCEEDED, "effective"),
+        "restore": NodeState(NodeStatus.WAITING, "asks dba"),
+        "settle": NodeState(NodeStatus.NOT_REACHED),
+        END: NodeState(NodeStatus.NOT_REACHED),
+    }
+    text = to_svg(policy, states)
+    assert text.count('class="wire lit"') == 2
+    assert text.count('class="card succeeded"') == 1
+    assert text.count('class="card waiting"') == 1
+    assert 'class="card not_reached dim"' in text
+    assert "restore waiting (asks dba)" in text
+    assert 'class="wire lit"' not in to_svg(policy)
+
+
+def cards(box: Box, x: float = 0.0, y: float = 0.0) -> list[tuple[str, float, float, float, float]]:
+    here = [(box.node, x, y, x + box.width, y + box.height)] if box.node and box.shape != "frame" else []
+    return here + [card for left, top, part in box.parts for card in cards(part, x + left, y + top)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_cards_overlap_and_all_are_on_the_page(name: str) -> None:
+    root = laid_out(drawn(name))
+    placed = cards(root)
+    assert len(placed) >= 7
+    for one, other in combinations(placed, 2):
+        apart = one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2]
+        assert apart, (one, other)
+    for _, left, top, right, bottom in placed:
+        assert left >= -0.01
+        assert top >= -0.01
+        assert right <= root.width + 0.01
+        assert bottom <= root.height + 0.01
+
+
+NEEDS = st.integers(2, 12).flatmap(
+    lambda count: st.lists(st.lists(st.integers(0, count - 1), max_size=4), min_size=count, max_size=count)
+)
+
+
+@given(NEEDS)
+def test_every_edge_of_a_dag_runs_down_one_level_at_a_time(drawn_needs: list[list[int]]) -> None:
+    children = [f"c{number}" for number in range(len(drawn_needs))]
+    needs = {
+        f"c{number}": tuple(sorted({f"c{need}" for need in wanted if need < number}))
+        for number, wanted in enumerate(drawn_needs)
+    }
+    layers = layered(children, needs)
+    level = {place: number for number, row in enumerate(layers.levels) for place in row}
+    assert {place for place in level if isinstance(place, str)} == set(children)
+    for child, wanted in needs.items():
+        assert all(level[need] < level[child] for need in wanted)
+    for chain in layers.chains.values():
+        assert all(level[lower] == level[upper] + 1 for upper, lower in pairwise(chain))
+
+
+@given(st.text(max_size=300), st.integers(1, 3))
+def test_wrapped_lines_fit_and_are_few(text: str, lines_max: int) -> None:
+    lines = wrapped(text, 12.0, 200.0, lines_max)
+    assert 1 <= len(lines) <= lines_max
+    assert all(width(line, 12.0) <= 200.0 for line in lines)
+    assert shortened(text, 12.0, 1e9) == text
