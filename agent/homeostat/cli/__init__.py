@@ -8,6 +8,7 @@ Exit codes: 0 ok, 1 a check failed or regressed, 2 usage or configuration, 3 Pro
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from pathlib import Path
 
@@ -30,6 +31,10 @@ COMMANDS = {
     "demo": "homeostat.cli.demo",
     "run": "homeostat.cli.run",
     "lint": "homeostat.cli.policies",
+    "import": "homeostat.cli.importing",
+    "advise": "homeostat.cli.advise",
+    "drift": "homeostat.cli.drift",
+    "review-policy": "homeostat.cli.drift",
     "simulate": "homeostat.cli.simulate",
     "retrain": "homeostat.cli.learning",
     "rankings": "homeostat.cli.learning",
@@ -45,7 +50,7 @@ COMMANDS = {
     "resume": "homeostat.cli.people",
     "doctor": "homeostat.cli.setup",
 }
-"""Command -> the module that holds it, under the command's own name."""
+"""Command -> the module that holds it, under the name that `_attribute` gives."""
 
 _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (InvariantError, 1),
@@ -55,6 +60,12 @@ _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (ActuatorError, 3),
     (HomeostatError, 2),
 ]
+
+
+def _attribute(command: str) -> str:
+    """A command's name as Python can write it: `review_policy`, `import_`."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 class _Commands(click.Group):
@@ -69,7 +80,7 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(importlib.import_module(module), cmd_name)
+        command = getattr(importlib.import_module(module), _attribute(cmd_name))
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(
