@@ -14,15 +14,25 @@ never close one. So there are two ways to write it:
 from __future__ import annotations
 
 import math
-import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import promql_parser as ast
 
+from homeostat.authoring.promql_tree import (
+    COMPARISONS,
+    calls,
+    constant,
+    inner,
+    is_plain,
+    is_single,
+    returns_bool,
+    unfiltered,
+    walk,
+)
 from homeostat.policy.promql import PROMQL_CHARACTERS_MAX, promql_fault
 from homeostat.sense.promql import read_expression
 
@@ -30,24 +40,7 @@ SELECTORS_MAX = 8
 """Of an expression whose selectors are asked, one by one, whether they have data."""
 
 _TOO_LONG = f"it is longer than the {PROMQL_CHARACTERS_MAX} characters of a signal; use a recording rule"
-_COMPARISONS = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
-"""A comparison -> the same read from the other side."""
 NEGATIONS = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
-# fmt: off
-_FINITE_FUNCTIONS = frozenset({
-    "abs", "avg_over_time", "ceil", "changes", "clamp", "clamp_max", "clamp_min", "count_over_time", "delta",
-    "deriv", "floor", "idelta", "increase", "irate", "label_join", "label_replace", "last_over_time",
-    "max_over_time", "min_over_time", "present_over_time", "rate", "resets", "round", "sum_over_time", "time",
-    "timestamp", "vector",
-})
-# fmt: on
-_FOLDS = frozenset({"sum", "avg", "min", "max", "count", "group"})
 _TOKEN = re.compile(r"""\s+|\#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[<>=!]=?|[(){}\[\]]|.""", re.DOTALL)
 
 
@@ -114,12 +107,12 @@ def _read(text: str) -> Reading:
         raise ValueError(fault or expression.refusal)
     tree = ast.parse(text)
     selectors = expression.selectors
-    has_absent = any(_calls(node) in ("absent", "absent_over_time") for node in _walk(tree))
+    has_absent = any(calls(node) in ("absent", "absent_over_time") for node in walk(tree))
     split = None if has_absent or not selectors else _split(text)
     reading = _as_value(split) if split is not None else None
     if reading is None:
-        many = bool(selectors) and not _is_single(_unfiltered(tree))
-        has_bool = isinstance(_inner(tree), ast.BinaryExpr) and _returns_bool(_inner(tree))
+        many = bool(selectors) and not is_single(unfiltered(tree))
+        has_bool = isinstance(inner(tree), ast.BinaryExpr) and returns_bool(inner(tree))
         query = expression.query  # a scalar is wrapped in vector()
         reading = Reading(
             Form.COUNT, _counted(query, witnessed=has_absent), ">", 0.0, _seen(selectors), has_absent, False, many,
@@ -133,11 +126,11 @@ def _read(text: str) -> Reading:
 
 def _as_value(split: _Split) -> Reading | None:
     """Read `V > 5` by its value; None where that could differ from what the rule does."""
-    if not all(_is_plain(node) for node in _walk(split.tree)):
+    if not all(is_plain(node) for node in walk(split.tree)):
         return None
-    single = _is_single(split.tree)
-    divides = any(isinstance(node, ast.BinaryExpr) and str(node.op) == "/" for node in _walk(split.tree))
-    if single and not (divides and split.comparison == "!="):  # NaN != 5 is true in Prometheus
+    single = is_single(split.tree)
+    divides = any(isinstance(node, ast.BinaryExpr) and str(node.op) == "/" for node in walk(split.tree))
+    if single and split.comparison != "!=":  # NaN != 5 is true for Prometheus, and NaN is no value here
         expr = split.text
     elif split.comparison in (">", ">=") and not divides:
         expr = f"max({_enclosed(split.text)})"
@@ -175,9 +168,9 @@ def _split(text: str) -> _Split | None:
     if isinstance(tree, ast.ParenExpr):
         stripped = _without_comments(text)
         return _split(stripped[1:-1]) if stripped.startswith("(") and stripped.endswith(")") else None
-    if not isinstance(tree, ast.BinaryExpr) or str(tree.op) not in _COMPARISONS or _returns_bool(tree):
+    if not isinstance(tree, ast.BinaryExpr) or str(tree.op) not in COMPARISONS or returns_bool(tree):
         return None
-    limits = _constant(tree.lhs), _constant(tree.rhs)
+    limits = constant(tree.lhs), constant(tree.rhs)
     number = limits[0] if limits[1] is None else limits[1]
     if number is None or None not in limits or not math.isfinite(number):
         return None
@@ -186,7 +179,7 @@ def _split(text: str) -> _Split | None:
         if _is_same(left, tree.lhs) and _is_same(right, tree.rhs):
             sign = text[start:end]
             if limits[1] is None:
-                return _Split(right, tree.rhs, _COMPARISONS[sign], number)
+                return _Split(right, tree.rhs, COMPARISONS[sign], number)
             return _Split(left, tree.lhs, sign, number)
     return None
 
@@ -204,7 +197,7 @@ def _outer_signs(text: str) -> Iterator[tuple[int, int]]:
     depth, found = 0, []
     for start, word in _tokens(text):
         depth += (word in "({[") - (word in ")}]")
-        if depth == 0 and word in _COMPARISONS:
+        if depth == 0 and word in COMPARISONS:
             found.append((start, start + len(word)))
     return reversed(found)
 
@@ -214,91 +207,3 @@ def _is_same(text: str, tree: Any) -> bool:
         return bool(text) and str(ast.parse(text)) == str(tree)
     except ValueError:
         return False
-
-
-def _constant(node: Any) -> float | None:
-    """The value of `5`, `-5`, `(60 * 60)`; None for what is no constant."""
-    match node:
-        case ast.NumberLiteral():
-            return float(node.val)
-        case ast.ParenExpr():
-            return _constant(node.expr)
-        case ast.UnaryExpr():
-            inner = _constant(node.expr)
-            return None if inner is None else -inner
-        case ast.BinaryExpr() if str(node.op) in _ARITHMETIC:
-            left, right = _constant(node.lhs), _constant(node.rhs)
-            if left is None or right is None or (right == 0 and str(node.op) == "/"):
-                return None
-            return _ARITHMETIC[str(node.op)](left, right)
-        case _:
-            return None
-
-
-def _is_plain(node: Any) -> bool:
-    """Whether a node neither filters series nor makes an infinity, but for a division."""
-    match node:
-        case ast.BinaryExpr():
-            return str(node.op) in _ARITHMETIC
-        case ast.AggregateExpr():
-            return str(node.op) in _FOLDS
-        case ast.Call():
-            return node.func.name in _FINITE_FUNCTIONS
-        case ast.SubqueryExpr():
-            return False
-        case _:
-            return True
-
-
-def _is_single(node: Any) -> bool:
-    """Whether a node can never yield more than one series."""
-    match node:
-        case ast.NumberLiteral():
-            return True
-        case ast.ParenExpr() | ast.UnaryExpr():
-            return _is_single(node.expr)
-        case ast.AggregateExpr():
-            return str(node.op) in _FOLDS | {"quantile", "stddev", "stdvar"} and (
-                node.modifier is None
-                or (node.modifier.type == ast.AggModifierType.By and not list(node.modifier.labels))
-            )
-        case ast.BinaryExpr():
-            return str(node.op) != "or" and _is_single(node.lhs) and _is_single(node.rhs)
-        case ast.Call():
-            return node.func.name in ("vector", "scalar", "time", "absent", "absent_over_time") or (
-                bool(node.args) and all(_is_single(argument) for argument in node.args)
-            )
-        case _:
-            return False
-
-
-def _unfiltered(tree: Any) -> Any:
-    """The side of a last comparison with a number that is no number; else the expression itself."""
-    inner = _inner(tree)
-    if isinstance(inner, ast.BinaryExpr) and str(inner.op) in _COMPARISONS and _constant(inner.rhs) is not None:
-        return inner.lhs
-    return inner
-
-
-def _inner(tree: Any) -> Any:
-    while isinstance(tree, ast.ParenExpr):
-        tree = tree.expr
-    return tree
-
-
-def _returns_bool(node: Any) -> bool:
-    return node.modifier is not None and bool(node.modifier.return_bool)
-
-
-def _calls(node: Any) -> str:
-    return str(node.func.name) if isinstance(node, ast.Call) else ""
-
-
-def _walk(node: Any) -> Iterator[Any]:
-    """A node and all below it, iteratively. An expression's depth was bounded when it was read."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        children = [getattr(current, name, None) for name in ("expr", "lhs", "rhs", "param")]
-        waiting += [child for child in (*children, *getattr(current, "args", ())) if isinstance(child, ast.Expr)]
