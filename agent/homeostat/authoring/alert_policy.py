@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from homeostat.authoring.alert_expression import NEGATIONS, Form, Reading, read_alert_expression
-from homeostat.authoring.alert_rules import AlertRule, RuleFile
+from homeostat.authoring.alert_rules import AlertRule, RuleFile, printable
 from homeostat.authoring.names import policy_name, signal_name, unused
 from homeostat.authoring.workspace_files import Written, require_loadable
 from homeostat.authoring.yaml_text import block, comment, joined, scalar
@@ -76,15 +76,14 @@ def policies_of_rules(found: RuleFile, *, source: str, signals_file: str = SIGNA
         try:
             reading = read_alert_expression(rule.expr)
         except ValueError as error:
-            printable = "".join(one if one.isprintable() else " " for one in str(error))
-            problems.append(Problem(rule.expr_at, "E134", f"not usable PromQL: {printable}"))
+            problems.append(Problem(rule.expr_at, "E134", f"not usable PromQL: {error}"))
             continue
         one = _Import(rule, reading, _policy_name(rule, policies), _signal_name(rule, signals))
         policies.add(one.policy)
         signals |= {one.signal, one.seen}
         imports.append(one)
     if problems:
-        raise PolicyError(problems)
+        raise PolicyError(printable(problems))
     files = {f"{one.policy}{SUFFIX}": _policy(one, source, signals_file) for one in imports}
     files[signals_file] = joined([*comment(_HEAD), *(line for one in imports for line in _signals(one))])
     require_loadable(files)
@@ -160,7 +159,7 @@ def _policy(one: _Import, source: str, signals_file: str) -> str:
     lines = [
         *comment(f"From the alerting rule {rule.name} of {source}, group {rule.group or 'without a name'}."),
         *(line for note in _notes(one) for line in comment(note.partition(": ")[2])),
-        f"policy: {one.policy}",
+        f"policy: {scalar(one.policy)}",
         f"owner: {scalar(owner)}",
         f"signals: {scalar(signals_file)}",
         "actions: {}",

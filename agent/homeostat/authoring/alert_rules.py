@@ -7,7 +7,8 @@ Format: https://prometheus.io/docs/prometheus/latest/configuration/recording_rul
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from homeostat.model.errors import PolicyError, Position, Problem
 from homeostat.model.nearest import did_you_mean
@@ -66,15 +67,15 @@ def read_rule_file(text: str, file: str, alert: str | None = None) -> RuleFile:
     """
     document = read_yaml(text, file)
     if document.problems:
-        raise PolicyError(document.problems)
+        raise PolicyError(printable(document.problems))
     reader = _Reader(document, alert)
     reader.read()
     if reader.problems:
-        raise PolicyError(reader.problems)
+        raise PolicyError(printable(reader.problems))
     if not reader.found.alerts:
         known = did_you_mean(alert, reader.names) if alert else ""
         what = f"no alert is named '{alert}'{known}" if alert else "it holds no alerting rule"
-        raise PolicyError([Problem(Position(file, 1, 1), "E111", what)])
+        raise PolicyError(printable([Problem(Position(file, 1, 1), "E111", what)]))
     return reader.found
 
 
@@ -88,6 +89,14 @@ def readable(template: str) -> str:
         return "<value>" if "$value" in match[1] or ".Value" in match[1] else "<...>"
 
     return _TEMPLATE.sub(word, template).strip()
+
+
+def printable(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems whose messages a terminal can show: they quote the file that they complain of."""
+    return [
+        replace(problem, message="".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem.message))
+        for problem in problems
+    ]
 
 
 class _Reader:
@@ -203,5 +212,4 @@ class _Reader:
         return texts
 
     def problem(self, path: Path, code: str, message: str) -> None:
-        printable = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
-        self.problems.append(Problem(self.document.at(path), code, printable))
+        self.problems.append(Problem(self.document.at(path), code, message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Container
 
@@ -13,6 +14,10 @@ LENGTH_MAX = 48
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", re.ASCII)
 _NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+", re.ASCII)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
+
+
+_MEANS_SOMETHING = frozenset({"abs", "min", "max", "known", "true", "false", "null", "none"})
+"""In conditions; the rest are words of Python, whose parser reads them."""
 
 
 def slug(text: str, otherwise: str) -> str:
@@ -31,7 +36,9 @@ def policy_name(text: str, otherwise: str) -> str:
 def signal_name(text: str) -> str:
     """What can stand in a condition: `HighErrorRate` is `high_error_rate`."""
     name = slug(_WORD_BORDER.sub("_", text), "signal").replace("-", "_")
-    return name if re.fullmatch(SIGNAL_NAME_PATTERN, name, re.ASCII) else f"s_{name}"
+    if name in _MEANS_SOMETHING or keyword.iskeyword(name) or not re.fullmatch(SIGNAL_NAME_PATTERN, name, re.ASCII):
+        return f"s_{name}"
+    return name
 
 
 def unused(name: str, taken: Container[str], joint: str = "-") -> str:

@@ -43,7 +43,7 @@ def policy_of_runbook(runbook: Runbook, *, source: str, name: str = "") -> Writt
     owner = runbook.owner or "oncall"
     lines = [
         *comment(_HEAD.format(source=source)),
-        f"policy: {policy}",
+        f"policy: {scalar(policy)}",
         f"owner: {scalar(owner)}",
         *comment(_SIGNALS),
         "signals:",
@@ -75,12 +75,15 @@ def _step(step: Step | Group, source: str, within: str, taken: set[str], indent:
     lines = [line for remark in step.remarks for line in _remark(remark, source, indent)]
     if isinstance(step, Group):
         title = step.title.rstrip(":")
-        lines += [f"{margin}- id: {step_id}", f"{margin}  steps:"]
+        lines += [f"{margin}- id: {scalar(step_id)}", f"{margin}  steps:"]
         for child in step.steps:
             lines += _step(child, source, title, taken, indent + 2)
         return lines
     lines += _advice(step, indent)
-    lines += [f"{margin}- id: {step_id}", f"{margin}  manual: {block(_instructions(step, source, within), indent + 2)}"]
+    lines += [
+        f"{margin}- id: {scalar(step_id)}",
+        f"{margin}  manual: {block(_instructions(step, source, within), indent + 2)}",
+    ]
     if step.owner:
         lines.append(f"{margin}  owner: {scalar(step.owner)}")
     check = _cut("\n".join(step.checks), f" ... ({source}:{step.line})") if step.checks else _CHECK_WANTED
@@ -125,7 +128,7 @@ def commands_in(code: Code) -> list[list[str]]:
     """The lines of a code block that are one program with its arguments, and need no shell."""
     found = []
     for line in code.text.splitlines() if code.language in _SHELLS else ():
-        command = re.sub(r"^\s*[$#>]\s+", "", line).strip()
+        command = re.sub(r"^\s*[$>]\s+", "", line).strip()
         if not command or not command.isprintable() or _NEEDS_A_SHELL.search(command):
             continue
         try:
