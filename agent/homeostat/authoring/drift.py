@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +15,8 @@ from homeostat.authoring.versions import Version, read_version
 from homeostat.model.errors import PolicyError, Problem, UsageError
 from homeostat.policy.load import Draft
 from homeostat.policy.sources import FolderSources
+
+_FROM_ELSEWHERE = re.compile(r"^(?:\.{0,2}/)+")
 
 
 class Cause(StrEnum):
@@ -162,5 +165,5 @@ def _counted(number: int, thing: str) -> str:
 
 def _hint(pattern: str) -> str:
     """A pattern is relative to the repository's root; what leads elsewhere is the usual mistake."""
-    plain = pattern.lstrip("./")
+    plain = _FROM_ELSEWHERE.sub("", pattern)
     return f"; patterns start at the repository's root, as in '{plain}'" if plain and plain != pattern else ""
