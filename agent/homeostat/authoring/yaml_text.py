@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Iterable
 
 WIDTH = 118
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./%()<>=+-]*[A-Za-z0-9_%)]", re.ASCII)
-_WORDS_WITH_A_MEANING = frozenset({"true", "false", "null"})
+_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _./%()<>=+-]*[A-Za-z0-9_%)])?", re.ASCII)
+_WORDS_WITH_A_MEANING = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+"""To our reader, or to an editor that goes by YAML 1.1."""
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 

@@ -300,7 +300,7 @@ def test_a_wrong_reviews_file_is_refused_with_its_place(repository: Path, text: 
 
 def test_a_wrong_policy_is_refused_with_its_place(repository: Path) -> None:
     policy_of(repository).write_text("policy: [\n")
-    with pytest.raises(PolicyError, match="pay.homeostat.yaml:2:1"):
+    with pytest.raises(PolicyError, match=r"pay\.homeostat\.yaml:2:1"):
         look(repository)
 
 
