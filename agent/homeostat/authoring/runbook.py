@@ -200,7 +200,7 @@ class _Reader:
                     self.add_line(step, line.strip(), margin)
             case Heading():
                 self.add_line(step, block.text.strip(), margin)
-            case Code():
+            case Code() if block.text.strip():
                 step.code.append(block)
                 step.title = step.title or "run"
                 step.instructions += [f"{margin}{line}".rstrip() for line in block.text.splitlines()]

@@ -115,7 +115,7 @@ def _tell(workspace: Workspace, facts: Facts, advice: Advice) -> None:
     rows.append({"rule": "score", **{model.value: advice.scores[model] for model in Model}, "why": ""})
     click.echo(f"Take the {advice.model} model.\n")
     workspace.output.rows(rows, ["rule", *models, "why"])
-    rto = f", RTO {format_seconds(facts.rto_s)}" if facts.rto_s else ""
+    rto = f". RTO {format_seconds(facts.rto_s)}" if facts.rto_s else ""
     sequential, path = format_seconds(facts.sequential_s), format_seconds(facts.critical_path_s)
     click.echo(f"\nOne after the other: {sequential}. At once, along the critical path: {path}{rto}.")
     for warning in advice.warnings:

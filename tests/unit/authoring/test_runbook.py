@@ -165,6 +165,7 @@ def test_only_plain_commands_are_offered() -> None:
         ("x" * 300_000, "rb.md:1:1: E100"),
         ("1. x\n" * 2500, "E152"),
         ("1.\n2.\n", "E111"),
+        ("1. ```\n", "E111"),
     ],
 )
 def test_what_is_no_runbook_is_refused(text: str, expected: str) -> None:
@@ -245,6 +246,8 @@ HUGE = [
 ]
 
 
-@pytest.mark.parametrize("text", [*HUGE, "> " * 100_000, "1. " + "verify " * 30_000], ids=range(8))
+@pytest.mark.parametrize(
+    "text", [*HUGE, "> " * 100_000, "1. " + "verify " * 30_000], ids=[str(number) for number in range(8)]
+)
 def test_huge_input_does_not_hang(text: str) -> None:
     check(text)
