@@ -129,7 +129,7 @@ def _as_value(split: _Split) -> Reading | None:
     if not all(is_plain(node) for node in walk(split.tree)):
         return None
     single = is_single(split.tree)
-    divides = any(isinstance(node, ast.BinaryExpr) and str(node.op) == "/" for node in walk(split.tree))
+    divides = any(_may_divide_by_zero(node) for node in walk(split.tree))
     if single and split.comparison != "!=":  # NaN != 5 is true for Prometheus, and NaN is no value here
         expr = split.text
     elif split.comparison in (">", ">=") and not divides:
@@ -140,6 +140,10 @@ def _as_value(split: _Split) -> Reading | None:
         return None
     seen = f"count({_enclosed(split.text)})"
     return Reading(Form.VALUE, expr, split.comparison, split.limit, seen, False, divides, not single)
+
+
+def _may_divide_by_zero(node: Any) -> bool:
+    return isinstance(node, ast.BinaryExpr) and str(node.op) == "/" and not constant(node.rhs)
 
 
 def _counted(query: str, *, witnessed: bool) -> str:

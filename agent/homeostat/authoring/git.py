@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.model.errors import UsageError
+from homeostat.sense.excerpt import excerpt
 
 TIMEOUT_S = 60.0
 COMMITS_MAX = 1000
@@ -105,10 +106,10 @@ def _pathspec(pattern: str) -> str:
 
 
 def _said(answer: subprocess.CompletedProcess[str]) -> str:
-    """The last line that git complained with."""
+    """The first line that git complained with."""
     lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
     text = lines[0] if lines else f"it ended with {answer.returncode}"
-    return "".join(one if one.isprintable() else " " for one in text)[:300]
+    return excerpt(text)
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ from homeostat.authoring.yaml_text import block, comment, joined, scalar
 from homeostat.policy.fields import TEXT_MAX
 from homeostat.policy.load import SUFFIX
 from homeostat.policy.naming import RESERVED_IDS
+from homeostat.sense.excerpt import excerpt
 
 ACTIONS_SUGGESTED_MAX = 5
 """Of one step, in its comments."""
@@ -143,18 +144,13 @@ def commands_in(code: Code) -> list[list[str]]:
 def _notes(runbook: Runbook, source: str) -> list[str]:
     steps = [step for step in steps_of(runbook.steps) if isinstance(step, Step)]
     notes = [
-        f"{source}:{step.line}:1: '{_short(step.title)}' does not say what proves it; replace its placeholder"
+        f"{source}:{step.line}:1: '{excerpt(step.title, 60)}' does not say what proves it; replace its placeholder"
         for step in steps
         if not step.checks
     ]
     notes += [
-        f"{source}:{step.line}:1: '{_short(step.title)}' is longer than {TEXT_MAX} characters and was cut"
+        f"{source}:{step.line}:1: '{excerpt(step.title, 60)}' is longer than {TEXT_MAX} characters and was cut"
         for step in steps
         if len("\n".join(step.instructions)) > TEXT_MAX
     ]
     return [*notes, "trigger and resolved stand on placeholder signals: nothing starts until they are replaced"]
-
-
-def _short(text: str) -> str:
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
