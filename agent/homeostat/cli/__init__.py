@@ -8,6 +8,7 @@ Exit codes: 0 ok, 1 a check failed or regressed, 2 usage or configuration, 3 Pro
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from pathlib import Path
 
@@ -34,6 +35,10 @@ COMMANDS = {
     "graph": "homeostat.cli.graph",
     "schema": "homeostat.cli.schema",
     "diff": "homeostat.cli.diff",
+    "import": "homeostat.cli.importing",
+    "advise": "homeostat.cli.advise",
+    "drift": "homeostat.cli.drift",
+    "review-policy": "homeostat.cli.drift",
     "simulate": "homeostat.cli.simulate",
     "compare": "homeostat.cli.compare",
     "retrain": "homeostat.cli.learning",
@@ -50,7 +55,7 @@ COMMANDS = {
     "resume": "homeostat.cli.people",
     "doctor": "homeostat.cli.setup",
 }
-"""Command -> the module that holds it, under the command's own name."""
+"""Command -> the module that holds it, under the name that `_attribute` gives."""
 
 _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (InvariantError, 1),
@@ -60,6 +65,12 @@ _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (ActuatorError, 3),
     (HomeostatError, 2),
 ]
+
+
+def _attribute(command: str) -> str:
+    """A command's name as Python can write it: `review_policy`, `import_`."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 class _Commands(click.Group):
@@ -74,7 +85,7 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(importlib.import_module(module), cmd_name)
+        command = getattr(importlib.import_module(module), _attribute(cmd_name))
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

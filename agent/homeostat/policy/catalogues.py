@@ -100,7 +100,12 @@ def read_signals(data: object, document: Document, base: Path, *, inline: bool) 
 
 
 def read_actions(data: object, document: Document, base: Path, *, inline: bool) -> tuple[Actions, list[Problem]]:
-    """Read actions; those that are wrong are reported and named in `broken`."""
+    """Read actions; those that are wrong are reported and named in `broken`.
+
+    There may be none: a policy of manual steps alone declares `actions: {}`.
+    """
+    if data == {}:
+        return Actions(document, base, inline), []
     entries, problems = _entries(
         data, document, base, "a mapping of actions, like {db.restart: {actuator: command, ...}}"
     )
