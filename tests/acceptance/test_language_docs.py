@@ -1,0 +1,110 @@
+"""Every example of the language reference is loaded and linted, completed by the frame it shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+
+from homeostat.model.guards import WINDOW_S_MAX
+from homeostat.model.policy import COOLDOWN_S_MAX
+from homeostat.policy import condition_parser, schema
+from homeostat.policy.guards_file import load_guards
+from homeostat.policy.lint import lint
+from homeostat.policy.load import load_policy
+from homeostat.policy.plan import NODES_MAX
+from homeostat.policy.schema import STEP_KINDS, DoStep, ManualStep, PolicyFile
+from homeostat.policy.units import DURATION_MAX_S
+
+PAGE = (Path(__file__).parents[2] / "docs/language.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+FRAME = BLOCKS[0]
+TODAY = dt.date(2026, 11, 27)
+OF_THE_FRAME = {"W204", "W228"}
+"""No example uses every signal and action that the frame has for all of them."""
+
+
+def without(frame: str, keys: set[str]) -> str:
+    """The frame's text without these root keys and what is under them."""
+    kept, dropping = [], False
+    for line in frame.splitlines():
+        if not line.startswith((" ", "-")):
+            dropping = line.partition(":")[0] in keys
+        if not dropping:
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def file_named(block: str) -> str | None:
+    """The file that an example says it is; None for a part of a policy."""
+    named = re.match(r"# (\w+\.yaml)\n", block)
+    return named[1] if named else None
+
+
+def completed(block: str, folder: Path) -> Path:
+    """Write the policy that an example is a part of, and the files beside it; give its path."""
+    path = folder / "example.homeostat.yaml"
+    named = file_named(block)
+    if named is not None:
+        (folder / named).write_text(block)
+        key = named.removesuffix(".yaml")
+        part = "" if key == "guards" else f"{key}: {named}\n"
+    elif block.startswith("- "):
+        part = f"steps:\n{block}"
+    else:
+        part = block
+    for other in BLOCKS:
+        beside = file_named(other)
+        if beside is not None and beside in part and not (folder / beside).exists():
+            (folder / beside).write_text(other)
+    given = {line.partition(":")[0] for line in part.splitlines() if re.match(r"\w+:", line)}
+    path.write_text(without(FRAME, given) + part)
+    return path
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_an_example_is_loaded_and_has_nothing_to_complain_of(number: int, tmp_path: Path) -> None:
+    block = BLOCKS[number]
+    named = file_named(block)
+    if named == "signals.yaml":
+        steps = 'steps: [{escalate: {}, if: phase == "open"}]\n'
+        path = completed(block, tmp_path)
+        path.write_text(without(path.read_text(), {"steps"}) + steps)
+    elif named == "procedures.yaml":
+        path = completed("procedures: procedures.yaml\nsteps: [{id: shop, use: bounce}]\n", tmp_path)
+    else:
+        path = completed(block, tmp_path)
+    report = lint(path, today=TODAY)
+    assert [str(finding) for finding in report.findings if finding.problem.code not in OF_THE_FRAME] == []
+    assert load_policy(path).name == "example"
+    load_guards(tmp_path)
+
+
+def test_every_kind_has_its_section_and_every_key_is_told() -> None:
+    for kind in STEP_KINDS:
+        assert f"\n### {kind}\n" in PAGE
+    for fields in (PolicyFile, DoStep, ManualStep):
+        for name, field in fields.model_fields.items():
+            assert f"`{field.alias or name}`" in PAGE, f"{fields.__name__}.{field.alias or name} is not explained"
+
+
+def test_every_kind_and_every_guard_has_an_example() -> None:
+    examples = "".join(BLOCKS)
+    for kind in STEP_KINDS:
+        assert re.search(rf"\b{kind}:", examples), kind
+    for guard in ("rates", "blast_radius", "storm", "recurrence", "maintenance", "telemetry"):
+        assert f"\n{guard}:" in examples
+
+
+def test_the_bounds_are_the_codes_own() -> None:
+    table = PAGE[PAGE.index("## Bounds") :]
+    assert f"| retries of an action | {schema.RETRIES_MAX} |" in table
+    assert f"| steps in a policy | {NODES_MAX:,} |" in table
+    assert f"| approvers of a step | {schema.APPROVERS_MAX} |" in table
+    days = (DURATION_MAX_S / 86400, COOLDOWN_S_MAX / 86400, WINDOW_S_MAX / 86400)
+    assert days == (30, 7, 7)
+    assert "| a duration | 30 days; a cooldown and a guard's window 7 days |" in table
+    parts = f"{condition_parser.CHARACTERS_MAX:,} characters, {condition_parser.NODES_MAX} parts"
+    assert f"| a condition | {parts}, {condition_parser.DEPTH_MAX} levels |" in table
