@@ -52,9 +52,9 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
     """
     policies, problems = load_policies(settings.policies, settings.agent.environment)
     for policy in policies.values():
-        problems += _unanswerable(settings, policy)
         if Mode.OBSERVE not in (policy.mode, mode or settings.agent.mode):
             problems += unrunnable(settings, policy, actuators)
+            problems += _unanswerable(settings, policy)
         problems += _unwatchable(settings, policy)
     if not policies and not problems:
         folder = Position(str(settings.policies), 1, 1)
