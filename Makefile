@@ -24,6 +24,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/decide.py
+	$(VENV)/bin/python benchmarks/lint.py
 	$(VENV)/bin/python benchmarks/sense.py
 
 # A real Prometheus for tests/live, where this machine lets us install one.

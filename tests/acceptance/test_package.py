@@ -30,4 +30,4 @@ def test_a_wheel_has_the_code_the_types_and_the_workspace(tmp_path: Path) -> Non
     code = f"import sys; sys.path.insert(0, {str(installed)!r}); from homeostat.cli import main; main(['init', 'w'])"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=60)
     made = {path.name for path in (tmp_path / "w").iterdir()}
-    assert made == {"homeostat.toml", "policies", "history", "notebooks"}
+    assert made == {"homeostat.toml", "policies", "history", "notebooks", ".schema"}

@@ -104,7 +104,9 @@ def test_schemas_are_printed(kind: str) -> None:
 
 def test_init_writes_schemas_and_the_line_that_names_them(tmp_path: Path) -> None:
     assert run("init", str(tmp_path / "new")).exit_code == 0
-    for path in (tmp_path / "new/policies").glob("*.yaml"):
+    files = [*(tmp_path / "new/policies").glob("*.homeostat.yaml"), tmp_path / "new/policies/actions.yaml"]
+    assert len(files) >= 3
+    for path in files:
         line = path.read_text().splitlines()[0]
         assert line.startswith("# yaml-language-server: $schema=../.schema/")
         schema = (path.parent / line.partition("$schema=")[2]).resolve()
