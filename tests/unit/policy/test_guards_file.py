@@ -59,7 +59,7 @@ def test_without_a_file_nothing_is_guarded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[]", "guards.yaml:1:1: E112 guards are a mapping of keys like 'rates' and 'storm', not a list"),
+        ("[]", "guards.yaml:1:1: E112 guards are a mapping of keys like 'rates' and 'storm', not an empty list"),
         ("rats: []", "guards.yaml:1:1: E110 unknown key 'rats'; did you mean 'rates'?"),
         ("rates: [{per: [host], max: 1, within: 1h}]", "E112 'host' will not do: it is one of policy, action, target"),
         ("rates: [{per: [], max: -1, within: 1h}]", "E112 -1 will not do: it is at least 0"),

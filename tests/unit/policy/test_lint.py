@@ -196,7 +196,7 @@ def test_secrets_of_an_undo_are_seen(tmp_path: Path) -> None:
 
 
 def test_a_manual_step_is_linted_like_any_other(tmp_path: Path) -> None:
-    report = report_on(tmp_path, "[{manual: Look at the rack, check: Its lamp is green}]")
+    report = report_on(tmp_path, "[{manual: Look at the rack, check: Its lamp is green}]", actions="{}")
     assert report.findings == ()
     assert report.worst_case is not None
 

@@ -19,7 +19,7 @@ def step(rest: str) -> str:
     ("steps", "expected"),
     [
         (step("tiemout: 5s"), "E110 unknown key 'tiemout'; did you mean 'timeout'?"),
-        (step("approval: {from: []}"), "E112 a name or a list of 1 to 20 names is wanted, not a list"),
+        (step("approval: {from: []}"), "E112 a name or a list of 1 to 20 names is wanted, not an empty list"),
         (step("approval: {from: x, timeout: 0}"), "E113 it must be longer than 0"),
         (step("undo: {do: x}"), "E130 no action is named 'x'"),
         (step("undo: never"), "E112 a mapping {do, with, timeout} or none is wanted, not 'never'"),
