@@ -24,7 +24,7 @@ SCHEMA_FILES = {
 MODELINE = "# yaml-language-server: $schema="
 
 SETTINGS = """\
-# Homeostat's settings. Every line below shows its default; delete what you do not change.
+# Homeostat's settings. Every line but those of [people] shows its default; delete what you do not change.
 
 [prometheus]
 url = "http://127.0.0.1:9090"
@@ -44,8 +44,8 @@ retrain_interval_s = 3600.0
 recurrence_s = 1800.0                 # an incident that comes back within this was not cured
 promote = "auto"                      # "review": a ranking rules only after `homeostat retrain --promote`
 
-# [people]                            # roles that policies ask for approval, and who has them
-# payments-oncall = ["dana", "eli"]
+[people]                              # roles that policies ask for approval, and who has them: put your own names here
+dba-oncall = ["dana", "eli"]
 """
 
 

@@ -19,7 +19,8 @@ def refused(tmp_path: Path, text: str | bytes) -> str:
 def test_the_scaffolded_file_is_valid_and_says_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "homeostat.toml"
     path.write_text(SETTINGS)
-    assert load_settings(path) == Settings(root=tmp_path)
+    # People have no default: the scaffold names some, so that every shipped policy has somebody to ask.
+    assert load_settings(path) == Settings(root=tmp_path, people={"dba-oncall": ["dana", "eli"]})
 
 
 def test_nothing_acts_unless_it_is_told_to() -> None:
