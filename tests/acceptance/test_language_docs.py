@@ -103,8 +103,8 @@ def test_the_bounds_are_the_codes_own() -> None:
     assert f"| retries of an action | {schema.RETRIES_MAX} |" in table
     assert f"| steps in a policy | {NODES_MAX:,} |" in table
     assert f"| approvers of a step | {schema.APPROVERS_MAX} |" in table
-    days = (DURATION_MAX_S / 86400, COOLDOWN_S_MAX / 86400, WINDOW_S_MAX / 86400)
-    assert days == (30, 7, 7)
+    days = [bound_s / 86400 for bound_s in (DURATION_MAX_S, COOLDOWN_S_MAX, WINDOW_S_MAX)]
+    assert days == [30.0, 7.0, 7.0]
     assert "| a duration | 30 days; a cooldown and a guard's window 7 days |" in table
     parts = f"{condition_parser.CHARACTERS_MAX:,} characters, {condition_parser.NODES_MAX} parts"
     assert f"| a condition | {parts}, {condition_parser.DEPTH_MAX} levels |" in table
