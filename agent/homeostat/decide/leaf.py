@@ -10,7 +10,7 @@ from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.incident import Attempt
 from homeostat.model.policy import Do
-from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Reason
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
 
 UNDO_ATTEMPTS_MAX = 3
 """Also one that never came to start is not tried for ever."""
@@ -100,10 +100,16 @@ def _refused_for_good(turn: Turn, leaf: Do, number: int) -> bool:
 
 
 def take_back_failures(turn: Turn) -> None:
-    """Take back every last attempt that needs it, also while nothing else may be started."""
+    """Take back every last attempt that needs it, also while nothing else may be started.
+
+    Once people have the incident they may have taken it back themselves: then only what may be done twice is.
+    """
+    with_people = turn.incident.phase is Phase.ESCALATED
     for leaf in turn.policy.leaves.values():
         attempts = turn.incident.attempts.get(leaf.id)
-        if leaf.undo is not None and attempts and attempts[-1].verdict_at is not None and _needs_undo(attempts[-1]):
+        if leaf.undo is None or not attempts or attempts[-1].verdict_at is None or not _needs_undo(attempts[-1]):
+            continue
+        if leaf.undo.effect.repeatable or not with_people:
             _undone(turn, leaf.undo, attempts[-1])
 
 
@@ -129,7 +135,8 @@ def _undone(turn: Turn, undo: Do, attempt: Attempt) -> bool:
     if own and own[-1].succeeded:
         return True
     if own and (len(own) >= UNDO_ATTEMPTS_MAX or not guards.may_run_again(undo, own)):
-        turn.escalate(EscalationReason.UNDO_FAILED, undo.id, f"'{attempt.key}' was not taken back")
+        if turn.incident.phase is not Phase.ESCALATED:
+            turn.escalate(EscalationReason.UNDO_FAILED, undo.id, f"'{attempt.key}' was not taken back")
         return False
     observed = (Reason.MODE_OBSERVE, f"would take '{attempt.key}' back") if turn.observing else None
     held = observed or guards.locked(turn, undo)

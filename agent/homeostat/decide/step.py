@@ -176,8 +176,12 @@ def _time_out(turn: Turn) -> None:
 
 
 def _stand_by(turn: Turn) -> None:
-    """People have the incident: start nothing, note how running actions end, and close when all is well."""
+    """People have the incident: begin nothing, note how running actions end, and close when all is well.
+
+    What ended without helping is still taken back: leaving it half done would be no service to who comes now.
+    """
     bring_forward(turn)
+    take_back_failures(turn)
     resolved = turn.policy.resolved
     if turn.truth(resolved.condition) is True:
         turn.observe()  # so that the window knows when it was last looked at
