@@ -54,7 +54,7 @@ def test_a_failed_action_is_taken_back(timeout: str, hint: str, tmp_path: Path) 
 
 
 def test_what_must_not_be_done_twice_is_left_to_people_once_they_have_it(tmp_path: Path) -> None:
-    unsafe = POLICY.replace("TIMEOUT", "5m").replace(
+    once = POLICY.replace("TIMEOUT", "5m").replace(
         "back: {actuator: fake, effect: safe", "back: {actuator: fake, effect: unsafe"
     )
     (tmp_path / "p.homeostat.yaml").write_text(once)
