@@ -183,6 +183,8 @@ steps:
         (CURED + "actions: {restart: {requires: eror == 1}}\n", "E121"),
         (CURED + "actions: {restart: {sets: {eror: 1}}}\n", "E121"),
         (CURED + "intervall: 5s\n", "did you mean 'interval'?"),
+        (CURED + "interval: 1ms\n", "E192 a duration of at least 1s"),
+        (CURED + "interval: 1s\nincident_max: 30d\n", "E192 incident_max is more than"),
         ("- a\n", "E101"),
     ],
 )
@@ -195,7 +197,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, complaint: str) -> Non
 def test_names_that_world_and_policies_do_not_share(tmp_path: Path) -> None:
     policy = policy_in(tmp_path)
     world = world_in(tmp_path, "signals: {errors: 0}\ncauses: [{name: a, sets: {}, cures: {restrat: 5%}}]\n", policy)
-    told = "; ".join(world.strangers([policy]))
+    told = "; ".join(world.names_not_shared([policy]))
     assert "no policy here does 'restrat'; did you mean 'restart'?" in told
     assert "the world has no signal 'phase'" in told
     (trial,) = run_trials(policy, world, 1, 1)

@@ -8,7 +8,7 @@ from homeostat.model.signals import Value
 from homeostat.simulate.bench.series import MISSING, Sample, Series
 
 
-class Shown:
+class SignalState:
     """The signals of one run.
 
     Args:

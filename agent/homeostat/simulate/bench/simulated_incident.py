@@ -8,14 +8,14 @@ from typing import Any
 from homeostat.model.policy import Policy
 from homeostat.model.signals import Absence
 from homeostat.simulate.bench.draws import lognormal, uniform
-from homeostat.simulate.bench.hands import Conduct, Ending, Run
+from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Sample
-from homeostat.simulate.bench.shown import Shown
+from homeostat.simulate.bench.signal_state import SignalState
 from homeostat.simulate.bench.world import Cause, World
 from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
 
 
-class Misfortune:
+class SimulatedIncident:
     """One incident in a world: implements `stage.World`.
 
     Args:
@@ -31,10 +31,10 @@ class Misfortune:
         self._use: dict[str, int] = {}
         self._interval_s = world.fields.interval
         self.cause = self._drawn_cause()
-        self.shown = Shown(world.healthy, begin, self._interval_s)
+        self.state = SignalState(world.healthy, begin, self._interval_s)
         self._of_cause = set(self.cause.sets)
         for name, series in self.cause.sets.items():
-            self.shown.set(name, series, begin)
+            self.state.set(name, series, begin)
         self._heal()
 
     def _drawn_cause(self) -> Cause:
@@ -51,7 +51,7 @@ class Misfortune:
         if heals is not None and uniform(*self._luck, "heals") < heals.probability:
             at = self._begin + self.draw(heals.after, "heals after")
             for name in self.cause.sets:
-                self.shown.set(name, self._world.healthy[name], at)
+                self.state.set(name, self._world.healthy[name], at)
 
     def draw(self, duration: DurationFields | float, *about: object) -> float:
         """A duration of this incident, in seconds."""
@@ -65,7 +65,7 @@ class Misfortune:
 
     def sample(self, signal: str, now: float) -> Sample:
         """What a signal shows; now and then a sample does not come."""
-        sample = self.shown.sample(signal, now)
+        sample = self.state.sample(signal, now)
         missing = self._world.fields.faults.missing
         if missing > 0.0:
             tick = int((now - self._begin) / self._interval_s)
@@ -102,7 +102,7 @@ class Misfortune:
     def succeeded(self, run: Run, at: float) -> None:
         """Cure the cause, perhaps, and set what the action sets, where it has what it needs."""
         terms = self._terms(run)
-        if terms.requires is not None and terms.requires.evaluate(self.shown.values(at)) is not True:
+        if terms.requires is not None and terms.requires.evaluate(self.state.values(at)) is not True:
             return
         at += terms.delay or 0.0
         self._cure(run, terms, at)
@@ -111,7 +111,7 @@ class Misfortune:
             if name is not None:
                 for signal, series in effects[name].items():
                     self._of_cause.discard(signal)
-                    self.shown.set(signal, series, at)
+                    self.state.set(signal, series, at)
                 return
 
     def _cure(self, run: Run, terms: WorldActionFields, at: float) -> None:
@@ -120,7 +120,7 @@ class Misfortune:
         if chance is None or self.luck(_about(run), self._use[run.key], "cures") >= chance:
             return
         for signal in self._of_cause:
-            self.shown.set(signal, self._world.healthy[signal], at)
+            self.state.set(signal, self._world.healthy[signal], at)
         self._of_cause = set()
 
 
