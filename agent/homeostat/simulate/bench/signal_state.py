@@ -29,6 +29,10 @@ class SignalState:
         shown.sort(key=lambda begun: begun[0])
         self.changes_until = max(self.changes_until, at + series.changes_for_s(self._interval_s))
 
+    def unset(self, name: str, at: float) -> None:
+        """Take back what would begin at a moment."""
+        self._set[name] = [begun for begun in self._set[name] if begun[0] != at]
+
     def sample(self, name: str, now: float) -> Sample:
         """The sample of the newest series that has begun."""
         for begun_at, series in reversed(self._set.get(name, ())):

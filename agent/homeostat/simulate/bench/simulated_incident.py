@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -29,10 +30,14 @@ class SimulatedIncident:
         self._begin = begin
         self._uses: Counter[str] = Counter()
         self._use: dict[str, int] = {}
+        self._missing: dict[str, tuple[int, int]] = {}
+        """Per signal: the tick of the next sample that never comes, and how many draws that took."""
         self._interval_s = world.fields.interval
         self.cause = self._drawn_cause()
         self.state = SignalState(world.healthy, begin, self._interval_s)
         self._of_cause = set(self.cause.sets)
+        """Signals that no action has set since the strike; they go back when the cause ends."""
+        self._heals_at = begin
         for name, series in self.cause.sets.items():
             self.state.set(name, series, begin)
         self._heal()
@@ -49,9 +54,9 @@ class SimulatedIncident:
     def _heal(self) -> None:
         heals = self.cause.fields.heals
         if heals is not None and uniform(*self._luck, "heals") < heals.probability:
-            at = self._begin + self.draw(heals.after, "heals after")
+            self._heals_at = self._begin + self.draw(heals.after, "heals after")
             for name in self.cause.sets:
-                self.state.set(name, self._world.healthy[name], at)
+                self.state.set(name, self._world.healthy[name], self._heals_at)
 
     def draw(self, duration: DurationFields | float, *about: object) -> float:
         """A duration of this incident, in seconds."""
@@ -66,12 +71,20 @@ class SimulatedIncident:
     def sample(self, signal: str, now: float) -> Sample:
         """What a signal shows; now and then a sample does not come."""
         sample = self.state.sample(signal, now)
-        missing = self._world.fields.faults.missing
-        if missing > 0.0:
-            tick = int((now - self._begin) / self._interval_s)
-            if self.luck("missing", signal, tick) < missing:
-                return Sample(sample.value, Absence.MISSING)
-        return sample
+        return Sample(sample.value, Absence.MISSING) if self._is_missing(signal, now) else sample
+
+    def _is_missing(self, signal: str, now: float) -> bool:
+        """Whether this sample never comes. Gaps between missing ones are geometric, so that few draws are needed."""
+        share = self._world.fields.faults.missing
+        if share <= 0.0 or share >= 1.0:
+            return share >= 1.0
+        tick = int((now - self._begin) / self._interval_s)
+        missing_tick, draws = self._missing.get(signal, (-1, 0))
+        while missing_tick < tick:
+            draws += 1
+            missing_tick += 1 + int(math.log1p(-self.luck("missing", signal, draws)) / math.log1p(-share))
+            self._missing[signal] = missing_tick, draws
+        return missing_tick == tick
 
     def conduct(self, run: Run) -> Conduct:
         """How a run goes: as the world says, or as the policy declares."""
@@ -110,6 +123,8 @@ class SimulatedIncident:
             name = next((name for name in run.names if name in effects), None)
             if name is not None:
                 for signal, series in effects[name].items():
+                    if signal in self._of_cause and at < self._heals_at:
+                        self.state.unset(signal, self._heals_at)
                     self._of_cause.discard(signal)
                     self.state.set(signal, series, at)
                 return
