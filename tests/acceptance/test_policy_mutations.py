@@ -18,7 +18,7 @@ from homeostat.policy.load import SUFFIX
 from homeostat.simulate.bench.suite import suite_paths
 
 POLICIES = Path(__file__).parents[2] / "policies"
-MUTANTS_MAX = int(os.environ.get("HOMEOSTAT_MUTANTS_MAX", "8"))
+MUTANTS_MAX = int(os.environ.get("HOMEOSTAT_MUTANTS_MAX", "5"))
 FLOOR = 0.75
 """Of a small sample, two survivors more than of all mutants."""
 
