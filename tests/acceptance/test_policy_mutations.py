@@ -1,8 +1,9 @@
 """The tests shipped beside a policy notice when something is wrong with it.
 
 By default a sample of mutants is hunted; `HOMEOSTAT_MUTANTS_MAX=1000 pytest -s` hunts all of them and names those that
-get away. Measured over all of them in November 2026: payments-5xx 27 of 29, shop-restore 25 of 27; what survives means
-the same as before (an explicit retry of nothing, a time-out beyond the worst case).
+get away. Measured over all policies shipped in November 2026: 396 of 401 are caught; four of the five that survive swap
+branches or candidates whose conditions never hold together, the fifth drops a retry of none. Of 75 mutants whose proof
+need not hold as long, only 11 are caught: few tests let a signal get well for a moment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from homeostat.policy.load import SUFFIX
 from homeostat.simulate.bench.suite import suite_paths
 
 POLICIES = Path(__file__).parents[2] / "policies"
-MUTANTS_MAX = int(os.environ.get("HOMEOSTAT_MUTANTS_MAX", "12"))
+MUTANTS_MAX = int(os.environ.get("HOMEOSTAT_MUTANTS_MAX", "5"))
 FLOOR = 0.75
 """Of a small sample, two survivors more than of all mutants."""
 

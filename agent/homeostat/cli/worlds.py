@@ -27,8 +27,8 @@ def world_for(path: Path, policies: Sequence[Policy]) -> World:
     from homeostat.simulate.bench.world import load_world
 
     world = load_world(path, policies)
-    for stranger in world.strangers(policies):
-        click.echo(f"{path}: {stranger}", err=True)
+    for told in world.names_not_shared(policies):
+        click.echo(f"{path}: {told}", err=True)
     return world
 
 

@@ -206,3 +206,9 @@ def test_the_same_test_gives_the_same_journal(tmp_path: Path) -> None:
     runs = [outcomes(tmp_path, "- name: t\n  expect: [{result: escalated}]\n")[0].course.entries for _ in range(2)]
     assert runs[0] == runs[1]
     assert any(isinstance(entry, e.Escalated) for _, entry in runs[0])
+
+
+def test_a_test_without_end_is_cut_off_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeostat.simulate.bench.case.TICKS_MAX", 5)
+    (message,) = misses(tmp_path, "[{result: open}]", "  until: 1h\n")
+    assert "cut off after 5 ticks" in message

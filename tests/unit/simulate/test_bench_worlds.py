@@ -10,10 +10,12 @@ from tests.unit.simulate.bench_texts import STEPS, policy_in, trials_in, world_i
 
 from homeostat.model.errors import PolicyError
 from homeostat.model.policy import Policy
+from homeostat.model.signals import Absence
 from homeostat.simulate.bench.draws import lognormal, uniform
 from homeostat.simulate.bench.matrix_html import matrix_html
 from homeostat.simulate.bench.measures import LINES, measure, percentile
 from homeostat.simulate.bench.paths import PATHS_MAX, paths_of
+from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.trial import Fate, Trial, run_trial, run_trials
 
 SIGNALS = "signals: {errors: 0.1%, phase: old}\n"
@@ -101,6 +103,14 @@ def test_what_heals_by_itself(tmp_path: Path) -> None:
     assert {trial.fate for trial in trials_in(tmp_path, blip, 5)} == {Fate.DISMISSED}
 
 
+def test_what_an_action_has_set_does_not_heal(tmp_path: Path) -> None:
+    text = SIGNALS + "causes: [{name: leak, sets: {errors: 8%}, heals: {after: 150s}}]\n"
+    (healed,) = trials_in(tmp_path, text, 1, steps=ONE)
+    assert healed.fate is Fate.RECOVERED
+    (worse,) = trials_in(tmp_path, text + "actions: {restart: {takes: 30s, sets: {errors: 9%}}}\n", 1, steps=ONE)
+    assert worse.fate is Fate.ESCALATED
+
+
 def test_what_nobody_notices_is_unknown(tmp_path: Path) -> None:
     text = SIGNALS + "causes: [{name: small, sets: {errors: 2%}}]\n"
     (trial,) = trials_in(tmp_path, text, 1)
@@ -124,6 +134,14 @@ def test_missing_samples_and_slow_runs(tmp_path: Path) -> None:
     assert slower.recovered_s is not None
     assert usual.recovered_s is not None
     assert slower.recovered_s - usual.recovered_s == 60.0
+
+
+def test_so_many_samples_are_missing_as_the_world_says(tmp_path: Path) -> None:
+    policy = policy_in(tmp_path)
+    incident = SimulatedIncident(world_in(tmp_path, CURED + "faults: {missing: 5%}\n", policy), policy, 1, 1, 0.0)
+    for signal in ("errors", "phase"):
+        absences = [incident.sample(signal, tick * 30.0 + 7.0).absence for tick in range(4000)]
+        assert 0.04 <= absences.count(Absence.MISSING) / 4000 <= 0.06
 
 
 def test_people_answer_what_they_are_asked(tmp_path: Path) -> None:
@@ -183,6 +201,8 @@ steps:
         (CURED + "actions: {restart: {requires: eror == 1}}\n", "E121"),
         (CURED + "actions: {restart: {sets: {eror: 1}}}\n", "E121"),
         (CURED + "intervall: 5s\n", "did you mean 'interval'?"),
+        (CURED + "interval: 1ms\n", "E192 a duration of at least 1s"),
+        (CURED + "interval: 1s\nincident_max: 30d\n", "E192 incident_max is more than"),
         ("- a\n", "E101"),
     ],
 )
@@ -195,7 +215,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, complaint: str) -> Non
 def test_names_that_world_and_policies_do_not_share(tmp_path: Path) -> None:
     policy = policy_in(tmp_path)
     world = world_in(tmp_path, "signals: {errors: 0}\ncauses: [{name: a, sets: {}, cures: {restrat: 5%}}]\n", policy)
-    told = "; ".join(world.strangers([policy]))
+    told = "; ".join(world.names_not_shared([policy]))
     assert "no policy here does 'restrat'; did you mean 'restart'?" in told
     assert "the world has no signal 'phase'" in told
     (trial,) = run_trials(policy, world, 1, 1)

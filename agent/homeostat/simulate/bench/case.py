@@ -12,9 +12,9 @@ from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.reasons import Phase
 from homeostat.simulate.bench.course import Course
-from homeostat.simulate.bench.hands import Conduct, Ending, Run
+from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Series
-from homeostat.simulate.bench.shown import Shown
+from homeostat.simulate.bench.signal_state import SignalState
 from homeostat.simulate.bench.stage import BEGIN, Stage
 from homeostat.simulate.bench.suite_schema import AnswerFields, ConductFields, ExpectFields
 
@@ -77,8 +77,8 @@ class _Script:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._shown = Shown(case.series, case.begin, case.interval_s)
-        self.sample = self._shown.sample
+        self._state = SignalState(case.series, case.begin, case.interval_s)
+        self.sample = self._state.sample
 
     def conduct(self, run: Run) -> Conduct:
         """How a run goes: as the test says, or else as the step or the catalogue does."""
@@ -99,7 +99,7 @@ class _Script:
         effect = next((self._case.effects[name] for name in run.names if name in self._case.effects), None)
         if effect is not None:
             for signal, series in effect.series.items():
-                self._shown.set(signal, series, at + effect.delay_s)
+                self._state.set(signal, series, at + effect.delay_s)
 
 
 def _concerns(attempts: int | tuple[int, ...], number: int) -> bool:
@@ -129,6 +129,8 @@ def run_case(case: Case) -> Course:
         if _is_over(case, stage):
             break
         stage.wait(case.interval_s)
+    else:
+        unheard.append(f"it was cut off after {TICKS_MAX} ticks; choose a longer interval or an earlier end")
     unheard += [
         f"at {failure.at - case.begin:g} s: {failure.what}: {failure.error}"
         for failure in stage.failures
@@ -141,7 +143,7 @@ def _say(stage: Stage, answer: AnswerFields, unheard: list[str]) -> None:
     """Deliver what a person says: to the agent's inbox, or, of a step of people, to the actuator."""
     kind, about = answer.said
     if kind in ("done", "failed"):
-        if not stage.hands.finish(about, well=kind == "done"):
+        if not stage.actuator.finish(about, well=kind == "done"):
             unheard.append(f"at {stage.elapsed_s:g} s: '{kind}: {about}' is said, and nobody is at work on it")
         return
     number = len(stage.entries)

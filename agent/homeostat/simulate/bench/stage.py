@@ -16,7 +16,7 @@ from homeostat.model.incident import Incident
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.signals import Absence, Reading, SignalSpec, Snapshot
 from homeostat.record.memory import MemoryJournal
-from homeostat.simulate.bench.hands import Script, ScriptedActuator
+from homeostat.simulate.bench.scripted_actuator import Script, ScriptedActuator
 from homeostat.simulate.bench.series import Sample
 
 BEGIN = 1_767_225_600.0
@@ -147,12 +147,12 @@ class Stage:
         self.policy = policy
         self.begin = begin
         self.clock = BenchClock(begin)
-        self.hands = ScriptedActuator(self.clock, world)
+        self.actuator = ScriptedActuator(self.clock, world)
         self.inbox = ScriptedInbox()
         self.journal = MemoryJournal()
         self._witness = _Witness(self.clock)
         leaves = (*policy.leaves.values(), *policy.undos.values())
-        executor = Executor({leaf.action.actuator: self.hands for leaf in leaves}, self._witness.failed)
+        executor = Executor({leaf.action.actuator: self.actuator for leaf in leaves}, self._witness.failed)
         outside = Outside(self.clock, ScriptedSensor(world), executor, self.journal, self._witness, inbox=self.inbox)
         self._loop = Loop(outside, {policy.name: policy}, AGENT, seed, mode=mode, guards=guards, people=people)
         self._loop.recover(__version__)
@@ -179,7 +179,7 @@ class Stage:
 
     def tick(self) -> None:
         """Let what has ended take effect, then let the loop turn once."""
-        self.hands.settle()
+        self.actuator.settle()
         self._loop.tick()
 
     def wait(self, seconds: float) -> None:

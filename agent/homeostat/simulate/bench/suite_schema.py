@@ -11,8 +11,10 @@ from homeostat.model.policy import Mode
 from homeostat.model.reasons import AnswerRefusal, AttemptVerdict, EscalationReason, Phase, Reason
 from homeostat.policy.fields import Duration, Name, PositiveDuration, Text, Whole, shown, wrong
 from homeostat.policy.schema import Names, Part
+from homeostat.policy.units import parse_duration
 
 ENTRIES_MAX = 2000
+INTERVAL_S_MIN = 1.0
 RESULTS = ("none", "open", "resolved", "recovered", "self_healed", "escalated", "dismissed")
 
 _MAPPING = "a mapping is wanted, not {}"
@@ -64,6 +66,17 @@ def _guards(value: object) -> str | dict[str, Any]:
     raise wrong("E112", f"the name of a guards file, or guards, is wanted, not {shown(value)}")
 
 
+def _interval(value: object) -> float:
+    try:
+        seconds = parse_duration(value) if isinstance(value, str) else 0.0
+    except ValueError as error:
+        raise wrong("E113", str(error)) from None
+    if seconds < INTERVAL_S_MIN:
+        raise wrong("E192", f"a duration of at least {INTERVAL_S_MIN:g}s is wanted, like 30s, not {shown(value)}")
+    return seconds
+
+
+Interval = Annotated[float, PlainValidator(_interval)]
 Mapping = Annotated[dict[str, Any], PlainValidator(_mapping)]
 Entries = Annotated[list[Any], PlainValidator(_entries)]
 Moment = Annotated[float, PlainValidator(_moment)]
@@ -190,6 +203,6 @@ class SuiteFields(SettingFields):
     """The root of a test file."""
 
     policy: Text
-    interval: PositiveDuration = 30.0
+    interval: Interval = 30.0
     defaults: Mapping = Field(default_factory=dict)
     tests: Entries

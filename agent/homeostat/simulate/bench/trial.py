@@ -12,7 +12,7 @@ from homeostat.model.errors import ActuatorError, InvariantError
 from homeostat.model.policy import Policy
 from homeostat.model.reasons import Phase, Reason
 from homeostat.simulate.bench.course import Course
-from homeostat.simulate.bench.misfortune import Misfortune
+from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN, Stage
 from homeostat.simulate.bench.world import World
 
@@ -71,24 +71,24 @@ def run_trials(policy: Policy, world: World, count: int, seed: int) -> Iterator[
 
 def run_trial(policy: Policy, world: World, number: int, seed: int) -> Trial:
     """Run a policy through one incident of a world."""
-    misfortune = Misfortune(world, policy, seed, number, BEGIN)
-    return _measured(number, misfortune.cause.fields.name, _run(policy, world, misfortune, seed))
+    simulated = SimulatedIncident(world, policy, seed, number, BEGIN)
+    return _measured(number, simulated.cause.fields.name, _run(policy, world, simulated, seed))
 
 
 def course_of(policy: Policy, world: World, number: int, seed: int) -> Course:
     """The same incident, as everything that happened in it."""
-    return _run(policy, world, Misfortune(world, policy, seed, number, BEGIN), seed)
+    return _run(policy, world, SimulatedIncident(world, policy, seed, number, BEGIN), seed)
 
 
-def _run(policy: Policy, world: World, misfortune: Misfortune, seed: int) -> Course:
-    stage = Stage(policy, misfortune, seed)
-    people = _People(stage, misfortune, world)
+def _run(policy: Policy, world: World, simulated: SimulatedIncident, seed: int) -> Course:
+    stage = Stage(policy, simulated, seed)
+    people = _People(stage, simulated, world)
     interval_s = world.fields.interval
-    stage.wait(misfortune.luck("poll") * interval_s)
+    stage.wait(simulated.luck("poll") * interval_s)
     while stage.elapsed_s < world.fields.incident_max:
         people.answer()
         stage.tick()
-        if _is_over(stage, misfortune):
+        if _is_over(stage, simulated):
             break
         stage.wait(interval_s)
     for failure in stage.failures:
@@ -97,12 +97,12 @@ def _run(policy: Policy, world: World, misfortune: Misfortune, seed: int) -> Cou
     return Course(stage.begin, stage.elapsed_s, tuple(stage.entries), (), policy.name)
 
 
-def _is_over(stage: Stage, misfortune: Misfortune) -> bool:
+def _is_over(stage: Stage, simulated: SimulatedIncident) -> bool:
     incident = stage.incident
     now = stage.clock.now()
     if incident is not None:
         return incident.phase is Phase.ESCALATED and not incident.open_attempts()
-    changes_until = misfortune.shown.changes_until
+    changes_until = simulated.state.changes_until
     if now < changes_until:
         return False
     last = stage.entries[-1][1]
@@ -112,9 +112,9 @@ def _is_over(stage: Stage, misfortune: Misfortune) -> bool:
 class _People:
     """Answers what the agent asks, after a while, as the world has it."""
 
-    def __init__(self, stage: Stage, misfortune: Misfortune, world: World) -> None:
+    def __init__(self, stage: Stage, simulated: SimulatedIncident, world: World) -> None:
         self._stage = stage
-        self._misfortune = misfortune
+        self._simulated = simulated
         self._fields = world.fields.people
         self._read = 0
         self._due: list[tuple[float, Answer]] = []
@@ -126,7 +126,7 @@ class _People:
             stream, entry = entries[number]
             answer = self._answer_to(stream, entry, number)
             if answer is not None:
-                self._due.append((entry.at + self._misfortune.draw(self._fields.answer, "answer", answer.node), answer))
+                self._due.append((entry.at + self._simulated.draw(self._fields.answer, "answer", answer.node), answer))
         self._read = len(entries)
         now = self._stage.clock.now()
         for due_at, answer in [due for due in self._due if due[0] <= now]:
@@ -135,7 +135,7 @@ class _People:
 
     def _answer_to(self, stream: str, entry: e.Entry, number: int) -> Answer | None:
         if isinstance(entry, e.ApprovalRequested):
-            agrees = self._misfortune.luck("agree", entry.action, entry.target) < self._fields.agree
+            agrees = self._simulated.luck("agree", entry.action, entry.target) < self._fields.agree
             kind = AnswerKind.APPROVE if agrees else AnswerKind.DENY
             return Answer(f"answer-{number}", kind, entry.approvers[0], entry.at, stream, entry.node)
         if isinstance(entry, e.DecisionWithheld) and entry.reason is Reason.MODE_SUGGEST:

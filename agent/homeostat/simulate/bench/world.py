@@ -45,7 +45,7 @@ class World:
     causes: tuple[Cause, ...]
     effects: Mapping[str, Sets]
 
-    def strangers(self, policies: Iterable[Policy]) -> list[str]:
+    def names_not_shared(self, policies: Iterable[Policy]) -> list[str]:
         """In words: what the world names and no policy does, and signals that policies read and it does not have."""
         policies = list(policies)
         known = {name for policy in policies for name in known_names(policy)}

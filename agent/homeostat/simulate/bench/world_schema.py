@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, PlainValidator, Tag
+from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
 from homeostat.policy.fields import ConditionField, Duration, Name, PositiveDuration, is_number, shown, wrong
 from homeostat.policy.schema import Part
 from homeostat.policy.units import parse_quantity
-from homeostat.simulate.bench.suite_schema import Mapping
+from homeostat.simulate.bench.suite_schema import Interval, Mapping
 
 CAUSES_MAX = 1000
+TICKS_MAX = 100_000
+"""An incident is watched for so many ticks at the most."""
 SPREAD_MAX = 5.0
 FACTOR_MAX = 1000.0
 
@@ -120,10 +122,16 @@ class WorldFields(Part):
     """The root of a world file."""
 
     world: Name
-    interval: PositiveDuration = 30.0
+    interval: Interval = 30.0
     signals: dict[str, Any]
     incident_max: PositiveDuration = 43200.0
     causes: Annotated[list[CauseFields], Field(min_length=1, max_length=CAUSES_MAX)]
     actions: dict[str, WorldActionFields] = Field(default_factory=dict)
     people: PeopleFields = PeopleFields()
     faults: FaultsFields = FaultsFields()
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.incident_max / self.interval > TICKS_MAX:
+            raise wrong("E192", f"incident_max is more than {TICKS_MAX} times the interval")
+        return self

@@ -8,7 +8,7 @@ from homeostat.model.signals import Value
 from homeostat.simulate.bench.series import MISSING, Sample, Series
 
 
-class Shown:
+class SignalState:
     """The signals of one run.
 
     Args:
@@ -28,6 +28,10 @@ class Shown:
         shown.append((at, series))
         shown.sort(key=lambda begun: begun[0])
         self.changes_until = max(self.changes_until, at + series.changes_for_s(self._interval_s))
+
+    def unset(self, name: str, at: float) -> None:
+        """Take back what would begin at a moment."""
+        self._set[name] = [begun for begun in self._set[name] if begun[0] != at]
 
     def sample(self, name: str, now: float) -> Sample:
         """The sample of the newest series that has begun."""

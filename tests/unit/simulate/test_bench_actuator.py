@@ -8,7 +8,7 @@ from homeostat.model.commands import Done, InDoubt, NeverStarted, Running, Start
 from homeostat.model.errors import ActuatorError
 from homeostat.model.policy import ActionSpec
 from homeostat.model.reasons import OutcomeStatus
-from homeostat.simulate.bench.hands import Conduct, Ending, Run, ScriptedActuator
+from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run, ScriptedActuator
 from homeostat.simulate.bench.stage import BenchClock
 
 KEY = "incident/step/1"

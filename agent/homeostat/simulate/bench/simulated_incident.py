@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
 from homeostat.model.policy import Policy
 from homeostat.model.signals import Absence
 from homeostat.simulate.bench.draws import lognormal, uniform
-from homeostat.simulate.bench.hands import Conduct, Ending, Run
+from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Sample
-from homeostat.simulate.bench.shown import Shown
+from homeostat.simulate.bench.signal_state import SignalState
 from homeostat.simulate.bench.world import Cause, World
 from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
 
 
-class Misfortune:
+class SimulatedIncident:
     """One incident in a world: implements `stage.World`.
 
     Args:
@@ -29,12 +30,16 @@ class Misfortune:
         self._begin = begin
         self._uses: Counter[str] = Counter()
         self._use: dict[str, int] = {}
+        self._missing: dict[str, tuple[int, int]] = {}
+        """Per signal: the tick of the next sample that never comes, and how many draws that took."""
         self._interval_s = world.fields.interval
         self.cause = self._drawn_cause()
-        self.shown = Shown(world.healthy, begin, self._interval_s)
+        self.state = SignalState(world.healthy, begin, self._interval_s)
         self._of_cause = set(self.cause.sets)
+        """Signals that no action has set since the strike; they go back when the cause ends."""
+        self._heals_at = begin
         for name, series in self.cause.sets.items():
-            self.shown.set(name, series, begin)
+            self.state.set(name, series, begin)
         self._heal()
 
     def _drawn_cause(self) -> Cause:
@@ -49,9 +54,9 @@ class Misfortune:
     def _heal(self) -> None:
         heals = self.cause.fields.heals
         if heals is not None and uniform(*self._luck, "heals") < heals.probability:
-            at = self._begin + self.draw(heals.after, "heals after")
+            self._heals_at = self._begin + self.draw(heals.after, "heals after")
             for name in self.cause.sets:
-                self.shown.set(name, self._world.healthy[name], at)
+                self.state.set(name, self._world.healthy[name], self._heals_at)
 
     def draw(self, duration: DurationFields | float, *about: object) -> float:
         """A duration of this incident, in seconds."""
@@ -65,13 +70,21 @@ class Misfortune:
 
     def sample(self, signal: str, now: float) -> Sample:
         """What a signal shows; now and then a sample does not come."""
-        sample = self.shown.sample(signal, now)
-        missing = self._world.fields.faults.missing
-        if missing > 0.0:
-            tick = int((now - self._begin) / self._interval_s)
-            if self.luck("missing", signal, tick) < missing:
-                return Sample(sample.value, Absence.MISSING)
-        return sample
+        sample = self.state.sample(signal, now)
+        return Sample(sample.value, Absence.MISSING) if self._is_missing(signal, now) else sample
+
+    def _is_missing(self, signal: str, now: float) -> bool:
+        """Whether this sample never comes. Gaps between missing ones are geometric, so that few draws are needed."""
+        share = self._world.fields.faults.missing
+        if share <= 0.0 or share >= 1.0:
+            return share >= 1.0
+        tick = int((now - self._begin) / self._interval_s)
+        missing_tick, draws = self._missing.get(signal, (-1, 0))
+        while missing_tick < tick:
+            draws += 1
+            missing_tick += 1 + int(math.log1p(-self.luck("missing", signal, draws)) / math.log1p(-share))
+            self._missing[signal] = missing_tick, draws
+        return missing_tick == tick
 
     def conduct(self, run: Run) -> Conduct:
         """How a run goes: as the world says, or as the policy declares."""
@@ -102,7 +115,7 @@ class Misfortune:
     def succeeded(self, run: Run, at: float) -> None:
         """Cure the cause, perhaps, and set what the action sets, where it has what it needs."""
         terms = self._terms(run)
-        if terms.requires is not None and terms.requires.evaluate(self.shown.values(at)) is not True:
+        if terms.requires is not None and terms.requires.evaluate(self.state.values(at)) is not True:
             return
         at += terms.delay or 0.0
         self._cure(run, terms, at)
@@ -110,8 +123,10 @@ class Misfortune:
             name = next((name for name in run.names if name in effects), None)
             if name is not None:
                 for signal, series in effects[name].items():
+                    if signal in self._of_cause and at < self._heals_at:
+                        self.state.unset(signal, self._heals_at)
                     self._of_cause.discard(signal)
-                    self.shown.set(signal, series, at)
+                    self.state.set(signal, series, at)
                 return
 
     def _cure(self, run: Run, terms: WorldActionFields, at: float) -> None:
@@ -120,7 +135,7 @@ class Misfortune:
         if chance is None or self.luck(_about(run), self._use[run.key], "cures") >= chance:
             return
         for signal in self._of_cause:
-            self.shown.set(signal, self._world.healthy[signal], at)
+            self.state.set(signal, self._world.healthy[signal], at)
         self._of_cause = set()
 
 
