@@ -28,6 +28,9 @@ _WANTED = {
     "float_type": "a number",
     "int_type": "a whole number",
 }
+PROBLEMS_MAX = 100
+"""Of one file no more are told; who has so many corrects some and looks again."""
+
 _QUOTED = re.compile(r"'([^']*)'")
 _KEY = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -44,7 +47,7 @@ def validated(
     try:
         fields = schema.model_validate(data, context=context)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
+        for details in error.errors(include_url=False)[:PROBLEMS_MAX]:
             problems = _problems(details, schema, data, document, path)
             found.extend(problem for problem in problems if problem.position not in empty)
     else:
