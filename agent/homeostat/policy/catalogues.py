@@ -20,8 +20,8 @@ from homeostat.policy.action_schema import (
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
 from homeostat.policy.schema import SignalFields, UndoFields
-from homeostat.policy.schema_errors import PROBLEMS_MAX, validated
-from homeostat.policy.yaml_tree import Document, Path
+from homeostat.policy.schema_errors import validated
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
 
 PROMQL_SQUARES_MAX = 20_000_000
 """Sum over a catalogue of its expressions' squared lengths: five of the longest, or 200 of 300 characters."""

@@ -24,8 +24,8 @@ from homeostat.policy.schema import (
     StepFields,
     VerifyFields,
 )
-from homeostat.policy.schema_errors import PROBLEMS_MAX, validated
-from homeostat.policy.yaml_tree import Data, Document, Path
+from homeostat.policy.schema_errors import validated
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Data, Document, Path
 
 NODES_MAX = 2000
 LEVELS_MAX = 50

@@ -15,7 +15,7 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.policy.condition_scanner import Fault
 from homeostat.policy.fields import ValidationContext, shown
 from homeostat.policy.schema import Part
-from homeostat.policy.yaml_tree import Document, Path
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
 
 P = TypeVar("P", bound=Part)
 
@@ -28,9 +28,6 @@ _WANTED = {
     "float_type": "a number",
     "int_type": "a whole number",
 }
-PROBLEMS_MAX = 100
-"""Of one file no more are told; who has so many corrects some and looks again."""
-
 _QUOTED = re.compile(r"'([^']*)'")
 _KEY = re.compile(r"[\w.-]+", re.ASCII)
 

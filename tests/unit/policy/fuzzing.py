@@ -201,18 +201,18 @@ def _check_guards(seed: Seed, folder: Path) -> bool:
 
 def check_positions(problems: Sequence[Problem], texts: Mapping[str, str]) -> None:
     """Every problem is at a place that is in one of the texts."""
+    lines = {file: text.splitlines() or [""] for file, text in texts.items()}
     for problem in problems:
         if problem.position.file not in texts:
             raise Broken(f"{problem} is in no file")
-        if not is_inside(problem.position, texts[problem.position.file]):
+        if not is_inside(problem.position, lines[problem.position.file]):
             raise Broken(f"{problem} is outside of its text")
         if not problem.message or not problem.message.isprintable():
             raise Broken(f"{problem!r} cannot be shown")
 
 
-def is_inside(position: Position, text: str) -> bool:
+def is_inside(position: Position, lines: Sequence[str]) -> bool:
     """Whether a position is a character of the text, or the place right behind a line or behind the last line."""
-    lines = text.splitlines() or [""]
     if position.line == len(lines) + 1:
         return position.column == 1
     return 1 <= position.line <= len(lines) and 1 <= position.column <= len(lines[position.line - 1]) + 1

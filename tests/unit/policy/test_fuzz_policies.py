@@ -18,7 +18,7 @@ from tests.unit.policy.fuzz_corpus import CONDITIONS, VALUES
 from tests.unit.policy.fuzzing import Seed, check, check_condition, corpus, mutated, mutated_condition
 from tests.unit.policy.huge import TOP
 
-MUTANTS_S = 6.0
+MUTANTS_S = 5.0
 FILE = "p.homeostat.yaml"
 
 scalars = st.sampled_from([value for value in VALUES if not isinstance(value, dict | list)])
@@ -85,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=policies, indent=st.sampled_from([None, 1]))
 def test_generated_policies_are_accepted_or_refused_with_a_place(
     folder: Path, written: dict[str, Any], indent: int | None
