@@ -26,6 +26,8 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/decide.py
 	$(VENV)/bin/python benchmarks/lint.py
 	$(VENV)/bin/python benchmarks/sense.py
+	$(VENV)/bin/python -m benchmarks.fuzz
+	$(VENV)/bin/python -m benchmarks.dag
 
 # A real Prometheus for tests/live, where this machine lets us install one.
 live-tools:

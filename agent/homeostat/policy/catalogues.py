@@ -21,7 +21,10 @@ from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
 from homeostat.policy.schema import SignalFields, UndoFields
 from homeostat.policy.schema_errors import validated
-from homeostat.policy.yaml_tree import Document, Path
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
+
+PROMQL_SQUARES_MAX = 20_000_000
+"""Sum over a catalogue of its expressions' squared lengths: five of the longest, or 200 of 300 characters."""
 
 ENTRIES_MAX = 1000
 TIMEOUT_S = 300.0
@@ -80,8 +83,16 @@ def read_signals(data: object, document: Document, base: Path, *, inline: bool) 
     """Read signals; those that are wrong are left out and reported."""
     entries, problems = _entries(data, document, base, "a mapping of signals, like {db_up: 'up{job=\"db\"}'}")
     specs: dict[str, SignalSpec] = {}
+    if sum(_characters(entry) ** 2 for entry in entries.values()) > PROMQL_SQUARES_MAX:
+        # The parser's time grows with the square of an expression's length.
+        return Signals(document, base, inline, {}), [
+            Problem(document.at(base), "E104", "the expressions are too long in all; use recording rules for some")
+        ]
     for name, entry in entries.items():
         path = (*base, name)
+        if len(problems) > PROBLEMS_MAX:
+            specs[name] = SignalSpec(name, "", 0.0)
+            continue
         fault = _signal_name_fault(name)
         if fault is not None:
             problems.append(Problem(document.key_at(path), "E112", fault))
@@ -112,6 +123,9 @@ def read_actions(data: object, document: Document, base: Path, *, inline: bool) 
     actions: dict[str, Action] = {}
     broken: set[str] = set()
     for name, entry in entries.items():
+        if len(problems) > PROBLEMS_MAX:
+            broken.add(name)
+            continue
         action = _action(name, entry, document, (*base, name))
         if isinstance(action, list):
             problems.extend(action)
@@ -127,6 +141,12 @@ def _entries(data: object, document: Document, base: Path, wanted: str) -> tuple
     if len(data) > ENTRIES_MAX:
         return {}, [Problem(document.at(base), "E104", f"{len(data)} entries; at most {ENTRIES_MAX} are allowed")]
     return data, []
+
+
+def _characters(entry: object) -> int:
+    """How long a signal's expression is."""
+    expression = entry.get("expr") if isinstance(entry, dict) else entry
+    return len(expression) if isinstance(expression, str) else 0
 
 
 def _signal_name_fault(name: str) -> str | None:

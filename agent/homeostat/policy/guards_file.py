@@ -24,7 +24,7 @@ from homeostat.model.guards import (
     Telemetry,
 )
 from homeostat.policy.catalogues import Signals, read_signals
-from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, shown, wrong
+from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, printable, shown, wrong
 from homeostat.policy.schema import LINK, Part
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, SourceError
@@ -196,23 +196,28 @@ def guards_from(text: str, file: str) -> Guards:
         PolicyError: every problem found, each with its position.
     """
     document = read_yaml(text, file)
+    guards, problems = _read(document, text)
+    if guards is None or problems:
+        raise PolicyError([printable(problem) for problem in problems])
+    return guards
+
+
+def _read(document: Document, text: str) -> tuple[Guards | None, list[Problem]]:
     problems = list(document.problems)
     if not isinstance(document.data, dict):
         if not problems:
             message = f"guards are a mapping of keys like 'rates' and 'storm', not {shown(document.data)}"
             problems.append(Problem(document.at(()), "E112", message))
-        raise PolicyError(problems)
+        return None, problems
     signals = Signals(document, ("signals",), inline=True)
     if document.data.get("signals"):
         signals, wrong_signals = read_signals(document.data["signals"], document, ("signals",), inline=True)
         problems += wrong_signals
     fields = validated(GuardsFile, document.data, document, (), ValidationContext(signals.specs))
     if isinstance(fields, list):
-        raise PolicyError([*problems, *fields])
+        return None, [*problems, *fields]
     problems += _unknown_signals(fields, signals, document)
-    if problems:
-        raise PolicyError(problems)
-    return _guards(fields, signals, text)
+    return _guards(fields, signals, text), problems
 
 
 def _unknown_signals(fields: GuardsFile, signals: Signals, document: Document) -> Iterable[Problem]:

@@ -17,7 +17,7 @@ from homeostat.model.policy import Escalate, Policy, Steps, Window
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
 from homeostat.policy.builders import BUILDERS
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
-from homeostat.policy.fields import ValidationContext, shown
+from homeostat.policy.fields import ValidationContext, printable, shown
 from homeostat.policy.fingerprint import fingerprint
 from homeostat.policy.naming import ESCALATE_ID
 from homeostat.policy.parameters import Parameters, put_in, read_parameters
@@ -136,13 +136,8 @@ def read_draft(sources: Sources, main: str, environment: str | None = None) -> D
     """Read a policy and everything it names, as far as it can be read. Never raises for what is in the files."""
     draft = Draft(Document(sources.display(main), ""), environment=environment)
     _read(draft, sources, main)
-    draft.problems = [replace(problem, message=_printable(problem.message)) for problem in draft.problems]
+    draft.problems = [printable(problem) for problem in draft.problems]
     return draft
-
-
-def _printable(message: str) -> str:
-    """Escape what a terminal would obey or not show; a message quotes the file it complains of."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in message)
 
 
 def _read(draft: Draft, sources: Sources, main: str) -> None:

@@ -25,9 +25,11 @@ from homeostat.policy.schema import (
     VerifyFields,
 )
 from homeostat.policy.schema_errors import validated
-from homeostat.policy.yaml_tree import Data, Document, Path
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Data, Document, Path
 
 NODES_MAX = 2000
+LEVELS_MAX = 50
+"""How deep steps may be nested, those of procedures within procedures included."""
 
 _KINDS = ", ".join(STEP_KINDS)
 
@@ -110,6 +112,7 @@ class Plan:
         self.origins: dict[str, Origin] = {}
         self.problems: list[Problem] = []
         self._full = False
+        self._levels = 0
 
     def build(self, raw_steps: list[Any], path: Path) -> Steps | None:
         """Build the root; None when anything below it is wrong."""
@@ -131,19 +134,24 @@ class Plan:
         self, raw_steps: list[Any], path: Path, inherited: Choice, *, in_dag: bool = False
     ) -> tuple[Node, ...] | None:
         """Build all of a list; None when any is wrong, but only after all were looked at."""
+        if self._levels >= LEVELS_MAX:
+            self.stop(path, f"steps are nested deeper than {LEVELS_MAX} levels")
+            return None
+        self._levels += 1
         nodes = [self.step(raw, (*path, place), inherited, in_dag=in_dag) for place, raw in enumerate(raw_steps)]
+        self._levels -= 1
         found = tuple(node for node in nodes if node is not None)
         return found if len(found) == len(nodes) else None
 
     def step(self, raw: object, path: Path, inherited: Choice, *, in_dag: bool = False) -> Node | None:
         """Build one step of whatever kind it is, with its fallback."""
+        if len(self.problems) > PROBLEMS_MAX or self._full:
+            return None
         kind = self.kind_of(raw, path)
         if kind is None or not isinstance(raw, dict):
             return None
         if len(self.origins) > NODES_MAX:
-            if not self._full:
-                self._full = True
-                self.problem(path, "E152", f"more than {NODES_MAX} steps")
+            self.stop(path, f"more than {NODES_MAX} steps")
             return None
         schema = STEP_KINDS[kind]
         fields = validated(schema, raw, self.frame.document, path, self.frame.context)
@@ -198,6 +206,11 @@ class Plan:
                 return None
         self.origins[node_id] = Origin(self.frame.document, path)
         return node_id
+
+    def stop(self, path: Path, message: str) -> None:
+        """Note that the plan is too large; nothing more of it is built."""
+        self._full = True
+        self.problem(path, "E152", message)
 
     def problem(self, path: Path, code: str, message: str) -> None:
         """Note what is wrong with the value at `path`."""

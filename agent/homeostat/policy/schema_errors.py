@@ -15,7 +15,7 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.policy.condition_scanner import Fault
 from homeostat.policy.fields import ValidationContext, shown
 from homeostat.policy.schema import Part
-from homeostat.policy.yaml_tree import Document, Path
+from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
 
 P = TypeVar("P", bound=Part)
 
@@ -44,7 +44,7 @@ def validated(
     try:
         fields = schema.model_validate(data, context=context)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
+        for details in error.errors(include_url=False)[:PROBLEMS_MAX]:
             problems = _problems(details, schema, data, document, path)
             found.extend(problem for problem in problems if problem.position not in empty)
     else:

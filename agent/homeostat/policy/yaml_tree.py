@@ -18,6 +18,8 @@ from homeostat.model.errors import Position, Problem
 BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 50
 VALUES_MAX = 50_000
+PROBLEMS_MAX = 100
+"""Of one file, or of one part of it, no more are told; who has so many corrects some and looks again."""
 NUMBER_CHARACTERS_MAX = 40
 INTEGER_MAX = 2**53
 """Beyond this a JSON reader may change an integer's value (RFC 8259, section 6)."""
@@ -232,7 +234,11 @@ class _Builder:
         return Position(self.document.file, line + 1, column + 1)
 
     def problem(self, event: yaml.Event, code: str, message: str) -> None:
+        if len(self.document.problems) == PROBLEMS_MAX:
+            code, message = "E104", f"more than {PROBLEMS_MAX} problems"
         self.document.problems.append(Problem(self.position(event), code, message))
+        if len(self.document.problems) > PROBLEMS_MAX:
+            raise _Stopped
 
 
 def _resolve(text: str) -> str | int | float | bool | None:
