@@ -10,12 +10,14 @@ import pytest
 
 from homeostat.model.guards import WINDOW_S_MAX
 from homeostat.model.policy import COOLDOWN_S_MAX
-from homeostat.policy import condition_parser, schema
+from homeostat.policy import condition_parser
+from homeostat.policy import parts as policy_parts
 from homeostat.policy.guards_file import load_guards
 from homeostat.policy.lint import lint
 from homeostat.policy.load import load_policy
 from homeostat.policy.plan import NODES_MAX
-from homeostat.policy.schema import STEP_KINDS, DoStep, ManualStep, PolicyFile
+from homeostat.policy.schema import PolicyFile
+from homeostat.policy.step_schema import STEP_KINDS, DoStep, ManualStep
 from homeostat.policy.units import DURATION_MAX_S
 
 PAGE = (Path(__file__).parents[2] / "docs/language.md").read_text()
@@ -100,9 +102,9 @@ def test_every_kind_and_every_guard_has_an_example() -> None:
 
 def test_the_bounds_are_the_codes_own() -> None:
     table = PAGE[PAGE.index("## Bounds") :]
-    assert f"| retries of an action | {schema.RETRIES_MAX} |" in table
+    assert f"| retries of an action | {policy_parts.RETRIES_MAX} |" in table
     assert f"| steps in a policy | {NODES_MAX:,} |" in table
-    assert f"| approvers of a step | {schema.APPROVERS_MAX} |" in table
+    assert f"| approvers of a step | {policy_parts.APPROVERS_MAX} |" in table
     days = [bound_s / 86400 for bound_s in (DURATION_MAX_S, COOLDOWN_S_MAX, WINDOW_S_MAX)]
     assert days == [30.0, 7.0, 7.0]
     assert "| a duration | 30 days; a cooldown and a guard's window 7 days |" in table

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 
 from homeostat.model.policy import Effect
 from homeostat.policy.fields import Name, PositiveDuration, shown, wrong
-from homeostat.policy.schema import Part, UndoFields
+from homeostat.policy.parts import Part, UndoFields
 
 ARGV_MAX = 100
 JSON_DEPTH_MAX = 20

@@ -1,6 +1,6 @@
 """One builder per kind of step, with every default filled in.
 
-Adding a kind: its class goes into `schema.STEP_KINDS`, its builder here under `@builds`, and its node into
+Adding a kind: its class goes into `step_schema.STEP_KINDS`, its builder here under `@builds`, and its node into
 `model/policy.py`.
 """
 
@@ -33,28 +33,25 @@ from homeostat.model.policy import (
 from homeostat.policy.arguments import fitted
 from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
+from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
 from homeostat.policy.plan import Builder, Choice, Origin, Plan
 from homeostat.policy.procedures import put_procedure_in
-from homeostat.policy.schema import (
-    ApprovalFields,
+from homeostat.policy.schema_errors import validated
+from homeostat.policy.step_schema import (
     ChooseStep,
     DagStep,
     DecideStep,
     DoStep,
     ElseBranch,
-    EscalateFields,
     EscalateStep,
     ManualStep,
-    RetryFields,
     StepFields,
     StepsStep,
     TryStep,
-    UndoFields,
     UseStep,
     WaitFields,
     WaitStep,
 )
-from homeostat.policy.schema_errors import validated
 from homeostat.policy.yaml_tree import Path
 
 _STRICTNESS = (Effect.SAFE, Effect.KEYED, Effect.PROBE, Effect.UNSAFE)

@@ -19,7 +19,8 @@ from homeostat.policy.action_schema import (
 )
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
-from homeostat.policy.schema import SignalFields, UndoFields
+from homeostat.policy.parts import UndoFields
+from homeostat.policy.schema import SignalFields
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
 

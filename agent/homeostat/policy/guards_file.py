@@ -25,7 +25,7 @@ from homeostat.model.guards import (
 )
 from homeostat.policy.catalogues import Signals, read_signals
 from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, printable, shown, wrong
-from homeostat.policy.schema import LINK, Part
+from homeostat.policy.parts import LINK, Part
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, SourceError
 from homeostat.policy.units import parse_quantity

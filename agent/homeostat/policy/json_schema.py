@@ -18,7 +18,9 @@ from homeostat.policy.action_schema import BUILT_IN_ACTUATORS, ActionFields
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN
 from homeostat.policy.guards_file import GuardsFile
 from homeostat.policy.parameters import REFERENCE
-from homeostat.policy.schema import LINK, STEP_KINDS, ElseBranch, PolicyFile, SignalFields
+from homeostat.policy.parts import LINK
+from homeostat.policy.schema import PolicyFile, SignalFields
+from homeostat.policy.step_schema import STEP_KINDS, ElseBranch
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 

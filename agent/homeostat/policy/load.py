@@ -24,13 +24,7 @@ from homeostat.policy.parameters import Parameters, put_in, read_parameters
 from homeostat.policy.plan import Frame, Origin, Plan, Procedures
 from homeostat.policy.procedures import read_procedures
 from homeostat.policy.reachability import unreachable
-from homeostat.policy.schema import (
-    DefaultsFields,
-    PolicyEscalateFields,
-    PolicyFile,
-    ResolvedFields,
-    TriggerFields,
-)
+from homeostat.policy.schema import DefaultsFields, PolicyEscalateFields, PolicyFile, ResolvedFields, TriggerFields
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, GivenSources, SourceError, Sources, beside
 from homeostat.policy.usage import signals_used

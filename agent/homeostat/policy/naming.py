@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from homeostat.policy.schema import STEP_KINDS
+from homeostat.policy.step_schema import STEP_KINDS
 
 ROOT_ID = "plan"
 ESCALATE_ID = "escalate"

@@ -17,7 +17,7 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Scalar
 from homeostat.policy.condition_parser import Constants
 from homeostat.policy.fields import SIGNAL_NAME_PATTERN, TEXT_MAX, ValidationContext, is_number, shown
-from homeostat.policy.schema import Part
+from homeostat.policy.parts import Part
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.units import parse_duration, parse_quantity
 from homeostat.policy.yaml_tree import Data, Document, Path

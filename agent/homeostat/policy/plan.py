@@ -16,15 +16,10 @@ from homeostat.model.policy import Escalate, Node, Scalar, Steps
 from homeostat.policy.catalogues import Actions
 from homeostat.policy.fields import ValidationContext, shown
 from homeostat.policy.naming import ROOT_ID, NodeIds
-from homeostat.policy.schema import (
-    STEP_KINDS,
-    DefaultsFields,
-    DoStep,
-    PolicyEscalateFields,
-    StepFields,
-    VerifyFields,
-)
+from homeostat.policy.parts import VerifyFields
+from homeostat.policy.schema import DefaultsFields, PolicyEscalateFields
 from homeostat.policy.schema_errors import validated
+from homeostat.policy.step_schema import STEP_KINDS, DoStep, StepFields
 from homeostat.policy.yaml_tree import PROBLEMS_MAX, Data, Document, Path
 
 NODES_MAX = 2000

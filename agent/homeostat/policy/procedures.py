@@ -13,8 +13,9 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Scalar, Steps
 from homeostat.policy.fields import shown
 from homeostat.policy.parameters import constants_of, put_in, read_parameters
+from homeostat.policy.parts import CHILDREN_MAX
 from homeostat.policy.plan import Choice, Frame, Plan
-from homeostat.policy.schema import CHILDREN_MAX, UseStep
+from homeostat.policy.step_schema import UseStep
 from homeostat.policy.yaml_tree import Data, Document, Path
 
 ENTRIES_MAX = 1000

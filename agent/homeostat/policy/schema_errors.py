@@ -14,7 +14,7 @@ from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
 from homeostat.policy.condition_scanner import Fault
 from homeostat.policy.fields import ValidationContext, shown
-from homeostat.policy.schema import Part
+from homeostat.policy.parts import Part
 from homeostat.policy.yaml_tree import PROBLEMS_MAX, Document, Path
 
 P = TypeVar("P", bound=Part)

@@ -7,7 +7,7 @@ from tests.unit.policy.policy_texts import RESTART, policy_text, problems
 
 from homeostat.model.errors import UsageError
 from homeostat.policy.json_schema import SCHEMAS, json_schema, schema_of
-from homeostat.policy.schema import LINK
+from homeostat.policy.parts import LINK
 from homeostat.policy.yaml_tree import read_yaml
 
 SCHEMA = json_schema()

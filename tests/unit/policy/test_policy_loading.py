@@ -7,7 +7,7 @@ from homeostat.model.errors import PolicyError
 from homeostat.model.policy import Choose, Decide, Do, Effect, Escalate, Mode, Node, Policy, Steps, Try
 from homeostat.policy.builders import BUILDERS
 from homeostat.policy.load import load_policies, load_policy, load_policy_sources
-from homeostat.policy.schema import STEP_KINDS
+from homeostat.policy.step_schema import STEP_KINDS
 
 
 def leaf(policy: Policy, node_id: str) -> Do:

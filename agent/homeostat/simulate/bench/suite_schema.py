@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator, model_validator
 from homeostat.model.policy import Mode
 from homeostat.model.reasons import AnswerRefusal, AttemptVerdict, EscalationReason, Phase, Reason
 from homeostat.policy.fields import Duration, Name, PositiveDuration, Text, Whole, shown, wrong
-from homeostat.policy.schema import Names, Part
+from homeostat.policy.parts import Names, Part
 from homeostat.policy.units import parse_duration
 
 ENTRIES_MAX = 2000

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
 from homeostat.policy.fields import ConditionField, Duration, Name, PositiveDuration, is_number, shown, wrong
-from homeostat.policy.schema import Part
+from homeostat.policy.parts import Part
 from homeostat.policy.units import parse_quantity
 from homeostat.simulate.bench.suite_schema import Interval, Mapping
 
