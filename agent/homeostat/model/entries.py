@@ -8,14 +8,24 @@ which cost a seventh of a frozen dataclass to make: a decision makes dozens of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from msgspec import Struct, field
 
+from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
+from homeostat.model.entry import Entry as Entry
+from homeostat.model.entry import entry_type
+from homeostat.model.people_entries import AnswerRefused as AnswerRefused
+from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
+from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
+from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
+from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
+from homeostat.model.people_entries import Paused as Paused
+from homeostat.model.people_entries import Resumed as Resumed
+from homeostat.model.people_entries import StepRequested as StepRequested
 from homeostat.model.policy import Effect, Scalar
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import (
-    AnswerRefusal,
     AttemptVerdict,
     EscalationReason,
     OutcomeStatus,
@@ -24,30 +34,8 @@ from homeostat.model.reasons import (
 )
 from homeostat.model.signals import Snapshot, Truth, Value
 
-ENTRY_TYPES: dict[str, type[Entry]] = {}
-"""Name in the journal -> class."""
 
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """One fact.
-
-    Attributes:
-        at: Unix seconds on the agent's (injected) clock.
-    """
-
-    TYPE: ClassVar[str] = ""
-    at: float
-
-
-E = TypeVar("E", bound=Entry)
-
-
-def _entry(entry_type: type[E]) -> type[E]:
-    ENTRY_TYPES[entry_type.TYPE] = entry_type
-    return entry_type
-
-
-@_entry
+@entry_type
 class Suspected(Entry, frozen=True, kw_only=True):
     """The trigger is true for the first time; the incident's first entry."""
 
@@ -59,14 +47,14 @@ class Suspected(Entry, frozen=True, kw_only=True):
     seed: int
 
 
-@_entry
+@entry_type
 class Confirmed(Entry, frozen=True, kw_only=True):
     """The trigger held for its whole window."""
 
     TYPE: ClassVar[str] = "incident.confirmed"
 
 
-@_entry
+@entry_type
 class Dismissed(Entry, frozen=True, kw_only=True):
     """The trigger broke, or could not be evaluated, before the incident was confirmed."""
 
@@ -74,7 +62,7 @@ class Dismissed(Entry, frozen=True, kw_only=True):
     reason: Reason
 
 
-@_entry
+@entry_type
 class Escalated(Entry, frozen=True, kw_only=True):
     """People were called; the agent starts nothing more in this incident."""
 
@@ -86,14 +74,14 @@ class Escalated(Entry, frozen=True, kw_only=True):
     detail: str = ""
 
 
-@_entry
+@entry_type
 class Recovered(Entry, frozen=True, kw_only=True):
     """The resolved condition held for its whole window."""
 
     TYPE: ClassVar[str] = "incident.recovered"
 
 
-@_entry
+@entry_type
 class Closed(Entry, frozen=True, kw_only=True):
     """The incident is over; its stream's last entry."""
 
@@ -101,7 +89,7 @@ class Closed(Entry, frozen=True, kw_only=True):
     result: Result
 
 
-@_entry
+@entry_type
 class Observed(Entry, frozen=True, kw_only=True):
     """The snapshot this tick decided from."""
 
@@ -109,7 +97,7 @@ class Observed(Entry, frozen=True, kw_only=True):
     snapshot: Snapshot
 
 
-@_entry
+@entry_type
 class ConditionChanged(Entry, frozen=True, kw_only=True):
     """A watched condition changed its truth; `watch` is `trigger`, `resolved`, `verify:<key>` or `wait:<node>`."""
 
@@ -139,7 +127,7 @@ class Option(Struct, frozen=True):
     propensity: float = 0.0
 
 
-@_entry
+@entry_type
 class Decided(Entry, frozen=True, kw_only=True):
     """A decision was reached and latched at `node`.
 
@@ -161,7 +149,7 @@ class Decided(Entry, frozen=True, kw_only=True):
     seed: int | None = None
 
 
-@_entry
+@entry_type
 class DecisionWithheld(Entry, frozen=True, kw_only=True):
     """A node could go on but must not, and why. `reason` None lifts the earlier one.
 
@@ -175,7 +163,7 @@ class DecisionWithheld(Entry, frozen=True, kw_only=True):
     policy: str | None = None
 
 
-@_entry
+@entry_type
 class WaitStarted(Entry, frozen=True, kw_only=True):
     """A `wait` was reached."""
 
@@ -183,7 +171,7 @@ class WaitStarted(Entry, frozen=True, kw_only=True):
     node: str
 
 
-@_entry
+@entry_type
 class WaitEnded(Entry, frozen=True, kw_only=True):
     """A `wait` is over; `succeeded` is False when its condition did not hold in time."""
 
@@ -192,101 +180,7 @@ class WaitEnded(Entry, frozen=True, kw_only=True):
     succeeded: bool
 
 
-@_entry
-class ApprovalRequested(Entry, frozen=True, kw_only=True):
-    """People are asked whether a step may start.
-
-    Attributes:
-        requester: who wants it started; never the one who approves.
-        action, target: what would be done.
-    """
-
-    TYPE: ClassVar[str] = "approval.requested"
-    node: str
-    approvers: tuple[str, ...]
-    requester: str
-    expires_at: float
-    action: str
-    target: str
-
-
-@_entry
-class ApprovalGranted(Entry, frozen=True, kw_only=True):
-    """A person agreed. It holds until `expires_at`; a start that comes later must be asked for anew."""
-
-    TYPE: ClassVar[str] = "approval.granted"
-    node: str
-    by: str
-    answer: str
-    expires_at: float
-    note: str = ""
-
-
-@_entry
-class ApprovalDenied(Entry, frozen=True, kw_only=True):
-    """A person said no; the step has failed."""
-
-    TYPE: ClassVar[str] = "approval.denied"
-    node: str
-    by: str
-    answer: str
-    note: str = ""
-
-
-@_entry
-class ApprovalExpired(Entry, frozen=True, kw_only=True):
-    """Nobody said yes in time, or the question has become pointless; the step has failed."""
-
-    TYPE: ClassVar[str] = "approval.expired"
-    node: str
-    detail: str = ""
-
-
-@_entry
-class StepRequested(Entry, frozen=True, kw_only=True):
-    """A person asked for a step that was only suggested."""
-
-    TYPE: ClassVar[str] = "step.requested"
-    node: str
-    by: str
-    answer: str
-
-
-@_entry
-class AnswerRefused(Entry, frozen=True, kw_only=True):
-    """A person's answer changed nothing, and why. In the incident's stream, or the agent's where there is none."""
-
-    TYPE: ClassVar[str] = "answer.refused"
-    answer: str
-    by: str
-    reason: AnswerRefusal
-    node: str | None = None
-    incident: str | None = None
-
-
-@_entry
-class Paused(Entry, frozen=True, kw_only=True):
-    """The kill switch: nothing is started until `agent.resumed`, over restarts too. `policy` None: in no policy."""
-
-    TYPE: ClassVar[str] = "agent.paused"
-    by: str
-    answer: str
-    policy: str | None = None
-    note: str = ""
-
-
-@_entry
-class Resumed(Entry, frozen=True, kw_only=True):
-    """The kill switch is lifted, for one policy or (None) for all at once."""
-
-    TYPE: ClassVar[str] = "agent.resumed"
-    by: str
-    answer: str
-    policy: str | None = None
-    note: str = ""
-
-
-@_entry
+@entry_type
 class ActionIntended(Entry, frozen=True, kw_only=True):
     """An action is about to start. Durable before the effect; unique by `key`.
 
@@ -310,7 +204,7 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
     undoes: str | None = None
 
 
-@_entry
+@entry_type
 class ActionStarted(Entry, frozen=True, kw_only=True):
     """The actuator says that the action runs. `handle` is the actuator's own name for it."""
 
@@ -319,7 +213,7 @@ class ActionStarted(Entry, frozen=True, kw_only=True):
     handle: str = ""
 
 
-@_entry
+@entry_type
 class CancelRequested(Entry, frozen=True, kw_only=True):
     """The action was told to stop. It counts as running until the actuator confirms."""
 
@@ -328,7 +222,7 @@ class CancelRequested(Entry, frozen=True, kw_only=True):
     reason: EscalationReason
 
 
-@_entry
+@entry_type
 class ActionEnded(Entry, frozen=True, kw_only=True):
     """The action's execution ended; unique by `key`.
 
@@ -348,7 +242,7 @@ class ActionEnded(Entry, frozen=True, kw_only=True):
     detail: str = ""
 
 
-@_entry
+@entry_type
 class ActionInDoubt(Entry, frozen=True, kw_only=True):
     """Nobody can say whether the action ran to its end; the signals must tell."""
 
@@ -357,7 +251,7 @@ class ActionInDoubt(Entry, frozen=True, kw_only=True):
     detail: str
 
 
-@_entry
+@entry_type
 class ActionReconciled(Entry, frozen=True, kw_only=True):
     """After a restart the actuator was asked about an intent: it never started, so the same key starts now."""
 
@@ -365,7 +259,7 @@ class ActionReconciled(Entry, frozen=True, kw_only=True):
     key: str
 
 
-@_entry
+@entry_type
 class AttemptEnded(Entry, frozen=True, kw_only=True):
     """The attempt's verdict, its last entry."""
 
@@ -375,7 +269,7 @@ class AttemptEnded(Entry, frozen=True, kw_only=True):
     succeeded: bool
 
 
-@_entry
+@entry_type
 class PolicyLoaded(Entry, frozen=True, kw_only=True):
     """A policy version came into use; `sources` are the texts it can be loaded from again."""
 
@@ -386,7 +280,7 @@ class PolicyLoaded(Entry, frozen=True, kw_only=True):
     environment: str | None = None
 
 
-@_entry
+@entry_type
 class GuardsLoaded(Entry, frozen=True, kw_only=True):
     """These shared guards came into use; `text` is their file. In the agent's stream."""
 
@@ -395,7 +289,7 @@ class GuardsLoaded(Entry, frozen=True, kw_only=True):
     text: str
 
 
-@_entry
+@entry_type
 class PolicyRefused(Entry, frozen=True, kw_only=True):
     """A changed policy file was invalid; the version in use stays."""
 
@@ -404,7 +298,7 @@ class PolicyRefused(Entry, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
-@_entry
+@entry_type
 class RankingTrained(Entry, frozen=True, kw_only=True):
     """A ranking was trained. `gate` says in words what the promotion gate found."""
 
@@ -413,7 +307,7 @@ class RankingTrained(Entry, frozen=True, kw_only=True):
     gate: str
 
 
-@_entry
+@entry_type
 class RankingPromoted(Entry, frozen=True, kw_only=True):
     """From here on decisions of this policy use this ranking."""
 
@@ -423,7 +317,7 @@ class RankingPromoted(Entry, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
-@_entry
+@entry_type
 class AgentStarted(Entry, frozen=True, kw_only=True):
     """An agent process came up."""
 
@@ -433,7 +327,7 @@ class AgentStarted(Entry, frozen=True, kw_only=True):
     seed: int
 
 
-@_entry
+@entry_type
 class AgentStopped(Entry, frozen=True, kw_only=True):
     """An agent process went down in order; `running` are the keys it left running, to be re-attached."""
 
