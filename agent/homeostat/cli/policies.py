@@ -49,16 +49,19 @@ def lint(
     """Check policies: PATHS are files or folders [default: the workspace's policies]. Exit code 1 on an error."""
     from homeostat.app.clock import SystemClock
     from homeostat.app.recordings import attempts_in_recordings
+    from homeostat.app.reviewed import with_covered_changes
     from homeostat.policy.lint import lint_all
 
     workspace = ctx.ensure_object(Workspace)
+    today = dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date()
     reports = lint_all(
         policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),)),
-        today=dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date(),
+        today=today,
         environment=environment,
         people=_people(workspace),
         tried=None if history is None else attempts_in_recordings(history),
     )
+    reports = with_covered_changes(reports, today)
     _print(workspace, reports, form or workspace.output.format)
     if any(report.has_errors or (strict and report.findings) for report in reports):
         ctx.exit(1)

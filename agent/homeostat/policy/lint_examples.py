@@ -32,8 +32,13 @@ PEOPLE = frozenset({"shop-oncall", "dba-oncall"})
 TRIED = {"shop": {"restart": 12, "rollback": 3}}
 """What recorded incidents have tried where the examples are linted."""
 
-OF_TESTS = frozenset({"E190", "E191", "E192"})
-"""Codes that are said of policy tests and worlds, and never of a policy; they have no example here."""
+ELSEWHERE = {
+    **dict.fromkeys(("E190", "E191", "E192"), "Said by `homeostat test` of tests and worlds."),
+    "W240": "Said where the policy has a review on record (`homeostat review-policy`) and git shows later commits to "
+    "files that its `covers` names: look whether the plan still fits, and record a new review. "
+    "`homeostat drift` lists the commits.",
+}
+"""Codes that no text of a policy alone calls for: why each is said. They have no example here."""
 
 _KEY = re.compile(r"^(# )?([a-z_]+):", re.MULTILINE)
 """A key at the margin, or one that is commented out and so left out."""
@@ -73,9 +78,9 @@ def page(examples: Mapping[str, Example]) -> str:
     """The whole of `docs/lint.md`."""
     parts = [_HEAD, f"```yaml\n{BASE}```\n"]
     for code, meaning in CODES.items():
-        why = "Said by `homeostat test` of tests and worlds." if code in OF_TESTS else examples[code].why
+        why = ELSEWHERE[code] if code in ELSEWHERE else examples[code].why
         parts.append(f"\n## {code}\n\n**{meaning[0].upper()}{meaning[1:]}.** {why}\n")
-        parts.extend(() if code in OF_TESTS else _shown(examples[code]))
+        parts.extend(() if code in ELSEWHERE else _shown(examples[code]))
     return "".join(parts)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.app.reviewed import with_covered_changes
 from homeostat.authoring.drift import Cause, Staleness, stale_policies, warnings_of
 from homeostat.authoring.git import Repository
 from homeostat.authoring.reviews import Review, read_reviews, record_review
 from homeostat.model.errors import PolicyError, UsageError
+from homeostat.policy.lint import lint
 
 TODAY = date(2026, 11, 27)
 POLICY = """\
@@ -313,3 +315,20 @@ def test_the_file_keeps_its_mode_and_nothing_is_left_behind(repository: Path) ->
 
 def test_git_is_there() -> None:
     assert shutil.which("git"), "these tests need git"
+
+
+def test_lint_warns_of_covered_files_that_changed_since_a_review(repository: Path) -> None:
+    path = policy_of(repository)
+
+    def codes() -> list[str]:
+        (report,) = with_covered_changes([lint(path, today=TODAY)], TODAY)
+        return [finding.problem.code for finding in report.findings if finding.problem.code == "W240"]
+
+    commit(repository, "Grow the pool", infra__pay__a_dot_tf="b")
+    assert codes() == [], "nobody has reviewed it yet; that is for drift to say"
+    review(repository)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "Review")
+    assert codes() == []
+    commit(repository, "Grow it again", infra__pay__a_dot_tf="c")
+    assert codes() == ["W240"]
