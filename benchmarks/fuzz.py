@@ -57,7 +57,9 @@ def carry_out(numbers: range, seed: int) -> Tally:
                     outcome = check_condition(mutated_condition(random))
                 else:
                     outcome = check(mutated(random.choice(seeds), random), Path(name))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what we look for
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 tally.crashes.append((number, f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"))
                 continue

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.policy.fuzzing import check_condition, check_positions
 from tests.unit.policy.huge import TOP, policy_of_nodes
 
-from homeostat.policy import action_schema, fields, lint_rules, schema_errors, units, yaml_tree
+from homeostat.policy import action_schema, fields, lint_rules, promql, schema_errors, units, yaml_tree
 from homeostat.policy.load import Draft, read_draft
 from homeostat.policy.sources import GivenSources
 
@@ -154,7 +154,7 @@ def test_ten_times_the_nodes_cost_about_ten_times_as_much() -> None:
 
 def patterns() -> dict[str, re.Pattern[str]]:
     """Every regular expression that the room matches whole texts against, by module and name."""
-    modules = (action_schema, fields, lint_rules, schema_errors, units, yaml_tree)
+    modules = (action_schema, fields, lint_rules, promql, schema_errors, units, yaml_tree)
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}": value
         for module in modules
@@ -193,3 +193,25 @@ def test_no_condition_and_no_unit_runs_away() -> None:
                 with pytest.raises(ValueError):
                     parse(text)
     assert time.process_time() - began < CPU_S_MAX
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "rate(x[1e999])",
+        "x offset 1e30",
+        "x offset -9999999999999999999999",
+        "x offset Inf",
+        "rate(x[5m:1e30])",
+        "x[1e19]",
+    ],
+)
+def test_no_number_makes_the_promql_parser_panic(expression: str) -> None:
+    draft, _ = read(top(signals={"signal_0": expression}))
+    assert any(problem.code == "E134" for problem in draft.problems)
+
+
+@pytest.mark.parametrize("expression", ["rate(x[300])", "x offset 1e3", 'x{a=~"[1e999]"} > 1e999', "rate(x[5m:1m])"])
+def test_numbers_that_are_none_too_large_are_left_alone(expression: str) -> None:
+    draft, _ = read(top(signals={"signal_0": expression}))
+    assert not [problem for problem in draft.problems if problem.code == "E134"]
