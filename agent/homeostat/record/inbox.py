@@ -46,7 +46,8 @@ class FolderInbox:
             self._failed("inbox", error)
             return []
         found = [self._read(self._folder / name) for name in names if not name.startswith(".")]
-        return [answer for answer in found if answer is not None][:ANSWERS_MAX]
+        # Ids are drawn: only the time says that a kill switch was pulled after it had been lifted.
+        return sorted(filter(None, found), key=lambda answer: (answer.at, answer.id))[:ANSWERS_MAX]
 
     def settle(self, answers: Sequence[str]) -> None:
         """See `model.ports.Inbox`."""
