@@ -7,7 +7,7 @@ from tests.unit.decide.builders import ERRORS_LOW, FAILED, OK, Driver, above, be
 
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
-from homeostat.model.commands import Done
+from homeostat.model.commands import Done, NeverStarted
 from homeostat.model.policy import Approval, Do, Effect, Escalate, Mode, Retry, Steps, Try, Verify, Wait
 from homeostat.model.reasons import AnswerRefusal, EscalationReason, OutcomeStatus, Phase, Reason, Result
 
@@ -238,6 +238,61 @@ class TestApproval:
         driver.tick()
         assert driver.names() == []
         assert refusals(driver) == [AnswerRefusal.NOT_AN_APPROVER] * 2
+
+    def test_a_role_is_no_person(self) -> None:
+        driver = asked(dba="dana")
+        driver.say(AnswerKind.APPROVE, "restore", "dba")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.NOT_AN_APPROVER]
+
+    @pytest.mark.parametrize("by", ["dana", "Dana", " dana", "dana ", "DANA"])
+    def test_who_asked_does_not_agree_however_the_name_is_written(self, by: str) -> None:
+        driver = asked(do("restore", approval=DBA, mode=Mode.SUGGEST), dba="dana eli")
+        driver.say(AnswerKind.REQUEST, "restore", by)
+        driver.tick()
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.IS_THE_REQUESTER]
+        driver.say(AnswerKind.APPROVE, "restore", "eli")
+        driver.tick()
+        assert driver.names() == ["restore"]
+
+    def test_who_asked_after_the_question_was_put_does_not_agree_either(self) -> None:
+        driver = asked(dba="dana eli")
+        driver.mode = Mode.SUGGEST
+        driver.tick()
+        driver.say(AnswerKind.REQUEST, "restore", "dana")
+        driver.tick()
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.IS_THE_REQUESTER]
+
+    def test_who_agreed_is_not_the_one_who_asks_for_it_later(self) -> None:
+        driver = asked(dba="dana eli")
+        driver.mode = Mode.SUGGEST
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        driver.say(AnswerKind.REQUEST, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        driver.say(AnswerKind.REQUEST, "restore", "eli")
+        driver.tick()
+        assert driver.names() == ["restore"]
+
+    def test_a_yes_gets_stale_also_when_its_start_never_came_about(self) -> None:
+        driver = asked(dba="dana")
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        (first,) = driver.started
+        driver.reports[first.key] = NeverStarted()
+        driver.tick(101.0)
+        driver.reports[first.key] = Done(OutcomeStatus.CANCELLED, 0.0)
+        driver.ticks(2)
+        assert driver.names() == ["restore"]
+        assert driver.incident.escalation is EscalationReason.PLAN_FAILED
 
     def test_a_no_is_a_failure(self) -> None:
         driver = asked(do("restore", approval=DBA, fallback=do("replica")), dba="dana")
