@@ -62,6 +62,8 @@ def test_one_look_takes_a_bounded_number(tmp_path: Path) -> None:
         {"by": " "},
         {"by": "dana\n"},
         {"by": "d" * 65},
+        {"by": "agent"},
+        {"by": " Agent"},
         {"by": "dana<script>"},
         {"id": "../a"},
         {"id": ""},
