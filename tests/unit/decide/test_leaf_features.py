@@ -8,7 +8,7 @@ from tests.unit.decide.builders import ERRORS_LOW, FAILED, OK, Driver, above, be
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
 from homeostat.model.commands import Done, NeverStarted
-from homeostat.model.policy import Approval, Do, Effect, Escalate, Mode, Retry, Steps, Try, Verify, Wait
+from homeostat.model.policy import Approval, Dag, Do, Effect, Escalate, Mode, Retry, Steps, Try, Verify, Wait
 from homeostat.model.reasons import AnswerRefusal, EscalationReason, OutcomeStatus, Phase, Reason, Result
 
 DBA = Approval(("dba", "lead"), 100.0)
@@ -144,6 +144,35 @@ class TestUndo:
         driver.finish()
         driver.ticks(3)
         assert driver.names() == ["scale", "scale.undo"]
+
+    @pytest.mark.parametrize("harmful", [True, False])
+    def test_nothing_is_left_behind_where_the_incident_ends_by_itself(self, harmful: bool) -> None:
+        leaf = do("scale", undo=undo_of("scale"), verify=Verify(above("hint", 5), 0, 10.0))
+        driver = Driver(policy(Dag("dag", (leaf, do("next"))), harm=above("harm", 5)))
+        driver.confirm()
+        driver.end("next", FAILED)
+        driver.tick()
+        driver.end("scale")
+        driver.tick(errors=0.0)
+        driver.ticks(3, harm=10.0 if harmful else 0.0)
+        assert driver.names() == ["scale", "next", "scale.undo"]
+        driver.ticks(10)
+        assert not driver.of(e.Closed), "it is not over before that is taken back"
+        driver.finish()
+        driver.ticks(8)
+        assert driver.incident.result is Result.SELF_HEALED
+        assert driver.names() == ["scale", "next", "scale.undo"]
+
+    def test_one_that_fails_calls_people_although_all_is_well(self) -> None:
+        leaf = do("scale", undo=undo_of("scale", effect=Effect.UNSAFE), verify=Verify(above("hint", 5), 0, 10.0))
+        driver = Driver(policy(leaf, do("next")))
+        driver.confirm()
+        driver.finish()
+        driver.ticks(4, errors=0.0)
+        assert driver.names() == ["scale", "scale.undo"]
+        driver.finish(FAILED)
+        driver.ticks(2)
+        assert driver.incident.escalation is EscalationReason.UNDO_FAILED
 
     def test_what_helped_or_never_ran_is_not_taken_back(self) -> None:
         for report, errors in ((OK, 0.0), (FAILED, 10.0)):
