@@ -218,20 +218,22 @@ class Loop:
         about = {incident.id for incident in self.incidents}
         said: list[e.Entry] = []
         settled: list[Answer] = []
-        for answer in inbox.collect():
-            if answer.kind in (AnswerKind.PAUSE, AnswerKind.RESUME):
-                kind = e.Paused if answer.kind is AnswerKind.PAUSE else e.Resumed
-                said.append(kind(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
-                settled.append(answer)
-            elif answer.incident in about:
-                self._answers.setdefault(str(answer.incident), []).append(answer)
-            else:
-                said.append(_no_such_incident(answer, now))
-                settled.append(answer)
-        if not said:
-            return
+        answers = inbox.collect()
         try:
-            self._append([self._batch(AGENT_STREAM, said)])
+            lifted = self._lifted() if any(answer.kind is AnswerKind.RESUME for answer in answers) else frozenset()
+            for answer in answers:
+                if answer.kind is AnswerKind.RESUME and answer.id in lifted:
+                    settled.append(answer)  # delivered again: it must not lift what was pulled since
+                elif answer.kind in (AnswerKind.PAUSE, AnswerKind.RESUME):
+                    kind = e.Paused if answer.kind is AnswerKind.PAUSE else e.Resumed
+                    said.append(kind(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+                    settled.append(answer)
+                elif answer.incident in about:
+                    self._answers.setdefault(str(answer.incident), []).append(answer)
+                else:
+                    said.append(_no_such_incident(answer, now))
+                    settled.append(answer)
+            self._append([self._batch(AGENT_STREAM, said)] if said else [])
         except JournalError as error:
             self._in_doubt = True
             self._outside.observer.failed("inbox", error)
@@ -239,6 +241,11 @@ class Loop:
         for entry in said:
             self.ledger = account(self.ledger, entry)
         self._settle(settled)
+
+    def _lifted(self) -> frozenset[str]:
+        """Ids of the answers that have lifted the kill switch."""
+        records = self._outside.journal.since(0.0, {e.Resumed.TYPE})
+        return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
 
     def _settle(self, answers: Sequence[Answer]) -> None:
         if answers and self._outside.inbox is not None:

@@ -8,8 +8,8 @@ import pytest
 from tests.contract.actuator_contract import ActuatorContract
 
 from homeostat.act.context import ActuatorContext
-from homeostat.act.manual import ManualActuator
-from homeostat.model.commands import NeverStarted, StartAction
+from homeostat.act.manual import BYTES_MAX, ManualActuator
+from homeostat.model.commands import Done, NeverStarted, Running, StartAction
 from homeostat.model.errors import ActuatorError
 from homeostat.model.policy import MANUAL, ActionSpec
 from homeostat.model.ports import Actuator
@@ -116,3 +116,14 @@ def test_a_damaged_task_is_an_error_and_no_answer(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ActuatorError, match="cannot be read"):
         board(tmp_path).lookup("i/one/1")
+
+
+def test_a_report_that_nobody_could_read_again_is_refused(tmp_path: Path) -> None:
+    board = ManualActuator(ActuatorContext(tmp_path, {}))
+    parameters = {"instructions": "swap the disk", "owner": "dba", "check": "its lamp is green"}
+    board.start(StartAction("k", ActionSpec(MANUAL, MANUAL, parameters), "people/dba", {}, timeout_s=60.0))
+    with pytest.raises(ActuatorError):
+        board.report("k", OutcomeStatus.OK, "dana", "x" * (BYTES_MAX + 1))
+    assert isinstance(board.lookup("k"), Running)
+    assert board.report("k", OutcomeStatus.OK, "dana", "the lamp is green")
+    assert isinstance(board.lookup("k"), Done)

@@ -40,10 +40,13 @@ class Bell:
         actions = state / ACTIONS_FOLDER
         make_folder(actions)
         path = actions / _NAME
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(path, 0o600)
+        if not path.is_fifo() or path.is_symlink():
+            # A file reads as rung for ever, and the agent would turn without a rest.
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkfifo(path, 0o600)
         # Open for writing too (Linux allows it), so that it never reads as ended between two runners.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def fileno(self) -> int:
         """Readable once it was rung."""

@@ -92,9 +92,12 @@ class ManualActuator:
 
     def _write(self, key: str, name: str, content: dict[str, Any]) -> bool:
         place = self._place(key)
+        text = json.dumps(content).encode()
+        if len(text) > BYTES_MAX:
+            raise ActuatorError(f"manual step '{key}': {name} would be {len(text)} bytes long; at most {BYTES_MAX}")
         try:
             make_folder(place)
-            return create_once(place / name, json.dumps(content).encode())
+            return create_once(place / name, text)
         except OSError as error:
             raise ActuatorError(f"manual step '{key}': {place / name} cannot be written: {error.strerror}") from error
 

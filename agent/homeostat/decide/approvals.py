@@ -12,7 +12,7 @@ from homeostat.model import entries as e
 from homeostat.model.answers import AGENT_NAME, Answer, AnswerKind
 from homeostat.model.incident import Question
 from homeostat.model.policy import Approval, Do, Mode
-from homeostat.model.reasons import AnswerRefusal, Reason
+from homeostat.model.reasons import AnswerRefusal, AttemptVerdict, Reason
 
 APPROVE_MODE_TIMEOUT_S = 900.0
 """How long a question stands that mode `approve` asks and the step's author did not."""
@@ -56,7 +56,7 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     if answer.kind is AnswerKind.DENY:
         turn.record(e.ApprovalDenied(at=turn.now, node=node, by=answer.by, answer=answer.id, note=answer.note))
         return None
-    if answer.by == question.requester:
+    if any(_same_person(answer.by, name) for name in (question.requester, turn.incident.requests.get(node))):
         return AnswerRefusal.IS_THE_REQUESTER
     holds_until = turn.now + _approval(turn, turn.policy.leaves[node]).timeout_s
     turn.record(
@@ -73,12 +73,22 @@ def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | Non
         return None if turn.incident.requests[node] == answer.by else AnswerRefusal.ALREADY_DECIDED
     if withheld is None or withheld.reason is not Reason.MODE_SUGGEST:
         return AnswerRefusal.NOTHING_ASKED
+    question = turn.incident.questions.get(node)
+    if question is not None and _same_person(answer.by, question.granted_by):
+        return AnswerRefusal.IS_THE_REQUESTER
     turn.record(e.StepRequested(at=turn.now, node=node, by=answer.by, answer=answer.id))
     return None
 
 
 def _may_answer(turn: Turn, question: Question, name: str) -> bool:
-    return any(name == approver or name in turn.moment.people.get(approver, ()) for approver in question.approvers)
+    """A role is no person: who is called as one has it only where the role lists that name."""
+    people = turn.moment.people
+    return any(name in people.get(approver, (approver,)) for approver in question.approvers)
+
+
+def _same_person(name: str, other: str | None) -> bool:
+    """Whether two names may mean one person: nobody gets a second voice by writing theirs in another way."""
+    return other is not None and "".join(name.split()).casefold() == "".join(other.split()).casefold()
 
 
 def _approval(turn: Turn, leaf: Do) -> Approval:
@@ -102,10 +112,18 @@ def may_start(turn: Turn, leaf: Do) -> bool | None:
     if question.granted is None and turn.now >= question.expires_at:
         turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="nobody answered in time"))
         return False
-    if question.granted is True and turn.now >= question.expires_at and not turn.incident.attempts.get(leaf.id):
+    if question.granted is True and turn.now >= question.expires_at and not _has_run(turn, leaf):
         turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="it was agreed to too long ago"))
         return False
     return question.granted
+
+
+def _has_run(turn: Turn, leaf: Do) -> bool:
+    """Whether any attempt may have begun; one that was given up before its start has used no yes."""
+    attempts = turn.incident.attempts.get(leaf.id, ())
+    return any(
+        attempt.verdict is not AttemptVerdict.CANCELLED or attempt.started_at is not None for attempt in attempts
+    )
 
 
 def _must_ask(turn: Turn, leaf: Do, mode: Mode) -> bool:

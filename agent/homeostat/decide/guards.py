@@ -51,6 +51,12 @@ def is_safe_point(turn: Turn) -> bool:
     return True
 
 
+def has_nothing_to_lose(turn: Turn) -> bool:
+    """Whether nothing of the plan is at work or has succeeded, whatever undos are doing: a safe point but for them."""
+    every = [attempt for attempt in turn.incident.every_attempt() if attempt.undoes is None]
+    return not any(attempt.verdict is None or attempt.succeeded for attempt in every)
+
+
 def cooling_down(turn: Turn, leaf: Do) -> bool:
     """Whether this action ran on this target less than its cooldown ago, in any incident."""
     if leaf.cooldown_s <= 0:

@@ -99,18 +99,20 @@ def _refused_for_good(turn: Turn, leaf: Do, number: int) -> bool:
     return True
 
 
-def take_back_failures(turn: Turn) -> None:
-    """Take back every last attempt that needs it, also while nothing else may be started.
+def take_back_failures(turn: Turn) -> bool:
+    """Take back every last attempt that needs it, also while nothing else may be started; True once that is done.
 
     Once people have the incident they may have taken it back themselves: then only what may be done twice is.
     """
     with_people = turn.incident.phase is Phase.ESCALATED
+    is_done = True
     for leaf in turn.policy.leaves.values():
         attempts = turn.incident.attempts.get(leaf.id)
         if leaf.undo is None or not attempts or attempts[-1].verdict_at is None or not _needs_undo(attempts[-1]):
             continue
         if leaf.undo.effect.repeatable or not with_people:
-            _undone(turn, leaf.undo, attempts[-1])
+            is_done = _undone(turn, leaf.undo, attempts[-1]) and is_done
+    return is_done
 
 
 def _needs_undo(attempt: Attempt) -> bool:

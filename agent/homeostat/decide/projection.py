@@ -236,7 +236,9 @@ def _settle_question(incident: Incident, node: str, **changes: Any) -> Incident:
 
 
 def _granted(incident: Incident, entry: e.ApprovalGranted) -> Incident:
-    return _settle_question(incident, entry.node, granted=True, answer=entry.answer, expires_at=entry.expires_at)
+    return _settle_question(
+        incident, entry.node, granted=True, answer=entry.answer, granted_by=entry.by, expires_at=entry.expires_at
+    )
 
 
 def _denied(incident: Incident, entry: e.ApprovalDenied) -> Incident:

@@ -17,6 +17,9 @@ from homeostat.model.reasons import Reason
 
 Refusal = tuple[Reason, str]
 
+_ROUNDING = 1e-9
+"""29% of 100 targets are 29, whatever binary fractions make of it."""
+
 
 def frozen(turn: Turn) -> str | None:
     """Say why the data as a whole are too poor to act on; None when they are not."""
@@ -78,12 +81,9 @@ def _meant(guard: Rate | Recurrence, action: str, target: str) -> bool:
 
 
 def _recent(turn: Turn, within_s: float) -> Iterator[Start]:
-    """Starts within a window, newest first; the ledger keeps them in order of time."""
+    """Starts within a window. All are looked at: where the clock was set back, their order is not that of time."""
     since = turn.now - within_s
-    for start in reversed(turn.ledger.starts):
-        if start.at <= since:
-            return
-        yield start
+    return (start for start in turn.ledger.starts if start.at > since)
 
 
 def _counted(turn: Turn, leaf: Do, rate: Rate) -> Iterator[Start]:
@@ -116,7 +116,7 @@ def _exceeded(turn: Turn, leaf: Do, radius: BlastRadius) -> str | None:
         if not isinstance(value, int | float):
             return f"nobody knows how many {radius.targets} there are: '{eligible}' is unknown"
         eligible = value
-    if eligible is None or would_be > radius.share_max * eligible:
+    if eligible is None or would_be > radius.share_max * eligible + _ROUNDING:
         return f"{would_be} of {eligible or 0:g} {radius.targets}; at most {radius.share_max:.0%}"
     return None
 

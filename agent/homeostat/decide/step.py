@@ -15,7 +15,7 @@ from homeostat.decide.status import Status
 from homeostat.decide.turn import Moment, Turn
 from homeostat.decide.walk import walk
 from homeostat.model import entries as e
-from homeostat.model.commands import Step
+from homeostat.model.commands import StartAction, Step
 from homeostat.model.incident import Incident
 from homeostat.model.policy import Policy
 from homeostat.model.reasons import EscalationReason, Phase, Reason, Result
@@ -40,6 +40,8 @@ def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
     approvals.take_answers(turn)
     if turn.incident.phase in ACTIVE:
         _recover(turn)
+        if turn.incident.phase is Phase.ESCALATED:
+            _call_off_starts(turn)
     elif turn.incident.phase is Phase.ESCALATED:
         _stand_by(turn)
     return turn.done()
@@ -135,8 +137,11 @@ def _held_back(turn: Turn, resolved_s: float | None) -> bool:
         if blind_s >= turn.policy.unknown_s and not turn.incident.open_attempts():
             turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=blind[1])
         return True
-    if resolved_s is not None and guards.is_safe_point(turn):
-        if resolved_s >= turn.policy.resolved.for_s:
+    if resolved_s is not None and guards.has_nothing_to_lose(turn):
+        is_taken_back = take_back_failures(turn)  # who has the incident next finds nothing half done
+        if turn.incident.phase not in ACTIVE:
+            return True
+        if is_taken_back and resolved_s >= turn.policy.resolved.for_s:
             _close_recovered(turn)
         else:
             turn.withhold("", Reason.RECOVERING, turn.policy.resolved.condition.text)
@@ -173,6 +178,14 @@ def _cancel_running(turn: Turn, reason: EscalationReason) -> None:
 def _time_out(turn: Turn) -> None:
     _cancel_running(turn, EscalationReason.TIMEOUT)
     turn.escalate(EscalationReason.TIMEOUT, detail=f"open for {turn.policy.timeout_s:g} s")
+
+
+def _call_off_starts(turn: Turn) -> None:
+    """In the step that calls people nothing is begun but undos; what was intended is given up at the next one."""
+    undos = {attempt.key for attempt in turn.incident.every_attempt() if attempt.undoes is not None}
+    turn.commands = [
+        command for command in turn.commands if not isinstance(command, StartAction) or command.key in undos
+    ]
 
 
 def _stand_by(turn: Turn) -> None:

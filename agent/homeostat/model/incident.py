@@ -96,6 +96,7 @@ class Question:
         answer: id of the answer that decided it; None while it is open or when it expired.
         granted: True: agreed. False: denied, expired or withdrawn. None: still open.
         expires_at: until when it may be answered; once granted, until when the start may come.
+        granted_by: who agreed.
     """
 
     approvers: tuple[str, ...]
@@ -103,6 +104,7 @@ class Question:
     expires_at: float
     granted: bool | None = None
     answer: str | None = None
+    granted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,10 +130,15 @@ def with_constants(text: str, named: Constants) -> str:
     """A condition's text with the values of its parameters: what is hashed, journalled and shown."""
     if not named:
         return text
-    values = (
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = '{value}'" for name, value in named.items()
-    )
-    return f"{text.strip()} where {', '.join(values)}"
+    return f"{text.strip()} where {', '.join(f'{name} = {_exactly(value)}' for name, value in named.items())}"
+
+
+def _exactly(value: float | str) -> str:
+    """A value such that no other one is written the same: it goes into the policy's hash."""
+    if isinstance(value, str):
+        return repr(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _promql(value: object) -> str:

@@ -20,7 +20,7 @@ from homeostat.policy.catalogues import Actions, Signals, read_actions, read_sig
 from homeostat.policy.fields import ValidationContext, printable, shown
 from homeostat.policy.fingerprint import fingerprint
 from homeostat.policy.naming import ESCALATE_ID
-from homeostat.policy.parameters import Parameters, put_in, read_parameters
+from homeostat.policy.parameters import Parameters, hides_a_signal, put_in, read_parameters
 from homeostat.policy.plan import Frame, Origin, Plan, Procedures
 from homeostat.policy.procedures import read_procedures
 from homeostat.policy.reachability import unreachable
@@ -156,6 +156,12 @@ def _read(draft: Draft, sources: Sources, main: str) -> None:
         return  # what stands where a value is missing would only be complained of again
     data = filled
     draft.signals = _catalogue(draft, sources, main, "signals", data.get("signals"), read_signals)
+    if draft.signals is not None:
+        draft.problems.extend(
+            Problem(draft.document.key_at(("parameters", name)), "E160", hides_a_signal(name))
+            for name in draft.parameters.values
+            if name in draft.signals.specs
+        )
     draft.actions = _catalogue(draft, sources, main, "actions", data.get("actions", "actions.yaml"), read_actions)
     draft.procedures = _procedures(draft, sources, main, data.get("procedures"))
     _build(draft, data, draft.procedures)

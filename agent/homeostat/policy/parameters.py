@@ -170,6 +170,11 @@ def _fault(value: object, wanted: str) -> str | None:
     return None if fits else f"{shown(value)} is not of its type, {wanted}"
 
 
+def hides_a_signal(name: str) -> str:
+    """What is wrong with a parameter that is named as a signal is: its conditions would read no data."""
+    return f"'{name}' is also the name of a signal, which no condition could read any more"
+
+
 def _parses(text: str, parse: Any) -> bool:
     try:
         parse(text)

@@ -12,7 +12,7 @@ from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Scalar, Steps
 from homeostat.policy.fields import shown
-from homeostat.policy.parameters import constants_of, put_in, read_parameters
+from homeostat.policy.parameters import constants_of, hides_a_signal, put_in, read_parameters
 from homeostat.policy.parts import CHILDREN_MAX
 from homeostat.policy.plan import Choice, Frame, Plan
 from homeostat.policy.step_schema import UseStep
@@ -49,6 +49,11 @@ def put_procedure_in(plan: Plan, fields: UseStep, node_id: str, path: Path, inhe
     values = dict(frame.values)
     if isinstance(raw, dict):
         declared, problems = _arguments(plan, fields, raw, path)
+        at_use = frame.document.at(path)
+        hiding = [name for name in declared if name in (frame.context.signals or ())]
+        problems += [
+            Problem(at_use, "E160", f"the procedure '{fields.use}': {hides_a_signal(name)}") for name in hiding
+        ]
         plan.problems.extend(problems)
         if problems:
             return None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from homeostat.model.answers import Answer
+from homeostat.model.answers import AGENT_NAME, Answer
 from homeostat.model.errors import JournalWriteError, UsageError
 
 ANSWERS_MAX = 200
@@ -46,7 +46,8 @@ class FolderInbox:
             self._failed("inbox", error)
             return []
         found = [self._read(self._folder / name) for name in names if not name.startswith(".")]
-        return [answer for answer in found if answer is not None][:ANSWERS_MAX]
+        # Ids are drawn: only the time says that a kill switch was pulled after it had been lifted.
+        return sorted(filter(None, found), key=lambda answer: (answer.at, answer.id))[:ANSWERS_MAX]
 
     def settle(self, answers: Sequence[str]) -> None:
         """See `model.ports.Inbox`."""
@@ -111,6 +112,8 @@ def check(answer: Answer) -> None:
     """Refuse what would look like something else in the journal or on a page. Raises UsageError."""
     if _NAME.fullmatch(answer.by) is None or not answer.by.strip():
         raise UsageError(f"{answer.by!r} is no name; letters, digits, space and _@.+- are allowed, at most 64")
+    if answer.by.strip().casefold() == AGENT_NAME:
+        raise UsageError(f"'{answer.by}' is how the journal names the agent itself; say who you are")
     if re.fullmatch(r"[A-Za-z0-9-]{1,80}", answer.id, re.ASCII) is None:
         raise UsageError(f"{answer.id!r} is no answer's id")
     for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan):

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from homeostat.act.bell import Bell, ring
 from homeostat.app.clock import PACE_S_MIN, SystemClock
 
@@ -42,6 +44,24 @@ def test_a_bell_ends_one_wait_and_no_sooner_than_the_pace(tmp_path: Path) -> Non
         assert not stopped
         assert PACE_S_MIN <= took_s < 30.0
         assert timed(lambda: clock.wait(0.05))[1] >= 0.05
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_stands_in_the_bells_place_does_not_make_the_agent_spin(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "actions").mkdir()
+    place, other = tmp_path / "actions/bell", tmp_path / "other"
+    other.write_text("kept")
+    if kind == "link":
+        place.symlink_to(other)
+    else:
+        place.write_text("restored from a backup that knows no pipes")
+    clock = SystemClock()
+    with Bell(tmp_path) as bell:
+        clock.listen_to(bell)
+        assert timed(lambda: clock.wait(0.2))[1] >= 0.2
+        ring(tmp_path / "actions")
+        assert timed(lambda: clock.wait(60.0))[1] < 30.0
+    assert other.read_text() == "kept"
 
 
 def test_ringing_where_nobody_listens_harms_nothing(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from tests.unit.decide.builders import FAILED, Driver, above, do, policy, undo_o
 
 from homeostat.decide.guards import is_safe_point
 from homeostat.model import entries as e
-from homeostat.model.policy import Dag, Node, Steps, Wait
-from homeostat.model.reasons import EscalationReason, Phase, Reason, Result
+from homeostat.model.commands import Done, NeverStarted
+from homeostat.model.policy import Dag, Escalate, Node, Steps, Wait
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Phase, Reason, Result
 
 
 def leaf(name: str, target: str | None = None) -> Node:
@@ -73,6 +74,22 @@ def replace_last_start(driver: Driver, action: str, target: str):  # type: ignor
     from homeostat.model.incident import Ledger
 
     return Ledger(last_start={(action, target): driver.now})
+
+
+def test_nothing_is_started_in_the_step_that_calls_people() -> None:
+    undone = do("a", undo=undo_of("a"))
+    driver = Driver(policy(Dag("dag", (undone, do("b"), Escalate("call", "lead")))))
+    driver.confirm()
+    assert driver.incident.phase is Phase.ESCALATED
+    assert driver.names() == []
+    keys = [entry.key for entry in driver.entries if isinstance(entry, e.ActionIntended)]
+    driver.reports = {key: NeverStarted() for key in keys}
+    driver.tick()
+    assert {command.key for command in driver.cancelled} == set(keys)
+    driver.reports = {key: Done(OutcomeStatus.CANCELLED, 0.0) for key in keys}
+    driver.ticks(2)
+    assert driver.names() == []
+    assert driver.ledger.locks == {}
 
 
 def test_a_running_child_whose_verify_fails_is_undone_although_the_dag_has_failed() -> None:

@@ -7,8 +7,8 @@ from tests.unit.decide.builders import ERRORS_LOW, FAILED, OK, Driver, above, be
 
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
-from homeostat.model.commands import Done
-from homeostat.model.policy import Approval, Do, Effect, Escalate, Mode, Retry, Steps, Try, Verify, Wait
+from homeostat.model.commands import Done, NeverStarted
+from homeostat.model.policy import Approval, Dag, Do, Effect, Escalate, Mode, Retry, Steps, Try, Verify, Wait
 from homeostat.model.reasons import AnswerRefusal, EscalationReason, OutcomeStatus, Phase, Reason, Result
 
 DBA = Approval(("dba", "lead"), 100.0)
@@ -145,6 +145,35 @@ class TestUndo:
         driver.ticks(3)
         assert driver.names() == ["scale", "scale.undo"]
 
+    @pytest.mark.parametrize("harmful", [True, False])
+    def test_nothing_is_left_behind_where_the_incident_ends_by_itself(self, harmful: bool) -> None:
+        leaf = do("scale", undo=undo_of("scale"), verify=Verify(above("hint", 5), 0, 10.0))
+        driver = Driver(policy(Dag("dag", (leaf, do("next"))), harm=above("harm", 5)))
+        driver.confirm()
+        driver.end("next", FAILED)
+        driver.tick()
+        driver.end("scale")
+        driver.tick(errors=0.0)
+        driver.ticks(3, harm=10.0 if harmful else 0.0)
+        assert driver.names() == ["scale", "next", "scale.undo"]
+        driver.ticks(10)
+        assert not driver.of(e.Closed), "it is not over before that is taken back"
+        driver.finish()
+        driver.ticks(8)
+        assert driver.incident.result is Result.SELF_HEALED
+        assert driver.names() == ["scale", "next", "scale.undo"]
+
+    def test_one_that_fails_calls_people_although_all_is_well(self) -> None:
+        leaf = do("scale", undo=undo_of("scale", effect=Effect.UNSAFE), verify=Verify(above("hint", 5), 0, 10.0))
+        driver = Driver(policy(leaf, do("next")))
+        driver.confirm()
+        driver.finish()
+        driver.ticks(4, errors=0.0)
+        assert driver.names() == ["scale", "scale.undo"]
+        driver.finish(FAILED)
+        driver.ticks(2)
+        assert driver.incident.escalation is EscalationReason.UNDO_FAILED
+
     def test_what_helped_or_never_ran_is_not_taken_back(self) -> None:
         for report, errors in ((OK, 0.0), (FAILED, 10.0)):
             driver = Driver(policy(do("scale", undo=undo_of("scale"))))
@@ -238,6 +267,61 @@ class TestApproval:
         driver.tick()
         assert driver.names() == []
         assert refusals(driver) == [AnswerRefusal.NOT_AN_APPROVER] * 2
+
+    def test_a_role_is_no_person(self) -> None:
+        driver = asked(dba="dana")
+        driver.say(AnswerKind.APPROVE, "restore", "dba")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.NOT_AN_APPROVER]
+
+    @pytest.mark.parametrize("by", ["dana", "Dana", " dana", "dana ", "DANA"])
+    def test_who_asked_does_not_agree_however_the_name_is_written(self, by: str) -> None:
+        driver = asked(do("restore", approval=DBA, mode=Mode.SUGGEST), dba="dana eli")
+        driver.say(AnswerKind.REQUEST, "restore", by)
+        driver.tick()
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.IS_THE_REQUESTER]
+        driver.say(AnswerKind.APPROVE, "restore", "eli")
+        driver.tick()
+        assert driver.names() == ["restore"]
+
+    def test_who_asked_after_the_question_was_put_does_not_agree_either(self) -> None:
+        driver = asked(dba="dana eli")
+        driver.mode = Mode.SUGGEST
+        driver.tick()
+        driver.say(AnswerKind.REQUEST, "restore", "dana")
+        driver.tick()
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        assert refusals(driver) == [AnswerRefusal.IS_THE_REQUESTER]
+
+    def test_who_agreed_is_not_the_one_who_asks_for_it_later(self) -> None:
+        driver = asked(dba="dana eli")
+        driver.mode = Mode.SUGGEST
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        driver.say(AnswerKind.REQUEST, "restore", "dana")
+        driver.tick()
+        assert driver.names() == []
+        driver.say(AnswerKind.REQUEST, "restore", "eli")
+        driver.tick()
+        assert driver.names() == ["restore"]
+
+    def test_a_yes_gets_stale_also_when_its_start_never_came_about(self) -> None:
+        driver = asked(dba="dana")
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        (first,) = driver.started
+        driver.reports[first.key] = NeverStarted()
+        driver.tick(101.0)
+        driver.reports[first.key] = Done(OutcomeStatus.CANCELLED, 0.0)
+        driver.ticks(2)
+        assert driver.names() == ["restore"]
+        assert driver.incident.escalation is EscalationReason.PLAN_FAILED
 
     def test_a_no_is_a_failure(self) -> None:
         driver = asked(do("restore", approval=DBA, fallback=do("replica")), dba="dana")

@@ -121,7 +121,23 @@ class TestRate:
         assert driver.incident.escalation is EscalationReason.PLAN_FAILED
 
 
+def test_a_clock_that_was_set_back_hides_no_start() -> None:
+    """Starts are kept in order of writing; one written while the clock was behind is older than those before it."""
+    ledger = full((START - 20, "restart", "deploy/pay"), (START - 7200, "x", "y/z"))
+    guards = Guards(rates=(Rate(frozenset({"target"}), 1, 100.0),))
+    assert guarded(guards, ledger).names() == ["rollback"]
+
+
 class TestBlastRadius:
+    @pytest.mark.parametrize(("touched", "names"), [(28, ["restart"]), (29, [])])
+    def test_a_share_is_counted_in_whole_targets(self, touched: int, names: list[str]) -> None:
+        ledger = full(*((START - 50, "x", f"deploy/{number}") for number in range(touched)))
+        driver = Driver(policy(do("restart", target="deploy/pay")))
+        driver.guards = Guards(blast_radius=(BlastRadius("deploy/*", 100.0, share_max=0.29, eligible=100.0),))
+        driver.ledger = ledger
+        driver.confirm()
+        assert driver.names() == names
+
     def test_a_number_of_distinct_targets(self) -> None:
         ledger = full((START - 50, "x", "deploy/a"), (START - 40, "x", "deploy/b"), (START - 30, "x", "db/c"))
         guards = Guards(blast_radius=(BlastRadius("deploy/*", 100.0, count_max=2),))

@@ -106,6 +106,21 @@ def test_a_pause_that_cannot_be_journalled_stays_in_the_inbox() -> None:
     assert rig.loop.ledger.paused
 
 
+def test_a_resume_that_is_delivered_again_does_not_lift_a_later_pause() -> None:
+    rig = PeopleRig()
+    rig.inbox.put(AnswerKind.RESUME)
+    again = dict(rig.inbox.waiting)
+    rig.ticks(1)
+    rig.inbox.waiting["b1"] = Answer("b1", AnswerKind.PAUSE, "dana", at=2.0)
+    rig.ticks(1)
+    rig.inbox.waiting.update(again)
+    rig.loop = rig.new_loop()
+    rig.ticks(1)
+    assert rig.loop.ledger.paused
+    assert len(rig.of_agent(e.Resumed)) == 1
+    assert rig.inbox.waiting == {}
+
+
 def test_guards_are_journalled_once_and_their_signals_are_read() -> None:
     rig = PeopleRig(guards=GUARDS)
     rig.sensor.values["errors_a"] = 10.0

@@ -101,6 +101,7 @@ def test_the_environment_is_kept_with_the_sources(tmp_path: Path) -> None:
             "E160 'replicas': a list is not of its type",
         ),
         ({"parameters": PARAMETERS.replace("limit", "li-mit")}, "E160 'li-mit' cannot name a parameter"),
+        ({"parameters": PARAMETERS.replace("wide", "ready")}, "E160 'ready' is also the name of a signal"),
         ({"parameters": PARAMETERS.replace("replicas: 6, ", "")}, "E162 no parameter is named 'replicas'"),
         (
             {"parameters": PARAMETERS.replace("limit: 5%, ", ""), "environments": "{}"},
@@ -125,6 +126,28 @@ def test_a_condition_on_parameters_alone_is_no_dead_code() -> None:
     condition = grow(load(steps=guarded)).condition
     assert condition is not None
     assert condition.evaluate({}) is False
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("limit: 1000001, other: 1", "limit: 1000002, other: 1"),
+        ("limit: 5.1234567%, other: 1", "limit: 5.1234568%, other: 1"),
+        ("""limit: "x', other = 'y", other: z""", """limit: x, other: "y', other = 'z\""""),
+    ],
+)
+def test_other_values_are_another_policy(one: str, other: str) -> None:
+    """Two versions with one hash would be one to the journal, and an incident could go on with the wrong one."""
+    signals = {"signals: {errors: up": "signals: {phase: {expr: up, type: text, label: l}, errors: up"}
+    condition = "phase == limit or phase == other" if "'" in one else "errors > limit + other"
+    versions = []
+    for values in (one, other):
+        given = text(parameters=f"{{{values}}}", environments="{}", procedures="{a: [{wait: 5s}]}", steps="[{use: a}]")
+        for old, new in signals.items():
+            given = given.replace(old, new)
+        given = given.replace("{if: errors > limit, for: {param: hold}}", f"{{if: {condition}}}")
+        versions.append(load_policy_sources({"p.homeostat.yaml": given}, "p.homeostat.yaml"))
+    assert versions[0].hash != versions[1].hash
 
 
 class TestProcedures:
@@ -156,6 +179,11 @@ class TestProcedures:
                 "{a: {parameters: {x: 1}, steps: [{wait: 5s}]}}",
                 "[{use: a, with: {x: one}}]",
                 "E160 'one' is not of its type, integer",
+            ),
+            (
+                "{a: {parameters: {errors: 0.5%}, steps: [{wait: {if: errors < 1%, for: 1m, within: 5m}}]}}",
+                "[{use: a}]",
+                "E160 the procedure 'a': 'errors' is also the name of a signal",
             ),
         ],
     )

@@ -28,6 +28,17 @@ def test_what_is_put_in_is_collected_until_it_is_settled(tmp_path: Path) -> None
     assert inbox.failures == []
 
 
+def test_what_was_said_first_comes_first_whatever_its_id(tmp_path: Path) -> None:
+    pulled = Answer("0f", AnswerKind.PAUSE, "dana", 3.0)
+    for answer in (pulled, Answer("ff", AnswerKind.PAUSE, "dana", 1.0), Answer("88", AnswerKind.RESUME, "dana", 2.0)):
+        put(tmp_path, answer)
+    inbox = Inbox(tmp_path)
+    assert [answer.id for answer in inbox.collect()] == ["ff", "88", "0f"]
+    for number in range(ANSWERS_MAX):
+        put(tmp_path, Answer(f"0{number:04}", AnswerKind.DENY, "dana", 10.0 + number, "i1", "restore"))
+    assert [answer.id for answer in inbox.collect()][:3] == ["ff", "88", "0f"], "the oldest is never left over"
+
+
 def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     put(tmp_path / "inbox", ANSWER)
     assert (tmp_path / "inbox").stat().st_mode & 0o077 == 0
@@ -51,6 +62,8 @@ def test_one_look_takes_a_bounded_number(tmp_path: Path) -> None:
         {"by": " "},
         {"by": "dana\n"},
         {"by": "d" * 65},
+        {"by": "agent"},
+        {"by": " Agent"},
         {"by": "dana<script>"},
         {"id": "../a"},
         {"id": ""},
