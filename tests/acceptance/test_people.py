@@ -24,16 +24,18 @@ def test_the_second_of_two_people_approves_and_the_first_cannot(tmp_path: Path) 
         suggested = shop.wait_pending("request")
         assert shop.effects() == []
         incident = suggested["incident"]
-        asked = shop.run("request", incident, "restore", "--as", "dana")
+        asked = shop.run("request", incident, "restore", "--as", "dana", "--note", "replica is 3 h behind")
         assert asked.returncode == 0, asked.stderr
         waiting = shop.wait_pending("approval")
         assert (waiting["step"], waiting["who"]) == ("restore", "dba")
-        assert "wanted by dana" in waiting["what"]
+        assert "wanted by dana: replica is 3 h behind" in waiting["what"]
 
         own = shop.run("approve", incident, "restore", "--as", "dana")
-        assert (own.returncode, own.stderr) == (4, "refused: is_the_requester\n")
+        assert own.returncode == 4
+        assert own.stderr == "refused: dana asked for this start; somebody else must agree (is_the_requester)\n"
         stranger = shop.run("approve", incident, "restore", "--as", "mallory")
-        assert (stranger.returncode, stranger.stderr) == (4, "refused: not_an_approver\n")
+        assert stranger.returncode == 4
+        assert stranger.stderr.startswith("refused: mallory is not among those who are asked")
         assert shop.effects() == []
 
         agreed = shop.run("approve", incident[:20], "restore", "--as", "eli", "--note", "backup is from 02:00")
@@ -88,6 +90,13 @@ def test_the_kill_switch_holds_over_a_restart_and_is_lifted_by_name(tmp_path: Pa
         shop.start()
         shop.wait_for("the agent to be back", lambda: sum(isinstance(x, e.AgentStarted) for x in shop.entries()) == 2)
         assert shop.effects() == []
+        (shown,) = [row for row in shop.pending() if row["kind"] == "pause"]
+        assert (shown["step"], shown["who"]) == ("all", "dana")
+        assert "migration" in shown["what"]
+        assert "everything has been paused by dana" in shop.run("explain").stdout
+        assert "everything is paused by dana" in shop.run("doctor").stdout
+        typo = shop.run("pause", "--policy", "peopel", "--as", "dana")
+        assert (typo.returncode, typo.stderr) == (2, "no policy 'peopel'; did you mean 'people'?\n")
         lifted = shop.run("resume", "--as", "eli")
         assert lifted.returncode == 0, lifted.stderr
         shop.wait_for("the action", lambda: shop.effects() == ["svc/pay"])

@@ -60,6 +60,8 @@ class Agent:
         self._listen_to_signals()
         self._loop.recover(__version__)
         self._log.info("agent.ready", open_incidents=len(self._loop.incidents), poll_interval_s=self._poll_interval_s)
+        for scope, by in self._loop.ledger.paused.items():
+            self._log.warning("agent.paused", policy=scope or "all", by=by)
         for ticks in itertools.count(1):
             started_at = self._clock.now()
             if self._reload_wanted:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat.act.bell import Bell
 from homeostat.act.executor import Executor, load_actuators
@@ -28,7 +28,7 @@ from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
 from homeostat.policy.guards_file import load_guards
-from homeostat.policy.load import load_policies, load_policy
+from homeostat.policy.load import SUFFIX, load_policies, load_policy
 from homeostat.record.inbox import FolderInbox
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.sense.prometheus import PrometheusSensor
@@ -71,7 +71,14 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
         if action.actuator not in actuators:
             hint = did_you_mean(action.actuator, actuators) or f"; known here: {', '.join(sorted(actuators))}"
             what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
-            yield Problem(Position(str(settings.policies), 1, 1), "E007", what)
+            away = "; an example that is not for your systems: delete the file, or give the policy `mode: observe`"
+            yield Problem(_place(settings, policy), "E007", what + away)
+
+
+def _place(settings: Settings, policy: Policy) -> Position:
+    """The file of a policy."""
+    name = next((name for name in policy.sources if name.endswith(SUFFIX)), "")
+    return Position(str(settings.policies / name), 1, 1)
 
 
 def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
@@ -82,7 +89,7 @@ def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
             if approver not in settings.people and approver not in people:
                 known = did_you_mean(approver, settings.people) or "; name who it is in the table [people]"
                 what = f"policy '{policy.name}': step '{leaf.id}' asks '{approver}', and nobody is that{known}"
-                yield Problem(Position(str(settings.policies), 1, 1), "E009", what)
+                yield Problem(_place(settings, policy), "E009", what)
 
 
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
@@ -91,7 +98,7 @@ def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
         if settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
             what = f"policy '{policy.name}': signal '{name}' has max_age {spec.max_age_s:g} s, too short for"
             hint = f"agent.poll_interval_s {settings.agent.poll_interval_s:g}; poll more often or raise max_age"
-            yield Problem(Position(str(settings.policies), 1, 1), "E008", f"{what} {hint}")
+            yield Problem(_place(settings, policy), "E008", f"{what} {hint}")
 
 
 def _reread(settings: Settings, actuators: Mapping[str, object], mode: Mode | None) -> tuple[dict[str, Policy], Guards]:
@@ -140,6 +147,8 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             guards=load_guards(settings.policies),
             people=settings.roles,
         )
+        paused = Gauge("homeostat_paused", "Kill switches pulled: of all policies or of one.", registry=registry)
+        paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _reread(settings, actuators, mode))
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)

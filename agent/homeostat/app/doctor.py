@@ -9,10 +9,12 @@ from pathlib import Path
 
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policies_in_use, unrunnable
+from homeostat.app.compose import journal_to_read, policies_in_use, unrunnable
+from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
+from homeostat.model.streams import AGENT_STREAM
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.storage import network_filesystem, wal_reset_bug
 from homeostat.sense.check import Finding, Level, check
@@ -29,6 +31,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """
     yield from _storage(settings.state)
     yield from _journal(settings)
+    yield from _pauses(settings)
     actuators = load_actuators(settings.state)
     policies = {}
     try:
@@ -64,9 +67,7 @@ def _storage(state: Path) -> Iterator[Finding]:
     level = Level.OK if free >= _FREE_BYTES_MIN else Level.WARNING
     yield Finding("disk", level, f"{free >> 20} MiB free under {there}")
     if wal_reset_bug():
-        yield Finding(
-            "sqlite", Level.WARNING, "this SQLite can lose a WAL reset with two writers; Homeostat has only one"
-        )
+        yield Finding("sqlite", Level.OK, "this SQLite can lose a WAL reset with two writers; Homeostat has only one")
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
@@ -89,6 +90,20 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         yield Finding("journal", Level.ERROR, str(error))
     finally:
         journal.close()
+
+
+def _pauses(settings: Settings) -> Iterator[Finding]:
+    """A forgotten kill switch is found out in the next outage, or here."""
+    if not settings.journal.exists():
+        return
+    try:
+        with journal_to_read(settings) as journal:
+            entries = [record.entry for record in journal.read(AGENT_STREAM)]
+    except HomeostatError:
+        return  # said of the journal already
+    for pause in paused_now(entries):
+        what = f"policy {pause.policy}" if pause.policy else "everything"
+        yield Finding("kill switch", Level.WARNING, f"{what} is paused by {pause.by}; `homeostat resume` lifts it")
 
 
 def _signals(settings: Settings, policy: Policy, now: Callable[[], float]) -> Iterator[Finding]:

@@ -170,7 +170,10 @@ def _asked(entry: e.ApprovalRequested) -> tuple[str, list[str]]:
     return f"asked {', '.join(entry.approvers)} about {entry.node}: {entry.action} on {entry.target}", [who]
 
 
-def _noted(text: str, entry: e.ApprovalGranted | e.ApprovalDenied | e.Paused | e.Resumed) -> tuple[str, list[str]]:
+_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.Paused | e.Resumed
+
+
+def _noted(text: str, entry: _Noted) -> tuple[str, list[str]]:
     return f"{text} by {entry.by}", [entry.note] if entry.note else []
 
 
@@ -201,7 +204,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ApprovalGranted: lambda entry: _noted(f"{entry.node} agreed to", entry),
     e.ApprovalDenied: lambda entry: _noted(f"{entry.node} refused", entry),
     e.ApprovalExpired: lambda entry: (f"{entry.node} not agreed to", [entry.detail] if entry.detail else []),
-    e.StepRequested: lambda entry: (f"{entry.node} requested by {entry.by}", []),
+    e.StepRequested: lambda entry: _noted(f"{entry.node} requested", entry),
     e.AnswerRefused: lambda entry: (f"an answer of {entry.by} changed nothing: {entry.reason}", []),
     e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
     e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),
@@ -225,6 +228,29 @@ def render(lines: Iterable[Line]) -> str:
         text.append(f"{line.after_s:+9.1f}s  {line.headline}")
         text += [f"{'':12}{detail}" for detail in line.details]
     return "\n".join(text)
+
+
+def paused_now(agent_entries: Iterable[e.Entry]) -> list[e.Paused]:
+    """The kill switches that are pulled, oldest first, given the agent's stream."""
+    pulled: dict[str | None, e.Paused] = {}
+    for entry in agent_entries:
+        if isinstance(entry, e.Paused):
+            pulled[entry.policy] = entry
+        elif isinstance(entry, e.Resumed):
+            pulled = {} if entry.policy is None else {key: it for key, it in pulled.items() if key != entry.policy}
+    return list(pulled.values())
+
+
+def why_paused(policy: str, agent_entries: Iterable[e.Entry], now: float) -> list[str]:
+    """Say which kill switches hold a policy back, by whom, since when and why."""
+    told = []
+    for pause in paused_now(agent_entries):
+        if pause.policy in (None, policy):
+            note = f" ({pause.note})" if pause.note else ""
+            lift = f"homeostat resume --policy {policy}" if pause.policy else "homeostat resume"
+            since = f"for {now - pause.at:.0f} s{note}"
+            told.append(f"{_scope(pause)} has been paused by {pause.by} {since}: nothing starts before `{lift}`")
+    return told
 
 
 def why_nothing(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.act.context import ActuatorContext
 from homeostat.act.manual import ManualActuator
 from homeostat.app.compose import journal_to_read
+from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
@@ -20,8 +21,8 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import MANUAL
 from homeostat.model.ports import Clock, Journal
 from homeostat.model.reasons import OutcomeStatus, Reason
-from homeostat.model.streams import AGENT_STREAM, policy_stream
-from homeostat.policy.load import load_journalled
+from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
+from homeostat.policy.load import load_journalled, load_policies
 from homeostat.record.inbox import put
 
 LOOK_INTERVAL_S = 0.2
@@ -32,7 +33,8 @@ class Pending:
     """One thing that waits for people.
 
     Attributes:
-        kind: `approval`, `request` (a suggested step) or `manual`.
+        kind: `approval`, `request` (a suggested step), `manual`, or `pause` (a kill switch that somebody must lift).
+        incident, node: what it is about; for a pause no incident, and the policy or "all".
         who: who may answer. until: Unix seconds, None where there is no end.
     """
 
@@ -55,8 +57,18 @@ def pending(settings: Settings) -> list[Pending]:
     Raises:
         UsageError: there is no journal. JournalError: it cannot be read.
     """
+    board = {task["key"] for task in ManualActuator(ActuatorContext(settings.state, {})).waiting()}
     with journal_to_read(settings) as journal:
-        return [waiting for incident in open_incidents(journal) for waiting in _pending_in(journal, incident)]
+        paused = paused_now(_entries(journal, AGENT_STREAM))
+        found = [_pause(pause) for pause in paused]
+        return found + [waiting for one in open_incidents(journal) for waiting in _pending_in(journal, one, board)]
+
+
+def _pause(pause: e.Paused) -> Pending:
+    note = f" ({pause.note})" if pause.note else ""
+    return Pending(
+        "", pause.policy or "all", "pause", pause.by, f"nothing is started until `homeostat resume`{note}", None
+    )
 
 
 def open_incidents(journal: Journal) -> list[Incident]:
@@ -64,19 +76,22 @@ def open_incidents(journal: Journal) -> list[Incident]:
     return [fold(record.entry for record in journal.read(stream)) for stream in journal.open_incidents()]
 
 
-def _pending_in(journal: Journal, incident: Incident) -> Iterator[Pending]:
+def _pending_in(journal: Journal, incident: Incident, board: Set[str] = frozenset()) -> Iterator[Pending]:
+    """What waits in one incident; of manual steps those that are still on the `board`."""
     entries = [record.entry for record in journal.read(incident.id)]
     asked = {entry.node: entry for entry in entries if isinstance(entry, e.ApprovalRequested)}
     for node, question in incident.questions.items():
         if question.granted is None:
-            what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}"
+            notes = [entry.note for entry in entries if isinstance(entry, e.StepRequested) and entry.node == node]
+            why = f": {notes[-1]}" if notes and notes[-1] else ""
+            what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}{why}"
             yield Pending(incident.id, node, "approval", ", ".join(question.approvers), what, question.expires_at)
     for node, withheld in incident.withheld.items():
         if withheld.reason is Reason.MODE_SUGGEST and node not in incident.requests:
             told = [entry.detail for entry in entries if isinstance(entry, e.DecisionWithheld) and entry.node == node]
             yield Pending(incident.id, node, "request", "anybody", told[-1], None)
     for attempt in incident.open_attempts():
-        if attempt.in_flight and attempt.action == MANUAL:
+        if attempt.in_flight and attempt.action == MANUAL and attempt.key in board:
             yield _manual(journal, incident, attempt)
 
 
@@ -119,10 +134,27 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
 
 
 def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: str | None, note: str) -> Answer:
-    """Put a pause or its end into the inbox; it holds from the agent's next turn on, also one that starts later."""
+    """Put a pause or its end into the inbox; it holds from the agent's next turn on, also one that starts later.
+
+    Raises:
+        UsageError: there is no such policy; a pause of nothing would look like one that holds.
+    """
+    if policy is not None:
+        _known_policy(settings, policy)
     answer = Answer(secrets.token_hex(8), kind, by, clock.now(), policy=policy, note=note)
     put(inbox_folder(settings), answer)
     return answer
+
+
+def _known_policy(settings: Settings, policy: str) -> None:
+    policies, _ = load_policies(settings.policies, settings.agent.environment)
+    known = set(policies)
+    if settings.journal.exists():
+        with journal_to_read(settings) as journal:
+            known |= {stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS)}
+    if policy not in known:
+        hint = did_you_mean(policy, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
+        raise UsageError(f"no policy '{policy}'{hint}")
 
 
 def report_manual(settings: Settings, beginning: str, node: str, status: OutcomeStatus, by: str, note: str) -> str:

@@ -114,7 +114,7 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     from homeostat.app.clock import SystemClock
     from homeostat.app.compose import journal_to_read
-    from homeostat.app.explain import why_nothing
+    from homeostat.app.explain import why_nothing, why_paused
     from homeostat.app.listener import agent_health
     from homeostat.decide.projection import fold
     from homeostat.model.errors import UsageError
@@ -136,6 +136,7 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
             if busy and trouble is not None:
                 reasons.append(trouble)
+            reasons = why_paused(name, of_agent, now) + reasons
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))
 

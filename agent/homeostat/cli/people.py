@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from homeostat.model.answers import Answer
     from homeostat.model.entries import Entry
 
+_WHY = {
+    "not_an_approver": "{by} is not among those who are asked; `homeostat pending` says who is, --as says who you are",
+    "is_the_requester": "{by} asked for this start; somebody else must agree",
+    "already_decided": "it was decided before; `homeostat explain INCIDENT` says by whom",
+    "nothing_asked": "nothing is being asked there any more",
+    "no_such_incident": "the incident is over",
+    "other_plan": "the plan has changed since you looked at it",
+    "too_late": "the question had expired, and silence is a no",
+}
+"""What a refusal means for who gets it."""
+
 COLUMNS = ("incident", "step", "kind", "who", "until", "what")
 REFUSED = 4
 OUT_OF_REACH = 3
@@ -49,7 +60,7 @@ def pending(ctx: click.Context) -> None:
     workspace = ctx.ensure_object(Workspace)
     rows: list[Row] = [
         {
-            "incident": waiting.incident,
+            "incident": waiting.incident or None,
             "step": waiting.node,
             "kind": waiting.kind,
             "who": waiting.who,
@@ -148,7 +159,7 @@ def _tell(ctx: click.Context, said: Answer, wait_s: float) -> None:
     workspace: Any = ctx.ensure_object(Workspace)
     outcome: Entry | None = outcome_of(workspace.settings, SystemClock(), said, wait_s)
     if isinstance(outcome, e.AnswerRefused):
-        click.echo(f"refused: {outcome.reason}", err=True)
+        click.echo(f"refused: {_WHY[outcome.reason.value].format(by=said.by)} ({outcome.reason})", err=True)
         ctx.exit(REFUSED)
     if outcome is None:
         click.echo("no agent has taken it in yet; it lies in the inbox and holds as soon as one runs", err=True)

@@ -128,6 +128,6 @@ def _tell(report: Report, told: set[str]) -> None:
         if str(finding) not in told:
             told.add(str(finding))
             click.echo(str(finding))
-    for environment, worst in report.worst_cases.items():
+    for environment, worst in report.worst_cases.items() if not report.has_errors else ():
         where = "" if environment is None else f" in {environment}"
         click.echo(f"{report.path}: ok{where}: at worst {worst.attempts} attempts in {worst.seconds / 60:.0f} min")

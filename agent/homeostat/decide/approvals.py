@@ -76,7 +76,7 @@ def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | Non
     question = turn.incident.questions.get(node)
     if question is not None and _same_person(answer.by, question.granted_by):
         return AnswerRefusal.IS_THE_REQUESTER
-    turn.record(e.StepRequested(at=turn.now, node=node, by=answer.by, answer=answer.id))
+    turn.record(e.StepRequested(at=turn.now, node=node, by=answer.by, answer=answer.id, note=answer.note))
     return None
 
 

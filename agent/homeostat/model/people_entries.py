@@ -66,6 +66,7 @@ class StepRequested(Entry, frozen=True, kw_only=True):
     node: str
     by: str
     answer: str
+    note: str = ""
 
 
 @entry_type
