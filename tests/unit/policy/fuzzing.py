@@ -79,7 +79,8 @@ def mutated(seed: Seed, random: Random) -> Seed:
         text = _mutate_data(text, name, random)
     for _ in range(random.choice((0, 1, 1, 2, 4)) if text != seed.texts[name] else random.choice((1, 1, 2, 4))):
         text = mutate_text(text, random)
-    return Seed(seed.main, {**seed.texts, name: text})
+    # A file holds no lone surrogate: its bytes would not be UTF-8, and are refused before they are text.
+    return Seed(seed.main, {**seed.texts, name: text.encode(errors="replace").decode()})
 
 
 def mutate_text(text: str, random: Random) -> str:
