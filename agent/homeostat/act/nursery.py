@@ -55,34 +55,35 @@ def main(descriptor: int) -> None:
         _reap()
 
 
-def _receive(agent: socket.socket) -> dict[str, Any] | None:
+def _receive(agent: socket.socket) -> bytearray | None:
     header = _exactly(agent, LENGTH.size)
-    content = _exactly(agent, LENGTH.unpack(header)[0]) if header else b""
-    if not content:
-        return None
-    request: dict[str, Any] = json.loads(content)
-    return request
+    return _exactly(agent, LENGTH.unpack(header)[0]) if header else None
 
 
-def _exactly(agent: socket.socket, count: int) -> bytes:
-    """Read so many bytes; fewer than that is none."""
-    content = bytearray()
-    while len(content) < count:
-        chunk = agent.recv(count - len(content))
-        if not chunk:
-            return b""
-        content += chunk
-    return bytes(content)
+def _exactly(agent: socket.socket, count: int) -> bytearray | None:
+    """Read so many bytes, into one place and no other; None where the agent hangs up before."""
+    content = bytearray(count)
+    left = memoryview(content)
+    while left:
+        received = agent.recv_into(left)
+        if not received:
+            return None
+        left = left[received:]
+    return content
 
 
-def _serve(agent: socket.socket, request: dict[str, Any]) -> None:
+def _serve(agent: socket.socket, request: bytearray) -> None:
+    """Fork a runner. The request is read in the runner alone: there may be secrets in it."""
     try:
         pid = os.fork()
     except OSError:
-        agent.sendall(PID.pack(0))
-        return
+        pid = -1
     if pid == 0:
         _become_runner(request)
+    request[:] = bytes(len(request))
+    if pid < 0:
+        agent.sendall(PID.pack(0))
+        return
     try:
         pidfd = os.pidfd_open(pid)
     except OSError:
@@ -94,7 +95,7 @@ def _serve(agent: socket.socket, request: dict[str, Any]) -> None:
         os.close(pidfd)
 
 
-def _become_runner(request: dict[str, Any]) -> NoReturn:
+def _become_runner(content: bytearray) -> NoReturn:
     """Be a process of one's own, with nothing of the nursery's but its code; then do the job."""
     code = 1
     try:
@@ -102,6 +103,7 @@ def _become_runner(request: dict[str, Any]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        request: dict[str, Any] = json.loads(content)
         files = JobFiles(Path(request["folder"]))
         log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.dup2(log, 2)

@@ -41,7 +41,7 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     question = turn.incident.questions.get(node)
     if question is not None and question.answer == answer.id:
         return None  # delivered twice
-    if answer.plan and answer.plan != turn.policy.hash:
+    if answer.plan and answer.plan != turn.incident.policy_hash:
         return AnswerRefusal.OTHER_PLAN
     if answer.kind is AnswerKind.REQUEST:
         return _judge_request(turn, answer, node)

@@ -92,9 +92,16 @@ def load_journalled(history: Iterable[Entry], policy_hash: str) -> Policy:
     """
     for entry in history:
         if isinstance(entry, PolicyLoaded) and entry.policy_hash == policy_hash:
-            main = next(name for name in entry.sources if name.endswith(SUFFIX))
+            mains = [name for name in entry.sources if name.endswith(SUFFIX)]
+            main = next((name for name in mains if _names(entry.sources[name], entry.policy)), mains[0])
             return load_policy_sources(entry.sources, main, entry.environment)
     raise UsageError(f"the journal does not hold version {policy_hash[:12]} of this policy")
+
+
+def _names(text: str, policy: str) -> bool:
+    """Whether this is the file of that policy; the journal keeps its files in no order, and any may end like one."""
+    data = read_yaml(text, "").data
+    return isinstance(data, dict) and data.get("policy") == policy
 
 
 def load_policies(folder: pathlib.Path, environment: str | None = None) -> tuple[dict[str, Policy], list[Problem]]:

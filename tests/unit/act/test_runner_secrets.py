@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 from tests.unit.act.act_world import ActWorld
 
+from homeostat.act.launch import Nursery
 from homeostat.model.reasons import OutcomeStatus
 
 TOKEN = "s3cr3t/with+signs=and spaces"
@@ -64,3 +66,29 @@ def test_the_folder_is_its_owners_alone(world: ActWorld) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.parent.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def _memory_of(pid: int) -> bytes:
+    """All that a process could read without asking anybody."""
+    held = bytearray()
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb") as memory:
+        for line in maps:
+            where, rights, *_ = line.split()
+            if rights.startswith("rw") and not line.rstrip().endswith(("[vvar]", "[vsyscall]")):
+                begin, end = (int(bound, 16) for bound in where.split("-"))
+                memory.seek(begin)
+                held += memory.read(end - begin)
+    return bytes(held)
+
+
+def test_the_nursery_keeps_nothing_of_what_its_runners_are_given(tmp_path: Path) -> None:
+    """Whatever it kept, every later runner would be born with."""
+    nursery = Nursery()
+    try:
+        for size in (10, 100_000):
+            token = f"a-token-of-{size}-" * (size // 10)
+            request = {"folder": str(tmp_path), "environment": {"TOKEN": token}, "guard": False}
+            nursery.fork(json.dumps(request).encode())
+            assert token[:14].encode() not in _memory_of(nursery.pid)
+    finally:
+        nursery.close()

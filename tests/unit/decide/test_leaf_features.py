@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.decide.builders import ERRORS_LOW, FAILED, OK, Driver, above, below, do, policy, undo_of
 
@@ -368,6 +370,14 @@ class TestApproval:
         driver.tick()
         assert refusals(driver) == [AnswerRefusal.OTHER_PLAN]
         driver.say(AnswerKind.APPROVE, "restore", "dana", answer="a2", plan=driver.policy.hash)
+        driver.tick()
+        assert driver.names() == ["restore"]
+
+    def test_an_upgrade_that_hashes_otherwise_hears_answers_about_open_incidents(self) -> None:
+        driver = asked(dba="dana")
+        pinned = driver.policy.hash
+        driver.policy = replace(driver.policy, hash="as the next release hashes the same sources")
+        driver.say(AnswerKind.APPROVE, "restore", "dana", plan=pinned)
         driver.tick()
         assert driver.names() == ["restore"]
 

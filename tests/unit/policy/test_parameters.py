@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.model.entries import PolicyLoaded
 from homeostat.model.errors import PolicyError
 from homeostat.model.policy import Do, Policy, Steps
-from homeostat.policy.load import load_policy, load_policy_sources
+from homeostat.policy.load import load_journalled, load_policy, load_policy_sources
 
 BASE = """\
 policy: p
@@ -83,6 +84,18 @@ def test_the_environment_is_kept_with_the_sources(tmp_path: Path) -> None:
     policy = load_policy(tmp_path / "p.homeostat.yaml", "staging")
     again = load_policy_sources(policy.sources, "p.homeostat.yaml", policy.environment)
     assert again == policy
+
+
+def test_the_journal_knows_the_policy_among_its_files_whatever_they_are_called(tmp_path: Path) -> None:
+    (tmp_path / "catalogues").mkdir()
+    (tmp_path / "catalogues/a.homeostat.yaml").write_text("bounce: [{do: restart, target: a/b, verify: none}]\n")
+    (tmp_path / "p.homeostat.yaml").write_text(
+        text(procedures="catalogues/a.homeostat.yaml", steps="[{id: x, use: bounce}]")
+    )
+    policy = load_policy(tmp_path / "p.homeostat.yaml")
+    sources = dict(sorted(policy.sources.items()))  # as the journal keeps them
+    loaded = PolicyLoaded(at=1.0, policy="p", policy_hash=policy.hash, sources=sources)
+    assert load_journalled([loaded], policy.hash).hash == policy.hash
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ steps:
     [
         "[{at: 1m, start: [again]}]",
         "[{at: 1m, start: [restart svc/a]}, {at: 0s, start: []}]",
-        "[{order: [restart, rollback]}, {never: []}, {count: {again: 1, rollback: 1}}]",
+        "[{order: [restart, rollback]}, {count: {again: 1, rollback: 1}}]",
         "[{at: 30s, state: confirming}, {at: 1m, state: acting}, {at: 1m30s, state: verifying}]",
         "[{at: 0s, result: open}, {result: escalated, to: oncall, severity: critical, reason: plan_failed}]",
         "[{decided: {cure: again}}, {at: 3m30s, decided: {cure: back}}]",
@@ -212,3 +212,10 @@ def test_a_test_without_end_is_cut_off_and_fails(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("homeostat.simulate.bench.case.TICKS_MAX", 5)
     (message,) = misses(tmp_path, "[{result: open}]", "  until: 1h\n")
     assert "cut off after 5 ticks" in message
+
+
+def test_what_the_signals_still_do_after_the_first_incident_counts(tmp_path: Path) -> None:
+    """A series is what the author wants tried: `never` must not pass because the rest of it was left out."""
+    test = "- {name: t, signals: {errors: '8% 0%x8 8%x5 0%x20'}, expect: [{never: [again]}]}"
+    (outcome,) = outcomes(tmp_path, test)
+    assert "again at 6m was started" in outcome.misses[0].message

@@ -168,6 +168,7 @@ def _is_over(case: Case, stage: Stage) -> bool:
     if case.until_s is not None:
         return elapsed_s >= case.until_s
     times_s = [expected.fields.at for expected in case.expectations]
+    changing_s = max((series.changes_for_s(case.interval_s) for series in case.series.values()), default=0.0)
     named_s = max([at_s for at_s in times_s if at_s is not None] + [answer.at for answer in case.answers], default=0.0)
     if elapsed_s < named_s:
         return False
@@ -176,5 +177,6 @@ def _is_over(case: Case, stage: Stage) -> bool:
     limit_s = case.policy.trigger.for_s + case.policy.timeout_s + AFTER_TIMEOUT_S
     incident = stage.incident
     if incident is None:
-        return any(isinstance(entry, e.Closed) for _, entry in stage.entries) or elapsed_s >= limit_s
+        closed = any(isinstance(entry, e.Closed) for _, entry in stage.entries)
+        return (closed and elapsed_s >= changing_s) or elapsed_s >= limit_s
     return elapsed_s >= limit_s or (incident.phase is Phase.ESCALATED and not incident.open_attempts())

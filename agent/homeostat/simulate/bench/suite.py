@@ -18,6 +18,7 @@ from homeostat.policy.guards_file import guards_from
 from homeostat.policy.load import read_draft
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, SourceError, Sources, beside
+from homeostat.policy.units import format_seconds
 from homeostat.policy.yaml_tree import Document, Path, read_yaml
 from homeostat.simulate.bench.case import Case, Effect, Expectation
 from homeostat.simulate.bench.names import known_names
@@ -256,6 +257,9 @@ class _Reader:
                 self._suite.problems += fields
                 continue
             self._check_time(fields.at, (*place, "at"))
+            if fields.at is not None and case.until is not None and fields.at > case.until:
+                late, end = format_seconds(fields.at), format_seconds(case.until)
+                self._wrong((*place, "at"), "E192", f"{late} is after the test's end, at {end}")
             self._check_expected(fields, policy, names, place)
             yield Expectation(self._document.at(place), fields)
 

@@ -176,6 +176,8 @@ class ExpectFields(Part):
         given = [kind for kind in self.KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise wrong("E112", f"an expectation says one of {', '.join(self.KINDS)}")
+        if given[0] not in self.TIMED and not getattr(self, given[0]):
+            raise wrong("E112", f"'{given[0]}' names nothing, so nothing is expected")
         if self.at is None and given[0] in self.TIMED:
             raise wrong("E111", f"'{given[0]}' is expected at a time: say it with 'at'")
         if self.at is not None and given[0] in self.NOT_TIMED:
