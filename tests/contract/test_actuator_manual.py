@@ -127,3 +127,17 @@ def test_a_report_that_nobody_could_read_again_is_refused(tmp_path: Path) -> Non
     assert isinstance(board.lookup("k"), Running)
     assert board.report("k", OutcomeStatus.OK, "dana", "the lamp is green")
     assert isinstance(board.lookup("k"), Done)
+
+
+def test_who_says_nothing_in_time_has_not_done_it(tmp_path: Path) -> None:
+    now = [1000.0]
+    board = ManualActuator(ActuatorContext(tmp_path, {}, now=lambda: now[0]))
+    parameters = {"instructions": "swap the disk", "owner": "dba", "check": "its lamp is green"}
+    board.start(StartAction("k", ActionSpec(MANUAL, MANUAL, parameters), "people/dba", {}, timeout_s=60.0))
+    now[0] += 59.0
+    assert isinstance(board.lookup("k"), Running)
+    now[0] += 1.0
+    ended = board.lookup("k")
+    assert isinstance(ended, Done)
+    assert ended.status is OutcomeStatus.TIMEOUT
+    assert not board.report("k", OutcomeStatus.OK, "dana", "too late")

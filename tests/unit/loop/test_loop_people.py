@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.unit.loop.test_loop import FlakyJournal, Rig, policy_named
+from tests.unit.loop.test_loop import SOURCES, FlakyJournal, Rig, policy_named
 
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
@@ -13,6 +13,7 @@ from homeostat.model.policy import Mode
 from homeostat.model.reasons import AnswerRefusal
 from homeostat.model.streams import AGENT_STREAM
 from homeostat.policy.guards_file import guards_from
+from homeostat.policy.load import load_policy_sources
 
 GUARDS = "rates: [{per: [target], max: 0, within: 1h}]\nsignals: {watchdog: up}\n"
 
@@ -132,3 +133,21 @@ def test_guards_are_journalled_once_and_their_signals_are_read() -> None:
     assert [entry.text for entry in loaded if isinstance(entry, e.GuardsLoaded)] == [GUARDS]
     rig.loop.use_policies(rig.policies, guards_from("rates: []", "guards.yaml"))
     assert len(rig.of_agent(e.GuardsLoaded)) == 2
+
+
+def test_an_open_incident_finds_its_policy_with_the_environment_it_began_in() -> None:
+    """After a restart only the journal knows the version, and the values its parameters had."""
+    text = SOURCES["{name}.homeostat.yaml"].format(name="a").replace("> 5,", "> limit,")
+    text += "parameters: {limit: {type: number}}\nenvironments: {prod: {limit: 5}, staging: {limit: 50}}\n"
+    rig = PeopleRig()
+    rig.policies = {"a": load_policy_sources({"a.homeostat.yaml": text}, "a.homeostat.yaml", "prod")}
+    rig.loop = rig.new_loop()
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(2)
+    (before,) = rig.loop.incidents
+    rig.policies = {"a": load_policy_sources({"a.homeostat.yaml": text}, "a.homeostat.yaml", "staging")}
+    rig.loop = rig.new_loop()
+    rig.ticks(3)
+    (after,) = rig.loop.incidents
+    assert after.policy_hash == before.policy_hash
+    assert len(rig.executor.started) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from homeostat.model.entries import PolicyLoaded
 from homeostat.model.errors import PolicyError
-from homeostat.model.policy import Do, Policy, Steps
+from homeostat.model.policy import Dag, Do, Policy, Steps
 from homeostat.policy.load import load_journalled, load_policy, load_policy_sources
 
 BASE = """\
@@ -170,6 +170,12 @@ class TestProcedures:
         first, second = policy.root.children
         assert isinstance(first, Steps)
         assert second.condition is not None
+
+    def test_its_dags_need_their_own_steps(self) -> None:
+        steps = "{id: one, wait: 5s}, {id: two, wait: 5s, needs: [one]}"
+        policy = load(procedures=f"{{a: [{{id: all, dag: [{steps}]}}]}}", steps="[{id: x, use: a}, {id: y, use: a}]")
+        needs = [node.needs for node in policy.nodes() if isinstance(node, Dag)]
+        assert needs == [{"x.two": ("x.one",)}, {"y.two": ("y.one",)}]
 
     def test_it_takes_arguments(self) -> None:
         declared = (

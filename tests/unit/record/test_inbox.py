@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def test_a_file_that_is_no_answer_is_set_aside_and_told_once(tmp_path: Path) -> 
     assert inbox.collect() == [ANSWER]
     assert inbox.collect() == [ANSWER]
     assert len(inbox.failures) == 2
+
+
+def test_a_pipe_in_the_folder_does_not_stop_the_agent(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    put(tmp_path, replace(ANSWER, id="b1"))
+    inbox = Inbox(tmp_path)
+    assert [answer.id for answer in inbox.collect()] == ["b1"]
+    assert len(inbox.failures) == 1
 
 
 def test_a_link_out_of_the_folder_is_read_as_what_it_is(tmp_path: Path) -> None:
