@@ -12,6 +12,7 @@ from typing import Any
 from homeostat.model import entries as e
 from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
+from homeostat.policy.units import format_reading
 
 _TRUTH = {True: "true", False: "false", None: "unknown"}
 
@@ -58,7 +59,7 @@ def value_text(value: Value) -> str:
     """A signal's value as a person reads it."""
     if value is None:
         return "unknown"
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else format_reading(value)
 
 
 def _reading(reading: Reading) -> str:

@@ -11,6 +11,7 @@ from homeostat.learn.ranker import choose_nodes
 from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import CandidateModel, Feature, NodeRanking, Ranking
+from homeostat.policy.units import format_reading
 
 PUSHES_MAX = 3
 """How many signals are named for each candidate."""
@@ -33,7 +34,7 @@ class Push:
     odds_ratio: float
 
     def __str__(self) -> str:
-        state = "unknown" if self.at is None else f"up at {self.at:.3g}"
+        state = "unknown" if self.at is None else f"up at {format_reading(self.at)}"
         return f"odds x{self.odds_ratio:.2g} with {self.signal} {state}"
 
 
