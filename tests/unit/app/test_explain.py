@@ -32,6 +32,13 @@ def test_a_decision_tells_signals_candidates_probabilities_and_refusals() -> Non
         assert expected in text
 
 
+def test_a_choice_without_a_ranking_is_told_as_written_order() -> None:
+    decided = e.Decided(at=160.0, node="remedy", kind="choose", chosen="restart", options=())
+    assert "decided at remedy, next candidate in written order: restart (nothing learnt yet)" in render(
+        explain([OPENED, decided])
+    )
+
+
 def test_a_refusal_tells_why_with_what_was_seen() -> None:
     withheld = e.DecisionWithheld(at=130.0, node="", reason=Reason.TELEMETRY_BLIND, detail="auth_up unknown")
     text = render(explain([OPENED, e.Observed(at=130.0, snapshot=SNAPSHOT), withheld]))
