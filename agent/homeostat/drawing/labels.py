@@ -37,7 +37,7 @@ def details_of(node: Node) -> list[str]:
         case Wait():
             if node.until is None:
                 return [f"for {format_seconds(node.for_s)}"]
-            return [f"until {_held(node.until, node.for_s)}, within {format_seconds(node.within_s)}"]
+            return [f"until {_held(node.until, node.for_s, node.within_s)}"]
         case Escalate():
             return [f"to {node.to} ({node.severity})", *([node.message] if node.message else [])]
         case _:
@@ -70,11 +70,18 @@ def _leaf(leaf: Do) -> list[str]:
 
 def proof_text(verify: Verify) -> str:
     """A verification in a few words."""
-    return f"{_held(verify.condition, verify.for_s)}, within {format_seconds(verify.within_s)}"
+    return _held(verify.condition, verify.for_s, verify.within_s)
 
 
-def _held(condition: Condition, for_s: float) -> str:
-    return condition.text + (f" for {format_seconds(for_s)}" if for_s else "")
+def _held(condition: Condition, for_s: float, within_s: float | None = None) -> str:
+    """A condition and its window, and after them what its parameters are: a time would read as theirs."""
+    text, where = condition.text, ""
+    if condition.parameters:
+        at = text.rindex(f" where {condition.parameters[0]} = ")
+        text, where = text[:at], "," + text[at:]
+    held = f" for {format_seconds(for_s)}" if for_s else ""
+    within = f", within {format_seconds(within_s)}" if within_s is not None else ""
+    return f"{text}{held}{within}{where}"
 
 
 def trigger_text(policy: Policy) -> str:

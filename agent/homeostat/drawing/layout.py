@@ -19,6 +19,8 @@ ICON = 26.0
 GAP_DOWN, GAP_ACROSS, GAP_FALLBACK = 34.0, 22.0, 92.0
 LANE = 18.0
 CHOICE_COLUMNS = 3
+LINES_MAX = 40
+"""Lines that one text is broken into at most: more than the longest condition or instruction needs. None is cut."""
 
 
 def laid_out(policy: Policy) -> Box:
@@ -82,7 +84,7 @@ def _told(node: Node) -> str:
 
 
 def _wrapped(text: str, role: str) -> list[Line]:
-    return [Line(part, role) for part in wrapped(text, SIZES[role], CARD_WIDTH_MAX - 2 * PAD - 4, 2)]
+    return [Line(part, role) for part in wrapped(text, SIZES[role], CARD_WIDTH_MAX - 2 * PAD - 4, LINES_MAX)]
 
 
 def _text_size(lines: Sequence[Line]) -> tuple[float, float]:
@@ -93,7 +95,7 @@ def _text_size(lines: Sequence[Line]) -> tuple[float, float]:
 def _card(node_id: str, shape: str, lines: list[Line], told: str = "") -> Box:
     text_width, text_height = _text_size(lines)
     name_width = width(lines[0].text, SIZES[lines[0].role], bold=True) + ICON
-    wide = min(max(text_width, name_width, CARD_WIDTH_MIN - 2 * PAD) + 2 * PAD, CARD_WIDTH_MAX + ICON)
+    wide = max(text_width, name_width, CARD_WIDTH_MIN - 2 * PAD) + 2 * PAD
     # One line more for what has come of it.
     return Box(wide, text_height + 2 * PAD + 4, wide / 2, node_id, shape, lines, told or lines[0].text)
 
@@ -102,7 +104,8 @@ def _framed(node: Node, inside: Box) -> Box:
     """Put a frame with a heading around what is inside."""
     lines = [Line(node.id, "name"), Line(kind_of(node), "kind")]
     if node.condition is not None:
-        lines.insert(1, Line(wrapped(f"if {node.condition.text}", SIZES["if"], max(inside.width, 260.0), 1)[0], "if"))
+        told = wrapped(f"if {node.condition.text}", SIZES["if"], max(inside.width, 260.0), LINES_MAX)
+        lines[1:1] = [Line(line, "if") for line in told]
     text_width, text_height = _text_size(lines)
     wide = max(inside.width, text_width + ICON) + 2 * PAD
     x, y = (wide - inside.width) / 2, PAD + text_height + 14

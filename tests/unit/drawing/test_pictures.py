@@ -8,15 +8,16 @@ from itertools import combinations, pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.drawing.drawn_policies import drawn
+from tests.unit.drawing.drawn_policies import TOP, drawn
 
 from homeostat.drawing.boxes import Box
 from homeostat.drawing.layers import layered
-from homeostat.drawing.layout import laid_out
+from homeostat.drawing.layout import PAD, SIZES, laid_out
 from homeostat.drawing.mermaid import escaped, to_mermaid
 from homeostat.drawing.states import END, TRIGGER, NodeState, NodeStatus
 from homeostat.drawing.svg import to_svg
-from homeostat.drawing.text import shortened, width, wrapped
+from homeostat.drawing.text import ELLIPSIS, shortened, width, wrapped
+from homeostat.policy.load import load_policy_sources
 
 NAMES = ("linear", "dag", "nested")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -117,6 +118,38 @@ def test_no_two_cards_overlap_and_all_are_on_the_page(name: str) -> None:
         assert top >= -0.01
         assert right <= root.width + 0.01
         assert bottom <= root.height + 0.01
+
+
+def boxes(box: Box) -> list[Box]:
+    return [box, *(inner for _, _, part in box.parts for inner in boxes(part))]
+
+
+LONG = "errors > 5% and " * 12 + "deploy_age > limit"
+LONG_STEPS = f"""\
+parameters: {{limit: 20M}}
+steps:
+- id: a_group_with_quite_a_long_name_of_its_own
+  if: {LONG}
+  steps:
+  - id: a_step_whose_name_is_longer_than_any_card_is_wide
+    do: restart
+    target: svc/a
+    verify: {{if: {LONG}, for: 15s, within: 3m}}
+  - {{id: by_hand, manual: "{"Look at all of it. " * 12}", check: all of it is well}}
+"""
+
+
+def test_nothing_that_decides_is_cut_and_every_text_fits_its_box() -> None:
+    file = "long.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="long").replace("steps:\n", LONG_STEPS)}, file)
+    root = laid_out(policy)
+    for box in boxes(root):
+        for line in box.lines:
+            assert ELLIPSIS not in line.text
+            assert width(line.text, SIZES[line.role], bold=line.role == "name") <= box.width - 2 * PAD
+    text = re.sub(r"\s+", " ", " ".join(line.text for box in boxes(root) for line in box.lines))
+    assert "deploy_age > limit for 15s, within 3m, where limit = 20M" in text
+    assert "if errors > 5% and" in text
 
 
 NEEDS = st.integers(2, 12).flatmap(
