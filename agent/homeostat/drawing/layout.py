@@ -161,20 +161,23 @@ def _columns(node: Decide) -> Box:
     """Branches side by side, each under its condition."""
     boxes = [_box(branch.child) for branch in node.branches]
     texts = [f"if {branch.condition.text}" if branch.condition is not None else "else" for branch in node.branches]
-    heads = [wrapped(text, SIZES["if"], max(box.width, 170.0), 3) for text, box in zip(texts, boxes, strict=True)]
-    top = max(len(head) for head in heads) * LINE_HEIGHT["if"] + 12
+    # A branch's wire comes in at its anchor, beside which its fallback may stand: the condition goes above the wire.
+    beside = [max(2 * min(box.anchor, box.width - box.anchor), 170.0) for box in boxes]
+    heads = [wrapped(text, SIZES["if"], room, LINES_MAX) for text, room in zip(texts, beside, strict=True)]
+    lines_max = max(len(head) for head in heads)
+    top = lines_max * LINE_HEIGHT["if"] + 12
     columns = Box(0.0, top + 20 + max(box.height for box in boxes), 0.0)
     x = 0.0
     for branch, head, box in zip(node.branches, heads, boxes, strict=True):
         head_width = max(width(line, SIZES["if"]) for line in head)
-        wide = max(box.width, head_width)
-        title = Box(wide, top - 8, wide / 2, None, "head", [Line(line, "if") for line in head])
-        columns.parts.append((x, 0.0, title))
-        at = x + (wide - box.width) / 2
-        columns.parts.append((at, top + 20, box))
+        at = x + max(0.0, head_width / 2 - box.anchor)
         end = at + box.anchor
+        drop = (lines_max - len(head)) * LINE_HEIGHT["if"]
+        title = Box(head_width, top - 8 - drop, head_width / 2, None, "head", [Line(line, "if") for line in head])
+        columns.parts.append((end - head_width / 2, drop, title))
+        columns.parts.append((at, top + 20, box))
         columns.wires.append(Wire(((end, top - 6), (end, top + 20)), (node.id, branch.child.id)))
-        x += wide + GAP_ACROSS
+        x = max(at + box.width, end + head_width / 2) + GAP_ACROSS
     columns.width = x - GAP_ACROSS
     columns.anchor = columns.width / 2
     return columns

@@ -152,6 +152,30 @@ def test_nothing_that_decides_is_cut_and_every_text_fits_its_box() -> None:
     assert "if errors > 5% and" in text
 
 
+BRANCHES = """\
+steps:
+- id: which
+  decide:
+  - id: fresh
+    if: deploy_age < 2h and errors > 10%
+    do: rollback
+    target: svc/a
+    fallback: {id: again, do: restart, target: svc/a, fallback: {id: moved, do: shift, target: svc/a}}
+  - else: {id: other, do: restart, target: svc/a}
+- {id: settle, wait: 30s}
+"""
+
+
+def test_a_branch_is_headed_by_its_condition_above_its_wire() -> None:
+    file = "branches.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="branches").replace("steps:\n", BRANCHES)}, file)
+    (columns,) = [box for box in boxes(laid_out(policy)) if any(part.shape == "head" for _, _, part in box.parts)]
+    middles = [left + part.width / 2 for left, _, part in columns.parts if part.shape == "head"]
+    assert middles == pytest.approx([wire.points[0][0] for wire in columns.wires])
+    placed = [(left, left + part.width) for left, _, part in columns.parts if part.shape != "head"]
+    assert all(left <= middle <= right for (left, right), middle in zip(placed, middles, strict=True))
+
+
 NEEDS = st.integers(2, 12).flatmap(
     lambda count: st.lists(st.lists(st.integers(0, count - 1), max_size=4), min_size=count, max_size=count)
 )
