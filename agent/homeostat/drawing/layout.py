@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from homeostat.drawing.boxes import Box, Line, Wire
 from homeostat.drawing.labels import details_of, end_text, kind_of, trigger_text
@@ -16,7 +16,7 @@ LINE_HEIGHT = {"name": 20.0, "kind": 16.0, "if": 17.0, "detail": 17.0, "proof": 
 CARD_WIDTH_MIN, CARD_WIDTH_MAX = 190.0, 310.0
 PAD = 14.0
 ICON = 26.0
-GAP_DOWN, GAP_ACROSS, GAP_FALLBACK = 34.0, 22.0, 92.0
+GAP_DOWN, GAP_ACROSS, GAP_FALLBACK, GAP_REJOIN = 34.0, 22.0, 92.0, 14.0
 LANE = 18.0
 CHOICE_COLUMNS = 3
 LINES_MAX = 40
@@ -47,7 +47,17 @@ def _box(node: Node) -> Box:
     wire = Wire(((own.width, y_own), (x, drop + y_other)), (node.id, fallback.id), "if it fails", dashed=True)
     height = max(own.height, drop + other.height)
     parts = [(0.0, 0.0, own), (x, drop, other)]
-    return Box(x + other.width, height, own.anchor, parts=parts, wires=[wire], bottom=own.exit)
+    ends = [((other.anchor, other.exit), fallback.id), *other.rejoins]
+    rejoins = [((x + across, drop + down), node_id) for (across, down), node_id in ends]
+    return Box(x + other.width, height, own.anchor, parts=parts, wires=[wire], bottom=own.exit, rejoins=rejoins)
+
+
+def _rejoined(box: Box, x: float, y: float, onward: str) -> Iterator[Wire]:
+    """Wires from the fallbacks in a box at (x, y) to below it, into the line on which its node goes on."""
+    merge = y + box.height + GAP_REJOIN
+    for (across, down), fallback in box.rejoins:
+        points = ((x + across, y + down), (x + across, merge), (x + box.anchor, merge))
+        yield Wire(points, (fallback, onward))
 
 
 def _own(node: Node) -> Box:
@@ -123,16 +133,16 @@ def _stack(boxes: list[Box], ids: list[str], label: str = "") -> Box:
     anchor = max(box.anchor for box in boxes)
     stack = Box(anchor + max(box.width - box.anchor for box in boxes), 0.0, anchor)
     y = 0.0
-    gap = GAP_DOWN + (10 if label else 0)
     for place, box in enumerate(boxes):
         if place:
             before = boxes[place - 1]
-            top = y - gap - before.height + before.exit
+            top = y + before.exit
+            stack.wires += _rejoined(before, anchor - before.anchor, y, ids[place])
+            y += before.height + GAP_DOWN + (10 if label else 0) + (GAP_REJOIN if before.rejoins else 0)
             points = ((anchor, top), (anchor, y))
             stack.wires.append(Wire(points, (ids[place - 1], ids[place]), label, dashed=bool(label)))
         stack.parts.append((anchor - box.anchor, y, box))
-        y += box.height + gap
-    stack.height = y - gap
+    stack.height = y + boxes[-1].height
     return stack
 
 
@@ -191,6 +201,7 @@ def _levels(node: Dag) -> Box:
     wide = max(sizes)
     box = Box(wide, 0.0, wide / 2)
     tops: dict[Place, tuple[float, float, float]] = {}
+    onward = dict(reversed(layers.chains))
     y = 0.0
     for level, size in zip(layers.levels, sizes, strict=True):
         x = (wide - size) / 2
@@ -200,6 +211,8 @@ def _levels(node: Dag) -> Box:
                 part = boxes[place]
                 box.parts.append((x, y, part))
                 tops[place] = (x + part.anchor, y, y + part.exit)
+                if place in onward:
+                    box.wires += _rejoined(part, x, y, onward[place])
             else:
                 tops[place] = (x + LANE / 2, y, y + tall)
             x += _wide(place, boxes) + GAP_ACROSS
@@ -207,6 +220,9 @@ def _levels(node: Dag) -> Box:
     box.height = y - GAP_DOWN - 12
     for ends, chain in layers.chains.items():
         points = [(tops[chain[0]][0], tops[chain[0]][2])]
+        if boxes[ends[0]].rejoins:
+            # Straight down to where its fallback's wire comes in.
+            points.append((points[0][0], tops[chain[0]][1] + boxes[ends[0]].height + GAP_REJOIN))
         for lane in chain[1:-1]:
             points += [(tops[lane][0], tops[lane][1]), (tops[lane][0], tops[lane][2])]
         points.append((tops[chain[-1]][0], tops[chain[-1]][1]))

@@ -176,6 +176,33 @@ def test_a_branch_is_headed_by_its_condition_above_its_wire() -> None:
     assert all(left <= middle <= right for (left, right), middle in zip(placed, middles, strict=True))
 
 
+FALLBACKS = """\
+steps:
+- id: first
+  do: rollback
+  target: svc/a
+  fallback: {id: again, do: restart, target: svc/a, fallback: {id: moved, do: shift, target: svc/a}}
+- id: all
+  dag:
+  - {id: warm, do: restart, target: cache/a, fallback: {id: cold, do: shift, target: cache/a}}
+  - {id: switch, do: shift, target: dns/a, needs: warm}
+"""
+
+
+def test_a_fallback_goes_on_where_its_step_does() -> None:
+    file = "fallbacks.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="fallbacks").replace("steps:\n", FALLBACKS)}, file)
+    every = boxes(laid_out(policy))
+    wires = {wire.ends: wire.points for box in every for wire in box.wires}
+    for fallback, onward, step in (("again", "all", "first"), ("moved", "all", "first"), ("cold", "switch", "warm")):
+        end, line = wires[fallback, onward][-1], wires[step, onward]
+        assert end[0] == pytest.approx(line[0][0]), "it comes in on the step's own line"
+        assert line[0][1] < end[1] < line[-1][1]
+        assert line[1][0] == pytest.approx(end[0])
+        assert line[1][1] >= end[1] - 0.01, "which runs straight down until there"
+    ET.fromstring(to_svg(policy))
+
+
 NEEDS = st.integers(2, 12).flatmap(
     lambda count: st.lists(st.lists(st.integers(0, count - 1), max_size=4), min_size=count, max_size=count)
 )
