@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Policy, Steps, Try, Verify, Wait
+from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Policy, Scalar, Steps, Try, Verify, Wait
 from homeostat.model.signals import Condition
-from homeostat.policy.units import format_seconds
+from homeostat.policy.units import format_number, format_seconds
 
 
 def kind_of(node: Node) -> str:
@@ -50,7 +50,8 @@ def _leaf(leaf: Do) -> list[str]:
         check = leaf.action.parameters["check"]
         lines += [f"check: {check}"] if check else []
     else:
-        arguments = ", ".join(f"{key} {value}" for key, value in leaf.arguments.items())
+        written = {key: _argument(value, in_percent=key in leaf.percents) for key, value in leaf.arguments.items()}
+        arguments = ", ".join(f"{key} {value}" for key, value in written.items())
         lines = [f"{leaf.action.name} → {leaf.target}" + (f" ({arguments})" if arguments else "")]
     if leaf.verify is not None:
         lines.append(f"proof: {proof_text(leaf.verify)}")
@@ -66,6 +67,18 @@ def _leaf(leaf: Do) -> list[str]:
     if leaf.undo is not None:
         extras.append(f"undo {leaf.undo.action.name}")
     return [*lines, " · ".join(extras)] if extras else lines
+
+
+def _argument(value: Scalar, *, in_percent: bool) -> str:
+    """A value as an author writes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            # 57% is 0.57, a hundred times which is 56.99999999999999.
+            return f"{format_number(round(value * 100, 9))}%" if in_percent else format_number(value)
+        case _:
+            return value
 
 
 def proof_text(verify: Verify) -> str:

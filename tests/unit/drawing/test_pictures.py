@@ -166,6 +166,30 @@ steps:
 """
 
 
+ARGUMENTS = """\
+actions:
+  scale:
+    actuator: command
+    argv: [scale]
+    with: {by: percent, share: number, rows: integer, gently: boolean, note: text, factor: number}
+steps:
+- id: more
+  do: scale
+  target: svc/a
+  with: {by: 57%, share: 5%, rows: 20000000, gently: true, note: 5%, factor: 0.5}
+"""
+
+
+def test_arguments_are_drawn_as_authors_write_them() -> None:
+    file = "arguments.homeostat.yaml"
+    text = re.sub(r"actions:\n(  .*\n)*", "", TOP.format(name="arguments")).replace("steps:\n", ARGUMENTS)
+    policy = load_policy_sources({file: text}, file)
+    assert "(by 57%, share 5%, rows 20M, gently true, note 5%, factor 0.5)" in to_mermaid(policy)
+    as_fraction = load_policy_sources({file: text.replace("share: 5%", "share: 0.05")}, file)
+    assert "share 0.05" in to_mermaid(as_fraction)
+    assert as_fraction.hash == policy.hash, "how it is written decides nothing"
+
+
 def test_a_branch_is_headed_by_its_condition_above_its_wire() -> None:
     file = "branches.homeostat.yaml"
     policy = load_policy_sources({file: TOP.format(name="branches").replace("steps:\n", BRANCHES)}, file)
