@@ -47,17 +47,18 @@ def _box(node: Node) -> Box:
     wire = Wire(((own.width, y_own), (x, drop + y_other)), (node.id, fallback.id), "if it fails", dashed=True)
     height = max(own.height, drop + other.height)
     parts = [(0.0, 0.0, own), (x, drop, other)]
-    ends = [((other.anchor, other.exit), fallback.id), *other.rejoins]
+    # After a call for people the plan does not go on.
+    ends = [] if isinstance(fallback, Escalate) else [((other.anchor, other.exit), fallback.id), *other.rejoins]
     rejoins = [((x + across, drop + down), node_id) for (across, down), node_id in ends]
     return Box(x + other.width, height, own.anchor, parts=parts, wires=[wire], bottom=own.exit, rejoins=rejoins)
 
 
-def _rejoined(box: Box, x: float, y: float, onward: str) -> Iterator[Wire]:
+def _rejoined(box: Box, x: float, y: float, onward: str, *, dashed: bool = False) -> Iterator[Wire]:
     """Wires from the fallbacks in a box at (x, y) to below it, into the line on which its node goes on."""
     merge = y + box.height + GAP_REJOIN
     for (across, down), fallback in box.rejoins:
         points = ((x + across, y + down), (x + across, merge), (x + box.anchor, merge))
-        yield Wire(points, (fallback, onward))
+        yield Wire(points, (fallback, onward), dashed=dashed)
 
 
 def _own(node: Node) -> Box:
@@ -137,7 +138,7 @@ def _stack(boxes: list[Box], ids: list[str], label: str = "") -> Box:
         if place:
             before = boxes[place - 1]
             top = y + before.exit
-            stack.wires += _rejoined(before, anchor - before.anchor, y, ids[place])
+            stack.wires += _rejoined(before, anchor - before.anchor, y, ids[place], dashed=bool(label))
             y += before.height + GAP_DOWN + (10 if label else 0) + (GAP_REJOIN if before.rejoins else 0)
             points = ((anchor, top), (anchor, y))
             stack.wires.append(Wire(points, (ids[place - 1], ids[place]), label, dashed=bool(label)))

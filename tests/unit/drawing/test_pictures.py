@@ -150,6 +150,10 @@ def test_nothing_that_decides_is_cut_and_every_text_fits_its_box() -> None:
     text = re.sub(r"\s+", " ", " ".join(line.text for box in boxes(root) for line in box.lines))
     assert "deploy_age > limit for 15s, within 3m, where limit = 20M" in text
     assert "if errors > 5% and" in text
+    assert "limit for 15s, within 3m, where limit = 20M" in re.sub("#62;", ">", to_mermaid(policy)).replace(
+        "<br/>", " "
+    )
+    assert ELLIPSIS not in to_mermaid(policy)
 
 
 BRANCHES = """\
@@ -210,6 +214,7 @@ steps:
   dag:
   - {id: warm, do: restart, target: cache/a, fallback: {id: cold, do: shift, target: cache/a}}
   - {id: switch, do: shift, target: dns/a, needs: warm}
+- {id: last_try, do: restart, target: svc/a, fallback: {id: people, escalate: {to: lead}}}
 """
 
 
@@ -218,6 +223,7 @@ def test_a_fallback_goes_on_where_its_step_does() -> None:
     policy = load_policy_sources({file: TOP.format(name="fallbacks").replace("steps:\n", FALLBACKS)}, file)
     every = boxes(laid_out(policy))
     wires = {wire.ends: wire.points for box in every for wire in box.wires}
+    assert [ends for ends in wires if ends[0] == "people"] == [], "after a call for people the plan does not go on"
     for fallback, onward, step in (("again", "all", "first"), ("moved", "all", "first"), ("cold", "switch", "warm")):
         end, line = wires[fallback, onward][-1], wires[step, onward]
         assert end[0] == pytest.approx(line[0][0]), "it comes in on the step's own line"
@@ -225,6 +231,11 @@ def test_a_fallback_goes_on_where_its_step_does() -> None:
         assert line[1][0] == pytest.approx(end[0])
         assert line[1][1] >= end[1] - 0.01, "which runs straight down until there"
     ET.fromstring(to_svg(policy))
+    text = to_mermaid(policy)
+    names = {name: re.search(rf'(n\d+)\["{name}[<"]', text) for name in ("again", "moved", "cold", "all", "switch")}
+    ids = {name: found[1] for name, found in names.items() if found}
+    for fallback, onward in (("again", "all"), ("moved", "all"), ("cold", "switch")):
+        assert f"{ids[fallback]} --> {ids[onward]}\n" in text
 
 
 NEEDS = st.integers(2, 12).flatmap(
