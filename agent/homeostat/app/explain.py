@@ -12,6 +12,7 @@ from typing import Any
 from homeostat.model import entries as e
 from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
+from homeostat.policy.units import format_reading
 
 _TRUTH = {True: "true", False: "false", None: "unknown"}
 
@@ -58,7 +59,7 @@ def value_text(value: Value) -> str:
     """A signal's value as a person reads it."""
     if value is None:
         return "unknown"
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else format_reading(value)
 
 
 def _reading(reading: Reading) -> str:
@@ -94,17 +95,16 @@ _DECISION = {
 
 def _decided(entry: e.Decided) -> tuple[str, list[str]]:
     chosen = entry.chosen if entry.chosen is not None else "nothing"
-    by = ""
+    what, by = _DECISION.get(entry.kind, entry.kind), ""
     if entry.kind == "choose":
-        by = (
-            f" (ranking {entry.ranking_version[:12]})"
-            if entry.ranking_version
-            else " (written order: nothing learnt yet)"
-        )
+        if entry.ranking_version:
+            by = f" (ranking {entry.ranking_version[:12]})"
+        else:
+            what, by = _DECISION["try"], " (nothing learnt yet)"
     details = [_option(option, chosen=option.id == entry.chosen) for option in entry.options]
     if entry.failed:
         details.append(f"failed before in this incident: {', '.join(entry.failed)}")
-    return f"decided at {entry.node}, {_DECISION.get(entry.kind, entry.kind)}: {chosen}{by}", details
+    return f"decided at {entry.node}, {what}: {chosen}{by}", details
 
 
 def _option(option: e.Option, *, chosen: bool) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeostat.model.ports import Journal
 
 HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
-SHOW_COLUMNS = ("policy", "node", "place", "candidate", "probability", "cost_s", "successes", "attempts")
+SHOW_COLUMNS = ("policy", "node", "place", "candidate", "index", "probability", "cost_s", "successes", "attempts")
 
 
 @click.command()
@@ -106,7 +106,10 @@ def rankings(ctx: click.Context) -> None:
 @click.argument("policy", required=False)
 @pass_workspace
 def show(workspace: Workspace, policy: str | None) -> None:
-    """Show the order that rules now, and what it rests on."""
+    """Show the order that rules now, and what it rests on.
+
+    The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take.
+    """
     from homeostat.app import compose
     from homeostat.learn.explain import describe
     from homeostat.learn.retrain import current_ranking
@@ -130,6 +133,7 @@ def show(workspace: Workspace, policy: str | None) -> None:
                         "node": node.node,
                         "place": row.place,
                         "candidate": row.candidate,
+                        "index": row.index,
                         "probability": row.probability,
                         "cost_s": row.cost_s,
                         "successes": row.successes,

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from homeostat.policy.units import format_reading
+
 FORMATS = ("table", "json", "jsonl", "csv")
 
 Cell = str | int | float | bool | None
@@ -66,7 +68,7 @@ def _text(cell: Cell) -> str:
         return "-"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return format_reading(cell) if isinstance(cell, float) else str(cell)
 
 
 def _plain(rows: Sequence[Row], columns: Sequence[str]) -> str:

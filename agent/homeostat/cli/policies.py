@@ -130,4 +130,5 @@ def _tell(report: Report, told: set[str]) -> None:
             click.echo(str(finding))
     for environment, worst in report.worst_cases.items() if not report.has_errors else ():
         where = "" if environment is None else f" in {environment}"
-        click.echo(f"{report.path}: ok{where}: at worst {worst.attempts} attempts in {worst.seconds / 60:.0f} min")
+        attempts = f"{worst.attempts} attempt{'' if worst.attempts == 1 else 's'}"
+        click.echo(f"{report.path}: ok{where}: at worst {attempts} in {worst.seconds / 60:.0f} min")

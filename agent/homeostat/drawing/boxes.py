@@ -38,6 +38,7 @@ class Box:
         anchor: x at which wires come in and go out.
         lines: what is written at its top. told: all of it in full, for a tooltip.
         parts: boxes inside, with their place.
+        rejoins: where the fallbacks inside end and what their ids are: from there it goes on as from the node itself.
         shape: `card` for a leaf, `frame` for what has parts, `start` and `end` for what is around the plan.
     """
 
@@ -51,6 +52,7 @@ class Box:
     parts: list[tuple[float, float, Box]] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     bottom: float | None = None
+    rejoins: list[tuple[Point, str]] = field(default_factory=list)
 
     @property
     def exit(self) -> float:

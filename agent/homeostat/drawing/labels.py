@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Policy, Steps, Try, Verify, Wait
+from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Policy, Scalar, Steps, Try, Verify, Wait
 from homeostat.model.signals import Condition
-from homeostat.policy.units import format_seconds
+from homeostat.policy.units import format_number, format_seconds
 
 
 def kind_of(node: Node) -> str:
@@ -37,7 +37,7 @@ def details_of(node: Node) -> list[str]:
         case Wait():
             if node.until is None:
                 return [f"for {format_seconds(node.for_s)}"]
-            return [f"until {_held(node.until, node.for_s)}, within {format_seconds(node.within_s)}"]
+            return [f"until {_held(node.until, node.for_s, node.within_s)}"]
         case Escalate():
             return [f"to {node.to} ({node.severity})", *([node.message] if node.message else [])]
         case _:
@@ -50,7 +50,8 @@ def _leaf(leaf: Do) -> list[str]:
         check = leaf.action.parameters["check"]
         lines += [f"check: {check}"] if check else []
     else:
-        arguments = ", ".join(f"{key} {value}" for key, value in leaf.arguments.items())
+        written = {key: _argument(value, in_percent=key in leaf.percents) for key, value in leaf.arguments.items()}
+        arguments = ", ".join(f"{key} {value}" for key, value in written.items())
         lines = [f"{leaf.action.name} → {leaf.target}" + (f" ({arguments})" if arguments else "")]
     if leaf.verify is not None:
         lines.append(f"proof: {proof_text(leaf.verify)}")
@@ -68,13 +69,32 @@ def _leaf(leaf: Do) -> list[str]:
     return [*lines, " · ".join(extras)] if extras else lines
 
 
+def _argument(value: Scalar, *, in_percent: bool) -> str:
+    """A value as an author writes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            # 57% is 0.57, a hundred times which is 56.99999999999999.
+            return f"{format_number(round(value * 100, 9))}%" if in_percent else format_number(value)
+        case _:
+            return value
+
+
 def proof_text(verify: Verify) -> str:
     """A verification in a few words."""
-    return f"{_held(verify.condition, verify.for_s)}, within {format_seconds(verify.within_s)}"
+    return _held(verify.condition, verify.for_s, verify.within_s)
 
 
-def _held(condition: Condition, for_s: float) -> str:
-    return condition.text + (f" for {format_seconds(for_s)}" if for_s else "")
+def _held(condition: Condition, for_s: float, within_s: float | None = None) -> str:
+    """A condition and its window, and after them what its parameters are: a time would read as theirs."""
+    text, where = condition.text, ""
+    if condition.parameters:
+        at = text.rindex(f" where {condition.parameters[0]} = ")
+        text, where = text[:at], "," + text[at:]
+    held = f" for {format_seconds(for_s)}" if for_s else ""
+    within = f", within {format_seconds(within_s)}" if within_s is not None else ""
+    return f"{text}{held}{within}{where}"
 
 
 def trigger_text(policy: Policy) -> str:

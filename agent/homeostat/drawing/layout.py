@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from homeostat.drawing.boxes import Box, Line, Wire
 from homeostat.drawing.labels import details_of, end_text, kind_of, trigger_text
@@ -16,9 +16,11 @@ LINE_HEIGHT = {"name": 20.0, "kind": 16.0, "if": 17.0, "detail": 17.0, "proof": 
 CARD_WIDTH_MIN, CARD_WIDTH_MAX = 190.0, 310.0
 PAD = 14.0
 ICON = 26.0
-GAP_DOWN, GAP_ACROSS, GAP_FALLBACK = 34.0, 22.0, 92.0
+GAP_DOWN, GAP_ACROSS, GAP_FALLBACK, GAP_REJOIN = 34.0, 22.0, 92.0, 14.0
 LANE = 18.0
 CHOICE_COLUMNS = 3
+LINES_MAX = 40
+"""Lines that one text is broken into at most: more than the longest condition or instruction needs. None is cut."""
 
 
 def laid_out(policy: Policy) -> Box:
@@ -45,7 +47,18 @@ def _box(node: Node) -> Box:
     wire = Wire(((own.width, y_own), (x, drop + y_other)), (node.id, fallback.id), "if it fails", dashed=True)
     height = max(own.height, drop + other.height)
     parts = [(0.0, 0.0, own), (x, drop, other)]
-    return Box(x + other.width, height, own.anchor, parts=parts, wires=[wire], bottom=own.exit)
+    # After a call for people the plan does not go on.
+    ends = [] if isinstance(fallback, Escalate) else [((other.anchor, other.exit), fallback.id), *other.rejoins]
+    rejoins = [((x + across, drop + down), node_id) for (across, down), node_id in ends]
+    return Box(x + other.width, height, own.anchor, parts=parts, wires=[wire], bottom=own.exit, rejoins=rejoins)
+
+
+def _rejoined(box: Box, x: float, y: float, onward: str, *, dashed: bool = False) -> Iterator[Wire]:
+    """Wires from the fallbacks in a box at (x, y) to below it, into the line on which its node goes on."""
+    merge = y + box.height + GAP_REJOIN
+    for (across, down), fallback in box.rejoins:
+        points = ((x + across, y + down), (x + across, merge), (x + box.anchor, merge))
+        yield Wire(points, (fallback, onward), dashed=dashed)
 
 
 def _own(node: Node) -> Box:
@@ -82,7 +95,7 @@ def _told(node: Node) -> str:
 
 
 def _wrapped(text: str, role: str) -> list[Line]:
-    return [Line(part, role) for part in wrapped(text, SIZES[role], CARD_WIDTH_MAX - 2 * PAD - 4, 2)]
+    return [Line(part, role) for part in wrapped(text, SIZES[role], CARD_WIDTH_MAX - 2 * PAD - 4, LINES_MAX)]
 
 
 def _text_size(lines: Sequence[Line]) -> tuple[float, float]:
@@ -93,7 +106,7 @@ def _text_size(lines: Sequence[Line]) -> tuple[float, float]:
 def _card(node_id: str, shape: str, lines: list[Line], told: str = "") -> Box:
     text_width, text_height = _text_size(lines)
     name_width = width(lines[0].text, SIZES[lines[0].role], bold=True) + ICON
-    wide = min(max(text_width, name_width, CARD_WIDTH_MIN - 2 * PAD) + 2 * PAD, CARD_WIDTH_MAX + ICON)
+    wide = max(text_width, name_width, CARD_WIDTH_MIN - 2 * PAD) + 2 * PAD
     # One line more for what has come of it.
     return Box(wide, text_height + 2 * PAD + 4, wide / 2, node_id, shape, lines, told or lines[0].text)
 
@@ -102,7 +115,8 @@ def _framed(node: Node, inside: Box) -> Box:
     """Put a frame with a heading around what is inside."""
     lines = [Line(node.id, "name"), Line(kind_of(node), "kind")]
     if node.condition is not None:
-        lines.insert(1, Line(wrapped(f"if {node.condition.text}", SIZES["if"], max(inside.width, 260.0), 1)[0], "if"))
+        told = wrapped(f"if {node.condition.text}", SIZES["if"], max(inside.width, 260.0), LINES_MAX)
+        lines[1:1] = [Line(line, "if") for line in told]
     text_width, text_height = _text_size(lines)
     wide = max(inside.width, text_width + ICON) + 2 * PAD
     x, y = (wide - inside.width) / 2, PAD + text_height + 14
@@ -120,16 +134,16 @@ def _stack(boxes: list[Box], ids: list[str], label: str = "") -> Box:
     anchor = max(box.anchor for box in boxes)
     stack = Box(anchor + max(box.width - box.anchor for box in boxes), 0.0, anchor)
     y = 0.0
-    gap = GAP_DOWN + (10 if label else 0)
     for place, box in enumerate(boxes):
         if place:
             before = boxes[place - 1]
-            top = y - gap - before.height + before.exit
+            top = y + before.exit
+            stack.wires += _rejoined(before, anchor - before.anchor, y, ids[place], dashed=bool(label))
+            y += before.height + GAP_DOWN + (10 if label else 0) + (GAP_REJOIN if before.rejoins else 0)
             points = ((anchor, top), (anchor, y))
             stack.wires.append(Wire(points, (ids[place - 1], ids[place]), label, dashed=bool(label)))
         stack.parts.append((anchor - box.anchor, y, box))
-        y += box.height + gap
-    stack.height = y - gap
+    stack.height = y + boxes[-1].height
     return stack
 
 
@@ -158,20 +172,23 @@ def _columns(node: Decide) -> Box:
     """Branches side by side, each under its condition."""
     boxes = [_box(branch.child) for branch in node.branches]
     texts = [f"if {branch.condition.text}" if branch.condition is not None else "else" for branch in node.branches]
-    heads = [wrapped(text, SIZES["if"], max(box.width, 170.0), 3) for text, box in zip(texts, boxes, strict=True)]
-    top = max(len(head) for head in heads) * LINE_HEIGHT["if"] + 12
+    # A branch's wire comes in at its anchor, beside which its fallback may stand: the condition goes above the wire.
+    beside = [max(2 * min(box.anchor, box.width - box.anchor), 170.0) for box in boxes]
+    heads = [wrapped(text, SIZES["if"], room, LINES_MAX) for text, room in zip(texts, beside, strict=True)]
+    lines_max = max(len(head) for head in heads)
+    top = lines_max * LINE_HEIGHT["if"] + 12
     columns = Box(0.0, top + 20 + max(box.height for box in boxes), 0.0)
     x = 0.0
     for branch, head, box in zip(node.branches, heads, boxes, strict=True):
         head_width = max(width(line, SIZES["if"]) for line in head)
-        wide = max(box.width, head_width)
-        title = Box(wide, top - 8, wide / 2, None, "head", [Line(line, "if") for line in head])
-        columns.parts.append((x, 0.0, title))
-        at = x + (wide - box.width) / 2
-        columns.parts.append((at, top + 20, box))
+        at = x + max(0.0, head_width / 2 - box.anchor)
         end = at + box.anchor
+        drop = (lines_max - len(head)) * LINE_HEIGHT["if"]
+        title = Box(head_width, top - 8 - drop, head_width / 2, None, "head", [Line(line, "if") for line in head])
+        columns.parts.append((end - head_width / 2, drop, title))
+        columns.parts.append((at, top + 20, box))
         columns.wires.append(Wire(((end, top - 6), (end, top + 20)), (node.id, branch.child.id)))
-        x += wide + GAP_ACROSS
+        x = max(at + box.width, end + head_width / 2) + GAP_ACROSS
     columns.width = x - GAP_ACROSS
     columns.anchor = columns.width / 2
     return columns
@@ -185,6 +202,7 @@ def _levels(node: Dag) -> Box:
     wide = max(sizes)
     box = Box(wide, 0.0, wide / 2)
     tops: dict[Place, tuple[float, float, float]] = {}
+    onward = dict(reversed(layers.chains))
     y = 0.0
     for level, size in zip(layers.levels, sizes, strict=True):
         x = (wide - size) / 2
@@ -194,6 +212,8 @@ def _levels(node: Dag) -> Box:
                 part = boxes[place]
                 box.parts.append((x, y, part))
                 tops[place] = (x + part.anchor, y, y + part.exit)
+                if place in onward:
+                    box.wires += _rejoined(part, x, y, onward[place])
             else:
                 tops[place] = (x + LANE / 2, y, y + tall)
             x += _wide(place, boxes) + GAP_ACROSS
@@ -201,6 +221,9 @@ def _levels(node: Dag) -> Box:
     box.height = y - GAP_DOWN - 12
     for ends, chain in layers.chains.items():
         points = [(tops[chain[0]][0], tops[chain[0]][2])]
+        if boxes[ends[0]].rejoins:
+            # Straight down to where its fallback's wire comes in.
+            points.append((points[0][0], tops[chain[0]][1] + boxes[ends[0]].height + GAP_REJOIN))
         for lane in chain[1:-1]:
             points += [(tops[lane][0], tops[lane][1]), (tops[lane][0], tops[lane][2])]
         points.append((tops[chain[-1]][0], tops[chain[-1]][1]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from textwrap import wrap
 
 from homeostat.drawing.labels import details_of, end_text, kind_of, trigger_text
 from homeostat.drawing.states import END, TRIGGER, NodeState, NodeStatus
@@ -48,8 +49,7 @@ class _Chart:
         for child in children:
             yield from self._node(child, 1)
         yield f'  {self.names[END]}(["{end}"])'
-        ids = [TRIGGER, *(child.id for child in children), END]
-        yield from self._chain(ids, "-->", 1)
+        yield from self._chain([[TRIGGER], *map(_ways_out, children), [END]], "-->", 1)
 
     def _node(self, node: Node, depth: int) -> Iterator[str]:
         indent = "  " * depth
@@ -80,17 +80,20 @@ class _Chart:
                     yield f'{indent}{fork} -->|"{escaped(told)}"| {self.names[branch.child.id]}'
         match node:
             case Steps():
-                yield from self._chain([child.id for child in node.children], "-->", depth)
+                yield from self._chain([_ways_out(child) for child in node.children], "-->", depth)
             case Try():
-                yield from self._chain([child.id for child in node.children], "-. else .->", depth)
+                yield from self._chain([_ways_out(child) for child in node.children], "-. else .->", depth)
             case Dag():
+                ways = {child.id: _ways_out(child) for child in node.children}
                 for child_id, wanted in node.needs.items():
                     for need in wanted:
-                        yield f"{indent}{self.names[need]} --> {self.names[child_id]}"
+                        yield from self._chain([ways[need], [child_id]], "-->", depth)
 
-    def _chain(self, ids: list[str], arrow: str, depth: int) -> Iterator[str]:
-        for before, after in pairwise(ids):
-            yield f"{'  ' * depth}{self.names[before]} {arrow} {self.names[after]}"
+    def _chain(self, nodes: list[list[str]], arrow: str, depth: int) -> Iterator[str]:
+        """Links from each node, and from its fallbacks, to the next."""
+        for before, after in pairwise(nodes):
+            for way_out in before:
+                yield f"{'  ' * depth}{self.names[way_out]} {arrow} {self.names[after[0]]}"
 
     def _leaf_label(self, node: Node) -> str:
         kind = [] if isinstance(node, Do) and not node.is_manual else [kind_of(node)]
@@ -100,8 +103,8 @@ class _Chart:
         state = None if self.states is None else self.states.get(node_id)
         if state is not None and state.status is not NodeStatus.NOT_REACHED:
             lines = [*lines, f"{state.status.value.replace('_', ' ')}{f': {state.why}' if state.why else ''}"]
-        short = [line if len(line) <= LABEL_LINE_MAX else f"{line[: LABEL_LINE_MAX - 1]}…" for line in lines]
-        return "<br/>".join(escaped(line) for line in short)
+        broken = [part for line in lines for part in wrap(line, LABEL_LINE_MAX) or [line]]
+        return "<br/>".join(escaped(line) for line in broken)
 
     def classes(self) -> Iterator[str]:
         """A class per status that occurs, and which nodes have it."""
@@ -116,6 +119,16 @@ class _Chart:
                 fill, stroke = LIGHT[f"{status}-card"], LIGHT[status]
                 yield f"  classDef {status} fill:{fill},stroke:{stroke},color:{LIGHT['ink']}"
             yield f"  class {','.join(names)} {status}"
+
+
+def _ways_out(node: Node) -> list[str]:
+    """The ids of a node and of its fallback, that one's fallback, and so on: the plan goes on from any of them.
+
+    After a fallback that calls people it does not.
+    """
+    if isinstance(node, Escalate) or node.fallback is None or isinstance(node.fallback, Escalate):
+        return [node.id]
+    return [node.id, *_ways_out(node.fallback)]
 
 
 def _heading(node: Node) -> list[str]:

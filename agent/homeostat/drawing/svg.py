@@ -128,7 +128,7 @@ class _Pen:
         yield f'<path class="wire{lit}" d="{_path(points)}"{dashes}/>'
         (before_x, before_y), (end_x, end_y) = points[-2], points[-1]
         sideways = abs(end_y - before_y) < 1 or (wire.dashed and end_x - before_x > 40)
-        turn = -90 if sideways else 0
+        turn = 0 if not sideways else 90 if end_x < before_x else -90
         place = f"translate({end_x:.1f} {end_y:.1f}) rotate({turn})"
         yield f'<path class="tip{lit}" d="M-5 -8 L5 -8 L0 0.5 Z" transform="{place}"/>'
         if wire.label:

@@ -8,7 +8,7 @@ _NARROW = frozenset("iIjl.,:;'|!()[]{}ft/\\`- ")
 _WIDE = frozenset("mwMWO@%&<>=+~")
 ELLIPSIS = "…"
 
-_COMPARISON = re.compile(r" (<=|>=|==|!=|<|>|[-+*/]) ")
+_COMPARISON = re.compile(r" (<=|>=|==|!=|=|<|>|[-+*/]) ")
 _WINDOW = re.compile(r"\b(for|within|if|not) ")
 
 

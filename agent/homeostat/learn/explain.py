@@ -11,6 +11,7 @@ from homeostat.learn.ranker import choose_nodes
 from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import CandidateModel, Feature, NodeRanking, Ranking
+from homeostat.policy.units import format_reading
 
 PUSHES_MAX = 3
 """How many signals are named for each candidate."""
@@ -33,7 +34,7 @@ class Push:
     odds_ratio: float
 
     def __str__(self) -> str:
-        state = "unknown" if self.at is None else f"up at {self.at:.3g}"
+        state = "unknown" if self.at is None else f"up at {format_reading(self.at)}"
         return f"odds x{self.odds_ratio:.2g} with {self.signal} {state}"
 
 
@@ -42,7 +43,8 @@ class CandidateRow:
     """One candidate at a typical context: every signal known and at its median, nothing failed yet.
 
     Attributes:
-        place: 1 for the first to be tried.
+        place: 1 for the first to be tried, the one with the highest index.
+        index: probability / cost_s.
         attempts, successes: weighted counts it was learnt from.
         pushes: the strongest first.
     """
@@ -53,11 +55,12 @@ class CandidateRow:
     successes: float
     probability: float
     cost_s: float
+    index: float
     pushes: tuple[Push, ...]
 
     def __str__(self) -> str:
         evidence = f"worked {self.successes:g} of {self.attempts:g} times" if self.attempts else "never tried"
-        numbers = f"p {self.probability:.2f}, about {self.cost_s:.0f} s an attempt"
+        numbers = f"index {self.index * 1000:.3g}/1000 s = p {self.probability:.2f} in about {self.cost_s:.0f} s"
         pushes = "".join(f"; {push}" for push in self.pushes)
         return f"{self.place}. {self.candidate}: {numbers} ({evidence}){pushes}"
 
@@ -72,7 +75,9 @@ class NodeDescription:
     def __str__(self) -> str:
         if not self.rows:
             return f"{self.node}: written order, nothing learnt"
-        return "\n".join([f"{self.node}: order at typical signals", *(f"  {row}" for row in self.rows)])
+        return "\n".join(
+            [f"{self.node}: order at typical signals, highest index first", *(f"  {row}" for row in self.rows)]
+        )
 
 
 def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
@@ -101,6 +106,7 @@ def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
         model.successes,
         probability=option.probability or 0.0,
         cost_s=option.cost_s or 0.0,
+        index=option.index or 0.0,
         pushes=_pushes(node.features, model),
     )
 

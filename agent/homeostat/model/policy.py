@@ -129,6 +129,7 @@ class Do:
         mode: no freer than this, whatever policy and agent allow.
         undo: what takes the action back when it did not help; a leaf of its own without verification.
         takes_s: how long this step usually takes, where its author knows better than the catalogue.
+        percents: names of the arguments that are fractions written as percentages; only for showing them so.
         fallback: carried out when this leaf has failed for good; then its success counts.
     """
 
@@ -147,6 +148,7 @@ class Do:
     undo: Do | None = None
     takes_s: float | None = None
     fallback: Node | None = None
+    percents: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def is_manual(self) -> bool:

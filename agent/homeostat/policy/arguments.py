@@ -46,6 +46,14 @@ def fitted(
     return {key: arguments[key] for key in declared if key in arguments}, wrong
 
 
+def percents_in(given: Mapping[str, object], declared: Mapping[str, ParameterFields]) -> tuple[str, ...]:
+    """The arguments that are written as percentages, by the step or as the default."""
+    written = {
+        key: given.get(key, parameter.default) for key, parameter in declared.items() if parameter.type != "text"
+    }
+    return tuple(key for key, value in written.items() if isinstance(value, str) and value.endswith("%"))
+
+
 def fit(value: object, parameter: ParameterFields) -> Scalar:
     """Give the value as the parameter's type. A percent becomes its fraction: `50%` is 0.5.
 

@@ -30,7 +30,7 @@ from homeostat.model.policy import (
     Verify,
     Wait,
 )
-from homeostat.policy.arguments import fitted
+from homeostat.policy.arguments import fitted, percents_in
 from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
 from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
@@ -109,6 +109,7 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
         mode=fields.mode,
         undo=_undo(plan, fields, action, node_id, path),
         takes_s=fields.takes,
+        percents=percents_in(fields.arguments, action.parameters),
     )
 
 

@@ -22,7 +22,7 @@ from homeostat.policy.condition_parser import CHARACTERS_MAX, Constants, parse_c
 from homeostat.policy.condition_scanner import ConditionFaults
 from homeostat.policy.conditions import condition_from
 from homeostat.policy.promql import PROMQL_CHARACTERS_MAX, promql_fault
-from homeostat.policy.units import DURATION_PATTERN, parse_duration
+from homeostat.policy.units import DURATION_PATTERN, format_number, parse_duration
 
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 """Policies, steps, actions. Safe in a file name, a label and a URL."""
@@ -135,10 +135,7 @@ def with_constants(text: str, named: Constants) -> str:
 
 def _exactly(value: float | str) -> str:
     """A value such that no other one is written the same: it goes into the policy's hash."""
-    if isinstance(value, str):
-        return repr(value)
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
+    return repr(value) if isinstance(value, str) else format_number(value)
 
 
 def _promql(value: object) -> str:

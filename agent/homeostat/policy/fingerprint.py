@@ -46,7 +46,7 @@ def _plain(value: object) -> object:
         case list() | tuple():
             return [_plain(inner) for inner in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-            return {"is": type(value).__name__, **fields}
+            fields = [field.name for field in dataclasses.fields(value) if field.compare]
+            return {"is": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
         case _:
             return value

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 DURATION_MAX_S = 30 * 86400.0
 """No wait in a policy is longer than this."""
@@ -49,6 +50,7 @@ QUANTITY_PATTERN = rf"(?:{_PART_PATTERN})+"
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
 _DIGITS_MAX = 40
+_WRITTEN_MAX = 20
 
 
 def parse_duration(text: str) -> float:
@@ -103,6 +105,31 @@ def format_seconds(seconds: float) -> str:
         if count:
             written += f"{count}{unit}"
     return written
+
+
+def format_number(value: float) -> str:
+    """Write a number as authors do, exactly and without an exponent: `20M`, `1.5M`, `12594`, `0.00005`.
+
+    `parse_quantity` gives the same number back. Below a million no unit is written; a number whose digits would be too
+    many to read keeps its exponent.
+    """
+    written = _written_out(value) if math.isfinite(value) else str(value)
+    return written if len(written) <= _WRITTEN_MAX else repr(value)
+
+
+def format_reading(value: float) -> str:
+    """Write a measured number for people: four digits, more only before the point: `12594`, `0.2`, `20M`."""
+    if not math.isfinite(value):
+        return str(value)
+    return format_number(float(round(value)) if abs(value) >= 1000 else float(f"{value:.4g}"))
+
+
+def _written_out(value: float) -> str:
+    for unit in ("G", "M"):
+        written = f"{value / _SCALES[unit][0]:.3f}".rstrip("0").rstrip(".")
+        if abs(value) >= _SCALES[unit][0] and float(written) * _SCALES[unit][0] == value:
+            return f"{written}{unit}"
+    return f"{Decimal(repr(float(value))).normalize():f}"
 
 
 def _scaled(number: str, unit: str) -> float:

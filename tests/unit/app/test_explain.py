@@ -19,7 +19,7 @@ def test_a_decision_tells_signals_candidates_probabilities_and_refusals() -> Non
     )
     decided = e.Decided(
         at=160.0, node="remedy", kind="choose", chosen="rollback", options=options,
-        context={"errors": 0.2, "auth_up": None}, failed=("restart",), ranking_version="v" * 64,
+        context={"errors": 0.2, "auth_up": None, "deploy_age": 12594.4}, failed=("restart",), ranking_version="v" * 64,
     )  # fmt: skip
     text = render(explain([OPENED, e.Observed(at=160.0, snapshot=SNAPSHOT), decided]))
     for expected in (
@@ -27,9 +27,16 @@ def test_a_decision_tells_signals_candidates_probabilities_and_refusals() -> Non
         "-> rollback: works with 80%, costs 200 s, index 4/1000 s; propensity 1",
         "shift: if room > 30%: unknown; refused: signal_unknown",
         "failed before in this incident: restart",
-        "signals: errors 0.2, auth_up unknown",
+        "signals: errors 0.2, auth_up unknown, deploy_age 12594",
     ):
         assert expected in text
+
+
+def test_a_choice_without_a_ranking_is_told_as_written_order() -> None:
+    decided = e.Decided(at=160.0, node="remedy", kind="choose", chosen="restart", options=())
+    assert "decided at remedy, next candidate in written order: restart (nothing learnt yet)" in render(
+        explain([OPENED, decided])
+    )
 
 
 def test_a_refusal_tells_why_with_what_was_seen() -> None:

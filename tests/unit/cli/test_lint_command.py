@@ -12,6 +12,17 @@ from homeostat.cli import main
 ROOT = Path(__file__).parents[3]
 WRONG = (ROOT / "policies/shop-restore.homeostat.yaml").read_text().replace("do: lb.drain", "do: lb.drian")
 
+ONE_STEP = """\
+policy: one
+owner: team
+signals: {errors: error_ratio}
+actions: {restart: {actuator: command, argv: [restart], effect: safe, timeout: 2m}}
+trigger: {if: errors > 5%, for: 30s}
+resolved: {if: errors < 1%, for: 1m, within: 5m}
+escalate: {to: oncall}
+steps: [{id: restart_it, do: restart, target: svc/a, verify: {if: errors < 1%, for: 30s, within: 2m}}]
+"""
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +96,10 @@ def test_a_policy_over_the_size_limits_is_no_traceback() -> None:
     result = lint()
     assert result.exit_code == 1
     assert "E1" in result.stdout
+
+
+def test_one_attempt_is_not_several(tmp_path: Path) -> None:
+    (tmp_path / "one.homeostat.yaml").write_text(ONE_STEP)
+    result = CliRunner().invoke(main, ["lint", "one.homeostat.yaml"])
+    assert result.exit_code == 0, result.output
+    assert "ok: at worst 1 attempt in " in result.stdout

@@ -8,15 +8,16 @@ from itertools import combinations, pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.drawing.drawn_policies import drawn
+from tests.unit.drawing.drawn_policies import TOP, drawn
 
 from homeostat.drawing.boxes import Box
 from homeostat.drawing.layers import layered
-from homeostat.drawing.layout import laid_out
+from homeostat.drawing.layout import PAD, SIZES, laid_out
 from homeostat.drawing.mermaid import escaped, to_mermaid
 from homeostat.drawing.states import END, TRIGGER, NodeState, NodeStatus
 from homeostat.drawing.svg import to_svg
-from homeostat.drawing.text import shortened, width, wrapped
+from homeostat.drawing.text import ELLIPSIS, shortened, width, wrapped
+from homeostat.policy.load import load_policy_sources
 
 NAMES = ("linear", "dag", "nested")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -117,6 +118,124 @@ def test_no_two_cards_overlap_and_all_are_on_the_page(name: str) -> None:
         assert top >= -0.01
         assert right <= root.width + 0.01
         assert bottom <= root.height + 0.01
+
+
+def boxes(box: Box) -> list[Box]:
+    return [box, *(inner for _, _, part in box.parts for inner in boxes(part))]
+
+
+LONG = "errors > 5% and " * 12 + "deploy_age > limit"
+LONG_STEPS = f"""\
+parameters: {{limit: 20M}}
+steps:
+- id: a_group_with_quite_a_long_name_of_its_own
+  if: {LONG}
+  steps:
+  - id: a_step_whose_name_is_longer_than_any_card_is_wide
+    do: restart
+    target: svc/a
+    verify: {{if: {LONG}, for: 15s, within: 3m}}
+  - {{id: by_hand, manual: "{"Look at all of it. " * 12}", check: all of it is well}}
+"""
+
+
+def test_nothing_that_decides_is_cut_and_every_text_fits_its_box() -> None:
+    file = "long.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="long").replace("steps:\n", LONG_STEPS)}, file)
+    root = laid_out(policy)
+    for box in boxes(root):
+        for line in box.lines:
+            assert ELLIPSIS not in line.text
+            assert width(line.text, SIZES[line.role], bold=line.role == "name") <= box.width - 2 * PAD
+    text = re.sub(r"\s+", " ", " ".join(line.text for box in boxes(root) for line in box.lines))
+    assert "deploy_age > limit for 15s, within 3m, where limit = 20M" in text
+    assert "if errors > 5% and" in text
+    assert "limit for 15s, within 3m, where limit = 20M" in re.sub("#62;", ">", to_mermaid(policy)).replace(
+        "<br/>", " "
+    )
+    assert ELLIPSIS not in to_mermaid(policy)
+
+
+BRANCHES = """\
+steps:
+- id: which
+  decide:
+  - id: fresh
+    if: deploy_age < 2h and errors > 10%
+    do: rollback
+    target: svc/a
+    fallback: {id: again, do: restart, target: svc/a, fallback: {id: moved, do: shift, target: svc/a}}
+  - else: {id: other, do: restart, target: svc/a}
+- {id: settle, wait: 30s}
+"""
+
+
+ARGUMENTS = """\
+actions:
+  scale:
+    actuator: command
+    argv: [scale]
+    with: {by: percent, share: number, rows: integer, gently: boolean, note: text, factor: number}
+steps:
+- id: more
+  do: scale
+  target: svc/a
+  with: {by: 57%, share: 5%, rows: 20000000, gently: true, note: 5%, factor: 0.5}
+"""
+
+
+def test_arguments_are_drawn_as_authors_write_them() -> None:
+    file = "arguments.homeostat.yaml"
+    text = re.sub(r"actions:\n(  .*\n)*", "", TOP.format(name="arguments")).replace("steps:\n", ARGUMENTS)
+    policy = load_policy_sources({file: text}, file)
+    assert "(by 57%, share 5%, rows 20M, gently true, note 5%, factor 0.5)" in to_mermaid(policy)
+    as_fraction = load_policy_sources({file: text.replace("share: 5%", "share: 0.05")}, file)
+    assert "share 0.05" in to_mermaid(as_fraction)
+    assert as_fraction.hash == policy.hash, "how it is written decides nothing"
+
+
+def test_a_branch_is_headed_by_its_condition_above_its_wire() -> None:
+    file = "branches.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="branches").replace("steps:\n", BRANCHES)}, file)
+    (columns,) = [box for box in boxes(laid_out(policy)) if any(part.shape == "head" for _, _, part in box.parts)]
+    middles = [left + part.width / 2 for left, _, part in columns.parts if part.shape == "head"]
+    assert middles == pytest.approx([wire.points[0][0] for wire in columns.wires])
+    placed = [(left, left + part.width) for left, _, part in columns.parts if part.shape != "head"]
+    assert all(left <= middle <= right for (left, right), middle in zip(placed, middles, strict=True))
+
+
+FALLBACKS = """\
+steps:
+- id: first
+  do: rollback
+  target: svc/a
+  fallback: {id: again, do: restart, target: svc/a, fallback: {id: moved, do: shift, target: svc/a}}
+- id: all
+  dag:
+  - {id: warm, do: restart, target: cache/a, fallback: {id: cold, do: shift, target: cache/a}}
+  - {id: switch, do: shift, target: dns/a, needs: warm}
+- {id: last_try, do: restart, target: svc/a, fallback: {id: people, escalate: {to: lead}}}
+"""
+
+
+def test_a_fallback_goes_on_where_its_step_does() -> None:
+    file = "fallbacks.homeostat.yaml"
+    policy = load_policy_sources({file: TOP.format(name="fallbacks").replace("steps:\n", FALLBACKS)}, file)
+    every = boxes(laid_out(policy))
+    wires = {wire.ends: wire.points for box in every for wire in box.wires}
+    assert [ends for ends in wires if ends[0] == "people"] == [], "after a call for people the plan does not go on"
+    for fallback, onward, step in (("again", "all", "first"), ("moved", "all", "first"), ("cold", "switch", "warm")):
+        end, line = wires[fallback, onward][-1], wires[step, onward]
+        assert end[0] == pytest.approx(line[0][0]), "it comes in on the step's own line"
+        assert line[0][1] < end[1] < line[-1][1]
+        assert line[1][0] == pytest.approx(end[0])
+        assert line[1][1] >= end[1] - 0.01, "which runs straight down until there"
+    ET.fromstring(to_svg(policy))
+    text = to_mermaid(policy)
+    names = {name: re.search(rf'(n\d+)\["{name}[<"]', text) for name in ("again", "moved", "cold", "all", "switch")}
+    ids = {name: found[1] for name, found in names.items() if found}
+    for fallback, onward in (("again", "all"), ("moved", "all"), ("cold", "switch")):
+        assert f"{ids[fallback]} --> {ids[onward]}\n" in text
 
 
 NEEDS = st.integers(2, 12).flatmap(

@@ -198,7 +198,11 @@ def test_the_description_gives_order_evidence_and_reasons() -> None:
     assert push.odds_ratio == pytest.approx(math.exp(ranking.nodes["remedy"].candidates["shift"].weights[0]))
     assert by_name["restart"].pushes[0].odds_ratio < 1.0
     text = str(node)
-    assert text.splitlines()[0] == "remedy: order at typical signals"
+    assert text.splitlines()[0] == "remedy: order at typical signals, highest index first"
+    assert [line.split(":")[1].split("/")[0] for line in text.splitlines()[1:]] == [
+        f" index {row.index * 1000:.3g}" for row in node.rows
+    ]
+    assert first.index >= second.index
     assert "worked 20 of 40 times" in text
     assert "with errors up at" in text
 

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.policy.units import format_seconds, parse_duration, parse_quantity
+from homeostat.policy.units import format_number, format_reading, format_seconds, parse_duration, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,24 @@ def test_a_quantity_is_a_float_or_an_error(text: str) -> None:
     except ValueError:
         return
     assert value >= 0.0
+
+
+@given(st.floats(0.0, allow_nan=False, allow_infinity=False) | st.integers(0, 10**13).map(float))
+def test_a_written_number_reads_back_exactly(value: float) -> None:
+    assert parse_quantity(format_number(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(2e7, "20M"), (1.5e6, "1.5M"), (3e9, "3G"), (20_000_001.0, "20000001"), (0.05, "0.05"), (5e-05, "0.00005")],
+)
+def test_numbers_are_written_as_authors_do(value: float, written: str) -> None:
+    assert format_number(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(12594.37, "12594"), (0.123456, "0.1235"), (-20_000_000.2, "-20M"), (3.0, "3"), (math.inf, "inf"), (0.0, "0")],
+)
+def test_readings_are_rounded_and_have_no_exponent(value: float, written: str) -> None:
+    assert format_reading(value) == written

@@ -249,6 +249,11 @@ def test_measures(tmp_path: Path) -> None:
     page = matrix_html("a <title>", [measured])
     assert "a &lt;title&gt;" in page
     assert "23m20s" in page
+    assert "<th class=s>source</th>" in page
+    chart = page[page.index("<svg") :]
+    for written in (">p50<", ">p90<", ">p99<", ">20m<", ">40m<", ">0s<"):
+        assert written in chart
+    assert chart.count(">40m<") == 3, "p90, p99 and a tick of the axis"
     assert "<script" not in page
 
 
