@@ -284,6 +284,8 @@ def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
         lines = document.text.splitlines()
         if line < len(lines) and lines[line][column : column + 1] == "\t":
             said += "; indent with spaces, not tabs"
+        elif "flow" in (error.context or "") and "expected ','" in (error.problem or ""):
+            said += "; put text with braces, commas or colons in quotes"
         return Problem(Position(document.file, line + 1, column + 1), "E101", f"not YAML: {said}")
     if isinstance(error, yaml.reader.ReaderError):
         before = document.text[: error.position]
