@@ -36,6 +36,7 @@ from homeostat.authoring.runbook_lines import (
     is_aside,
     is_fallback_of,
     is_for_failure,
+    is_owner_alone,
     owner_line,
     without_owner,
 )
@@ -145,7 +146,7 @@ def _all(blocks: list[Block]) -> Iterator[Block]:
 
 
 class _Reader:
-    """Goes through a runbook's blocks; `pending` are the remarks that the next step will carry."""
+    """Goes through a runbook's blocks; `pending` are the remarks of the next step."""
 
     def __init__(self, *, any_item: bool) -> None:
         self.any_item = any_item
@@ -201,7 +202,7 @@ class _Reader:
         return is_certain and len(chain) <= FALLBACKS_MAX
 
     def step(self, item: Item) -> list[Step | Group]:
-        """Make a step of an item; none where it says nothing, a group where it holds steps of its own."""
+        """Make a step of an item; none where it says nothing, a group where it holds steps."""
         step = Step(item.line, "")
         inner: list[Step | Group] = []
         outer_pending, self.pending = self.pending, []
@@ -259,7 +260,8 @@ class _Reader:
         owner = owner_line(text)
         if owner and not is_first:
             step.owner = step.owner or owner
-            return
+            if is_owner_alone(text):
+                return
         text, found = without_owner(text)
         step.owner = step.owner or found
         if not text:

@@ -60,6 +60,11 @@ def owner_line(text: str) -> str:
     return ""
 
 
+def is_owner_alone(text: str) -> bool:
+    """Whether a line is there only to name the owner; whom to contact, and about what, is for the person to read."""
+    return text.strip().lower().startswith("owner")
+
+
 def without_owner(text: str) -> tuple[str, str]:
     """A line without the team at its end, and whoever it names; a name with an @ stays where it is."""
     team = _TEAM.search(text)

@@ -265,8 +265,7 @@ def _resolve(text: str) -> str | int | float | bool | None:
 
 
 def _integer(text: str) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base)
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
 
 def _is_plain_text(key: str) -> bool:

@@ -223,6 +223,11 @@ def test_a_title_is_not_its_own_check_but_an_expectation_is() -> None:
     ]
 
 
+def test_whom_to_contact_stays_among_the_instructions() -> None:
+    text = "1. Promote it\n   - Contact @redis-team before you begin\n"
+    assert manual(loaded(text))[0][:2] == ("Promote it\n- Contact @redis-team before you begin", "redis-team")
+
+
 def test_plain_bullets_are_steps_only_where_nothing_else_is() -> None:
     assert len(loaded("- one\n- two\n").leaves) == 2
     assert len(loaded("- a remark\n\n1. the step\n").leaves) == 1
