@@ -20,7 +20,7 @@ from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
 from homeostat.app.observe import LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
-from homeostat.app.settings import Settings
+from homeostat.app.settings import Settings, policies_folder
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -209,7 +209,7 @@ def policy_named(settings: Settings, name: str) -> Policy:
     """
     if Path(name).suffix == ".yaml":
         return load_policy(Path(name), settings.agent.environment)
-    policies, problems = load_policies(settings.policies, settings.agent.environment)
+    policies, problems = load_policies(policies_folder(settings), settings.agent.environment)
     if name in policies:
         return policies[name]
     if problems:
@@ -224,7 +224,7 @@ def all_policies(settings: Settings) -> list[Policy]:
     Raises:
         PolicyError: any of them is invalid.
     """
-    policies, problems = load_policies(settings.policies, settings.agent.environment)
+    policies, problems = load_policies(policies_folder(settings), settings.agent.environment)
     if problems:
         raise PolicyError(problems)
     return list(policies.values())

@@ -105,6 +105,22 @@ class Settings(_Table):
         return self.state / "journal.sqlite"
 
 
+def policies_folder(settings: Settings) -> Path:
+    """The folder of a workspace's policies.
+
+    Raises:
+        UsageError: there is none, most often since this is no workspace.
+    """
+    folder = settings.policies
+    if folder.is_dir():
+        return folder
+    if (settings.root / FILE_NAME).exists():
+        raise UsageError(f"{folder}: there is no such folder; policies are there, unless {FILE_NAME} says otherwise")
+    raise UsageError(
+        f"there is no workspace here: neither {FILE_NAME} nor the folder {folder.name}; `homeostat init DIR` makes one"
+    )
+
+
 def load_settings(path: Path) -> Settings:
     """Read a settings file.
 

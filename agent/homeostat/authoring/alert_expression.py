@@ -24,6 +24,7 @@ import promql_parser as ast
 
 from homeostat.authoring.promql_tree import (
     COMPARISONS,
+    always_yields,
     calls,
     constant,
     inner,
@@ -61,6 +62,9 @@ class Reading:
         has_absent: it fires on what is missing.
         divides: its value may be x/0, which is no value here.
         yields_many: it fires for each of several series.
+        has_bool: it ends with a comparison that yields 0 or 1 and so filters nothing.
+        always_fires: it fires whatever there is, like a Watchdog.
+        seen_is_product: `seen` is a product of several counts.
     """
 
     form: Form
@@ -72,6 +76,8 @@ class Reading:
     divides: bool = False
     yields_many: bool = False
     has_bool: bool = False
+    always_fires: bool = False
+    seen_is_product: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def _read(text: str) -> Reading:
         query = expression.query  # a scalar is wrapped in vector()
         reading = Reading(
             Form.COUNT, _counted(query, witnessed=has_absent), ">", 0.0, _seen(selectors), has_absent, False, many,
-            has_bool,
+            has_bool, always_yields(tree), len(selectors) > 1,
         )  # fmt: skip
     for made in filter(None, (reading.expr, reading.seen)):
         if len(made) > PROMQL_CHARACTERS_MAX:

@@ -114,7 +114,12 @@ def _signals(one: _Import) -> list[str]:
     if reading.seen is None:
         return [*lines, *comment(_NO_EVIDENCE), f"{one.seen}: vector(0)"]
     lines += comment(
-        "How many series it reads. Series that only exist while things are broken prove nothing when they are gone:"
+        (
+            "The product of the counts of what it reads: above 0 while all of them are there."
+            if reading.seen_is_product
+            else "How many series it reads."
+        )
+        + " Series that only exist while things are broken prove nothing when they are gone:"
         " for those, count what is there in good times."
     )
     return lines + _signal(one.seen, reading.seen, max_age_s)
@@ -213,7 +218,12 @@ def _notes(one: _Import) -> list[str]:
         notes.append("x/0 is infinity for Prometheus, and no value here: then the trigger is unknown, not true")
     if reading.has_absent:
         notes.append("the rule fires on what is missing; here that needs `up` as a witness that Prometheus scrapes")
-    if reading.has_bool:
+    if reading.always_fires:
+        notes.append(
+            "this always fires, like a Watchdog, which proves that alerting works: here it would open one incident"
+            " after the other; leave it to the alerting"
+        )
+    elif reading.has_bool:
         notes.append("a comparison with 'bool' always yields a series: this rule fires whenever its series are there")
     if reading.seen is None:
         notes.append("it reads no series, or too many to count: replace the placeholder that 'resolved' waits for")

@@ -68,7 +68,17 @@ class Listing:
     items: list[Item] = field(default_factory=list)
 
 
-Block = Heading | Paragraph | Code | Listing
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title with what stands below it, as one block. `read_markdown` gives none; who reads its blocks may."""
+
+    line: int
+    level: int
+    text: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+Block = Heading | Paragraph | Code | Listing | Section
 
 
 def read_markdown(text: str) -> list[Block]:

@@ -64,6 +64,8 @@ def is_plain(node: Any) -> bool:
 
 def is_single(node: Any) -> bool:
     """Whether a node can never yield more than one series."""
+    if calls(node) == "histogram_quantile" and len(node.args) == 2:  # it takes `le` off, and one series is left
+        return _differs_by(node.args[1]) <= {"le"}
     match node:
         case ast.NumberLiteral():
             return True
@@ -80,6 +82,33 @@ def is_single(node: Any) -> bool:
             return node.func.name in ("vector", "scalar", "time", "absent", "absent_over_time") or (
                 bool(node.args) and all(is_single(argument) for argument in node.args)
             )
+        case _:
+            return False
+
+
+def _differs_by(node: Any) -> frozenset[str]:
+    """The labels by which the series of an aggregation `by` may differ; of anything else they are not known: `*`."""
+    bare = inner(node)
+    is_fold = isinstance(bare, ast.AggregateExpr) and str(bare.op) in _FOLDS and bare.modifier is not None
+    if is_fold and bare.modifier.type == ast.AggModifierType.By:
+        return frozenset(bare.modifier.labels)
+    return frozenset() if is_single(bare) else frozenset({"*"})
+
+
+def always_yields(node: Any) -> bool:
+    """Whether an expression yields a series whatever there is: numbers, and `vector` of them, compared with nothing."""
+    bare = inner(node)
+    match bare:
+        case ast.NumberLiteral():
+            return True
+        case ast.UnaryExpr():
+            return always_yields(bare.expr)
+        case ast.Call():
+            return bare.func.name in ("vector", "time") and all(always_yields(argument) for argument in bare.args)
+        case ast.BinaryExpr() if str(bare.op) == "or":
+            return always_yields(bare.lhs) or always_yields(bare.rhs)
+        case ast.BinaryExpr() if str(bare.op) in _ARITHMETIC or (str(bare.op) in COMPARISONS and returns_bool(bare)):
+            return always_yields(bare.lhs) and always_yields(bare.rhs)
         case _:
             return False
 

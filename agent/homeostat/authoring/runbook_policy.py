@@ -9,6 +9,7 @@ import shlex
 from homeostat.authoring.markdown_blocks import Code
 from homeostat.authoring.names import policy_name, slug, unused
 from homeostat.authoring.runbook import Group, Runbook, Step, steps_of
+from homeostat.authoring.runbook_lines import IF, is_for_failure
 from homeostat.authoring.workspace_files import Written, require_loadable
 from homeostat.authoring.yaml_text import block, comment, joined, scalar
 from homeostat.policy.fields import TEXT_MAX
@@ -21,7 +22,6 @@ ACTIONS_SUGGESTED_MAX = 5
 
 _SHELLS = frozenset({"", "sh", "bash", "shell", "zsh", "console", "shell-session", "terminal"})
 _NEEDS_A_SHELL = re.compile(r"[|&;<>$`*?(){}~#\\]|^\w+=")
-_IF = re.compile(r"if\b|when\b|in case\b|otherwise\b", re.IGNORECASE)
 _CHECK_WANTED = "PLACEHOLDER: say what shows that this is done"
 _HEAD = """\
 From the runbook {source}. Every step asks a person, who says when it is done:
@@ -69,26 +69,34 @@ def policy_of_runbook(runbook: Runbook, *, source: str, name: str = "") -> Writt
     return Written(files, tuple(_notes(runbook, source)))
 
 
-def _step(step: Step | Group, source: str, within: str, taken: set[str], indent: int) -> list[str]:
+def _step(step: Step | Group, source: str, within: str, taken: set[str], indent: int, bullet: str = "- ") -> list[str]:
+    """Write a step as an item of a list; with a `bullet` of spaces as a mapping, two spaces in."""
     margin = " " * indent
     step_id = unused(slug(step.title, f"line-{step.line}"), taken)
     taken.add(step_id)
     lines = [line for remark in step.remarks for line in _remark(remark, source, indent)]
     if isinstance(step, Group):
         title = step.title.rstrip(":")
-        lines += [f"{margin}- id: {scalar(step_id)}", f"{margin}  steps:"]
+        lines += [f"{margin}{bullet}id: {scalar(step_id)}", f"{margin}  steps:"]
         for child in step.steps:
             lines += _step(child, source, title, taken, indent + 2)
-        return lines
+        return lines + _fallback(step, source, within, taken, indent)
     lines += _advice(step, indent)
     lines += [
-        f"{margin}- id: {scalar(step_id)}",
+        f"{margin}{bullet}id: {scalar(step_id)}",
         f"{margin}  manual: {block(_instructions(step, source, within), indent + 2)}",
     ]
     if step.owner:
         lines.append(f"{margin}  owner: {scalar(step.owner)}")
     check = _cut("\n".join(step.checks), f" ... ({source}:{step.line})") if step.checks else _CHECK_WANTED
-    return [*lines, f"{margin}  check: {block(check, indent + 2)}"]
+    lines.append(f"{margin}  check: {block(check, indent + 2)}")
+    return lines + _fallback(step, source, within, taken, indent)
+
+
+def _fallback(step: Step | Group, source: str, within: str, taken: set[str], indent: int) -> list[str]:
+    if step.fallback is None:
+        return []
+    return [f"{' ' * indent}  fallback:", *_step(step.fallback, source, within, taken, indent + 2, bullet="  ")]
 
 
 def _instructions(step: Step, source: str, within: str) -> str:
@@ -111,7 +119,10 @@ def _remark(remark: tuple[int, str], source: str, indent: int) -> list[str]:
 def _advice(step: Step, indent: int) -> list[str]:
     """Comments on what the step could become."""
     lines = []
-    if any(_IF.match(line.lstrip("- ")) for line in step.instructions):
+    branches = [line for line in (line.lstrip("- ") for line in step.instructions[1:]) if IF.match(line)]
+    if any(map(is_for_failure, branches)):
+        lines += comment("For a failure? Write it as the `fallback` of this step: {fallback: {id: ..., ...}}.", indent)
+    if any(not is_for_failure(line) for line in [*branches, *filter(IF.match, step.instructions[:1])]):
         lines += comment(
             "A branch? Once a signal tells it, write it as {decide: [{if: ..., ...}, {else: ...}]}.", indent
         )
@@ -144,6 +155,11 @@ def commands_in(code: Code) -> list[list[str]]:
 def _notes(runbook: Runbook, source: str) -> list[str]:
     steps = [step for step in steps_of(runbook.steps) if isinstance(step, Step)]
     notes = [
+        f"{source}:{line}:1: '{excerpt(title, 60)}' is only for a failure and became no step; it is kept as a comment:"
+        " write it as the `fallback` of the step it belongs to, or as an `undo`"
+        for line, title in runbook.asides
+    ]
+    notes += [
         f"{source}:{step.line}:1: '{excerpt(step.title, 60)}' does not say what proves it; replace its placeholder"
         for step in steps
         if not step.checks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def drift(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     from homeostat.authoring.drift import stale_policies
 
     workspace = ctx.ensure_object(Workspace)
-    files = policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),))
+    files = policy_files(paths or (workspace.policies,))
     found = stale_policies(files, today=_now().date())
     if workspace.output.is_for_people:
         for one in found:
@@ -78,7 +77,7 @@ def _policy_file(workspace: Workspace, name: str) -> Path:
     if name.endswith(SUFFIX):
         return Path(name)
     names: dict[str, Path] = {}
-    for path in policy_files((Path(os.path.relpath(workspace.settings.policies)),)):
+    for path in policy_files((workspace.policies,)):
         draft = read_draft(FolderSources(path.parent), path.name)
         data = draft.document.data
         if isinstance(data, dict) and isinstance(data.get("policy"), str):

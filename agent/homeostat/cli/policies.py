@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def lint(
     workspace = ctx.ensure_object(Workspace)
     today = dt.datetime.fromtimestamp(SystemClock().now(), dt.UTC).date()
     reports = lint_all(
-        policy_files(paths or (Path(os.path.relpath(workspace.settings.policies)),)),
+        policy_files(paths or (workspace.policies,)),
         today=today,
         environment=environment,
         people=_people(workspace),

@@ -94,9 +94,12 @@ def _world_row(policy: str, trial: Trial) -> Row:
 
 
 def _replay(ctx: click.Context, workspace: Workspace, policies: list[Policy], folder: Path, ranking: str) -> None:
+    from homeostat.model.errors import UsageError
     from homeostat.record.recording import read_recordings
     from homeostat.simulate.replay import Verdict, replay
 
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder of recorded incidents; without any, try a --world")
     recordings, problems = read_recordings(folder)
     rows: list[Row] = []
     counts: dict[str, dict[Verdict, int]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +39,16 @@ def _share(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
 def test(
     ctx: click.Context, paths: tuple[Path, ...], coverage: bool, coverage_min: float | None, junit: Path | None
 ) -> None:
-    """Run policy tests: PATHS are *.test.yaml files or folders of them [default: the workspace's policies].
+    """Run policy tests: PATHS are *.test.yaml files, folders of them, or policies [default: the workspace's policies].
+
+    Of a policy, the test files beside it that name it are run.
 
     Each runs through the agent's own loop, in virtual time. Exit code 1 when one fails, 2 when a file is wrong.
     """
     from homeostat.simulate.bench.testing import load_suites, run_suites
 
     workspace = ctx.ensure_object(Workspace)
-    suites = load_suites(paths or (Path(os.path.relpath(workspace.settings.policies)),))
+    suites = load_suites(paths or (workspace.policies,))
     tested = run_suites(suites)
     if workspace.output.is_for_people:
         for outcome in tested.failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,13 @@ class Workspace:
         if self._config is None and not path.exists():
             return Settings(root=Path.cwd())
         return load_settings(path)
+
+    @property
+    def policies(self) -> Path:
+        """The folder of the policies, as seen from here. Raises UsageError where this is no workspace."""
+        from homeostat.app.settings import policies_folder
+
+        return Path(os.path.relpath(policies_folder(self.settings)))
 
 
 pass_workspace = click.make_pass_decorator(Workspace)

@@ -37,6 +37,7 @@ _INSTEAD = {
     "\\": "strings take no backslash",
     '"': "it has no end here, or a backslash in it",
     "'": "it has no end here, or a backslash in it",
+    **dict.fromkeys(("[", "]", "{", "}", "=~", "!~"), "PromQL belongs into a signal's expr"),
 }
 
 

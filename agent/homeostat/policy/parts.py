@@ -51,6 +51,12 @@ def raw_arguments(value: object) -> dict[str, Any]:
     return value
 
 
+def _raw_step(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise wrong("E112", f"a step is wanted, like {{id: ..., do: ...}}, not {shown(value)}")
+    return value
+
+
 RawSteps = Annotated[
     list[Any],
     PlainValidator(_raw_steps),
@@ -98,7 +104,7 @@ class EscalateFields(Part):
     message: Text | None = None
 
 
-RawStep = Annotated[dict[str, Any], PlainValidator(raw_arguments), WithJsonSchema({LINK: "Step"})]
+RawStep = Annotated[dict[str, Any], PlainValidator(_raw_step), WithJsonSchema({LINK: "Step"})]
 Arguments = Annotated[
     dict[str, Any],
     PlainValidator(raw_arguments),

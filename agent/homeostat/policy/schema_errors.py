@@ -99,7 +99,7 @@ def _problems(
         code, message = _unknown_key(str(place[-1]) if place else "", _keys_at(schema, details["loc"][:-1]))
         return [Problem(document.key_at(base + place), code, message)]
     code = kind if re.fullmatch(r"E\d{3}", kind) else "E112"
-    message = str(context["message"]) if code == kind else _wrong_value(kind, details)
+    message = str(context["message"]) if code == kind else _wrong_value(kind, details, schema)
     return [Problem(document.at(base + place), code, message)]
 
 
@@ -125,12 +125,21 @@ def _unknown_key(key: str, known: Sequence[str]) -> tuple[str, str]:
 
 def _keys_at(schema: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
     """The keys that the mapping at `loc` may have."""
+    return _keys_of(_schema_at(schema, loc))
+
+
+def _keys_of(schema: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in schema.model_fields.items()]
+
+
+def _schema_at(schema: type[BaseModel], loc: Sequence[str | int]) -> type[BaseModel]:
+    """The innermost model on the way to `loc`; `schema` itself where there is none."""
     for part in loc:
         for name, field in schema.model_fields.items():
             inner = _model_in(field.annotation) if part == (field.alias or name) else None
             if inner is not None:
                 schema = inner
-    return [field.alias or name for name, field in schema.model_fields.items()]
+    return schema
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -143,8 +152,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _wrong_value(kind: str, details: ErrorDetails) -> str:
+def _wrong_value(kind: str, details: ErrorDetails, schema: type[BaseModel]) -> str:
     value, context = details["input"], details.get("ctx", {})
+    wanted = _schema_at(schema, details["loc"])
+    if kind == "model_type" and wanted is not schema:
+        return f"a mapping {{{', '.join(_keys_of(wanted))}}} is wanted, not {shown(value)}"
     if kind in _WANTED:
         return f"{_WANTED[kind]} is wanted, not {shown(value)}"
     if kind in ("literal_error", "enum"):

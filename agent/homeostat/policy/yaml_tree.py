@@ -265,8 +265,7 @@ def _resolve(text: str) -> str | int | float | bool | None:
 
 
 def _integer(text: str) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base)
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
 
 def _is_plain_text(key: str) -> bool:
@@ -284,6 +283,8 @@ def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
         lines = document.text.splitlines()
         if line < len(lines) and lines[line][column : column + 1] == "\t":
             said += "; indent with spaces, not tabs"
+        elif "flow" in (error.context or "") and "expected ','" in (error.problem or ""):
+            said += "; put text with braces, commas or colons in quotes"
         return Problem(Position(document.file, line + 1, column + 1), "E101", f"not YAML: {said}")
     if isinstance(error, yaml.reader.ReaderError):
         before = document.text[: error.position]

@@ -151,6 +151,50 @@ def test_the_value_is_kept_where_that_is_safe() -> None:
         assert read_alert_expression(unsafe).form is Form.COUNT, unsafe
 
 
+QUANTILE = "histogram_quantile(0.99, sum by ({labels}) (rate(latency_bucket[5m]))) > 2"
+
+
+@pytest.mark.parametrize(
+    ("expr", "yields_many"),
+    [
+        (QUANTILE.format(labels="le"), False),
+        (QUANTILE.format(labels="le, job"), True),
+        ("histogram_quantile(0.99, sum(rate(latency[5m]))) > 2", False),
+        ("histogram_quantile(0.99, rate(latency_bucket[5m])) > 2", True),
+        ("histogram_quantile(0.99, sum without (job) (rate(latency_bucket[5m]))) > 2", True),
+    ],
+)
+def test_a_quantile_over_buckets_alone_is_one_series(expr: str, yields_many: bool) -> None:
+    assert read_alert_expression(expr).yields_many is yields_many
+
+
+def notes_of(expr: str) -> str:
+    return "\n".join(imported(f"groups: [{{rules: [{{alert: A, expr: '{expr}'}}]}}]\n").notes)
+
+
+@pytest.mark.parametrize(
+    "expr", ["vector(1)", "1", "-1", "1 > bool 2", "vector(1) * 2", "up or vector(1)", "(vector(1))"]
+)
+def test_an_alert_that_always_fires_is_told_to(expr: str) -> None:
+    assert "this always fires, like a Watchdog" in notes_of(expr)
+
+
+@pytest.mark.parametrize(
+    "expr", ["up", "vector(1) > 2", "up and vector(1)", "up > bool 1", "absent(up)", "sum(up) > 1"]
+)
+def test_one_that_may_be_silent_is_not(expr: str) -> None:
+    assert "always fires" not in notes_of(expr)
+
+
+def test_the_evidence_of_several_selectors_is_called_what_it_is() -> None:
+    def signals(expr: str) -> str:
+        return imported(f"groups: [{{rules: [{{alert: A, expr: '{expr}'}}]}}]\n").files["signals.yaml"]
+
+    assert "# The product of the counts of what it reads" in signals("a and b and c")
+    assert "count(a) * count(b) * count(c)" in signals("a and b and c")
+    assert "# How many series it reads." in signals("a == 1")
+
+
 def test_names_that_mean_something_in_conditions_or_yaml_are_kept_apart(tmp_path: Path) -> None:
     names = ["known", "Min", "lambda", "true", "null", "12", "Ünïcode", "...", "A B"]
     rules_text = "".join(f"  - {{alert: '{name}', expr: up > 1}}\n" for name in names)

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,7 +90,7 @@ def test_a_runbook_becomes_manual_steps_in_its_order() -> None:
             PLACEHOLDER,
         ),
         ("Start the app", "shop-sre", PLACEHOLDER),
-        ("Check that the app answers", "shop-sre", "Check that the app answers"),
+        ("Check that the app answers", "shop-sre", PLACEHOLDER),
     ]
 
 
@@ -97,7 +98,8 @@ def test_code_is_kept_as_text_and_offered_as_an_action_in_a_comment() -> None:
     text = imported(RUNBOOK)
     assert '# As an action: {actuator: command, argv: ["lbctl", "drain", "shop"]}' in text
     assert "# As an action: put the code into a script of its own" in text
-    assert "# A branch? Once a signal tells it" in text
+    assert "# A branch? Once a signal tells it" not in text
+    assert "# A branch? Once a signal tells it" in imported("1. If the disk is full, delete old logs\n")
     assert "# rb.md:25: Some remark between." in text
     assert {leaf.action.actuator for leaf in loaded(RUNBOOK).leaves.values()} == {"manual"}
 
@@ -122,6 +124,110 @@ def test_headings_can_be_steps() -> None:
     ]
 
 
+ASIDES = [
+    ("## Rollback", "Rollback"),
+    ("## 3. Rollback plan:", "3. Rollback plan:"),
+    ("## Database rollback", "Database rollback"),
+    ("## Back out (if needed)", "Back out (if needed)"),
+    ("## Undo the change", "Undo the change"),
+    ("## Revert", "Revert"),
+    ("## If it fails", "If it fails"),
+    ("**Rollback:**", "Rollback:"),
+    ("If this does not work:", "If this does not work:"),
+]
+
+
+@pytest.mark.parametrize(("heading", "title"), ASIDES)
+@pytest.mark.parametrize("steps", ["1. Drain it\n2. Promote it\n", "- Drain it\n- Promote it\n"])
+def test_a_part_for_a_failure_is_no_step(heading: str, title: str, steps: str) -> None:
+    text = f"# Promote\n\n## Do\n\n{steps}\n{heading}\n\n1. Demote it\n   ```\n   demote now\n   ```\n"
+    written = policy_of_runbook(read_runbook(text, "rb.md"), source="rb.md")
+    (policy,) = written.files.values()
+    assert [first for first, _, _ in manual(loaded(text))] == ["Drain it", "Promote it"]
+    assert "# rb.md:10: Demote it" in policy
+    assert "demote now" in policy
+    assert any(note.startswith(f"rb.md:8:1: '{title}' is only for a failure") for note in written.notes)
+
+
+def test_a_rollback_inside_a_step_is_no_step_and_the_next_step_is_one() -> None:
+    text = "## Step 1: Promote\n\n1. Stop writes\n\n### Rollback\n\n1. Demote\n\n## Step 2: Open it\n\nNow.\n"
+    assert [first for first, _, _ in manual(loaded(text))] == ["Promote: Stop writes", "Open it\nNow."]
+    item = "1. Promote\n2. Rollback\n   1. Demote\n3. Open it\n"
+    assert [first for first, _, _ in manual(loaded(item))] == ["Promote", "Open it"]
+
+
+def test_a_step_that_rolls_back_is_one_and_so_is_a_runbook_about_it() -> None:
+    assert manual(loaded("1. Roll back the release\n2. Open it\n"))[0][0] == "Roll back the release"
+    about = "# Roll back a release\n\n## Rollback\n\n1. Pick the last good one\n"
+    assert [first for first, _, _ in manual(loaded(about))] == ["Pick the last good one"]
+    with pytest.raises(
+        PolicyError, match=r"rb\.md:3:1: E111 all that could be steps is for a failure, below 'Rollback'"
+    ):
+        imported("# Promote\n\n## Rollback\n\n1. Demote\n")
+
+
+def test_a_step_for_a_failure_is_the_fallback_of_the_one_before() -> None:
+    text = (
+        "1. Restore the backup\n2. If the restore fails, call the vendor\n3. If that fails too, call Ann\n4. Open it\n"
+    )
+    restore, opened = yaml.safe_load(imported(text))["steps"]
+    assert [restore["id"], restore["fallback"]["id"], restore["fallback"]["fallback"]["id"], opened["id"]] == [
+        "restore-the-backup",
+        "if-the-restore-fails-call-the-vendor",
+        "if-that-fails-too-call-ann",
+        "open-it",
+    ]
+    nested = "1. Restore\n   1. a\n   2. b\n2. If it does not work:\n   1. call\n   2. wait\n"
+    (group,) = yaml.safe_load(imported(nested))["steps"]
+    assert [step["id"] for step in group["fallback"]["steps"]] == ["call", "wait"]
+
+
+def test_deeply_nested_fallbacks_load() -> None:
+    text = "".join(f"{'   ' * depth}1. a\n{'   ' * depth}2. If it fails:\n" for depth in range(18))
+    check(text + "   " * 18 + "1. end\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "If any of the above fails, call the vendor",
+        "If the switch fails, call the vendor",
+        "If step 1 fails, call the vendor",
+        "If it fails, call the vendor. Otherwise open it",
+        "When the restore fails, call the vendor",
+    ],
+)
+def test_a_step_for_a_failure_that_is_not_certain_is_a_comment_and_a_note(line: str) -> None:
+    text = f"1. Restore the backup\n2. {line}\n3. Open it\n"
+    written = policy_of_runbook(read_runbook(text, "rb.md"), source="rb.md")
+    (policy,) = written.files.values()
+    assert [first for first, _, _ in manual(loaded(text))] == ["Restore the backup", "Open it"]
+    assert f"# rb.md:2: {line}\n# Only for a failure, and so no step here: write it as the `fallback`" in policy
+    assert any(note.startswith("rb.md:2:1:") for note in written.notes)
+
+
+@pytest.mark.parametrize("line", ["If the primary fails over, wait", "If it did not fail, open it"])
+def test_other_conditions_stay_steps(line: str) -> None:
+    assert [first for first, _, _ in manual(loaded(f"1. Look\n2. {line}\n"))] == ["Look", line]
+
+
+def test_fallbacks_of_fallbacks_are_bounded() -> None:
+    text = "1. Restore\n" + "2. If that fails, try again\n" * 20
+    assert len(loaded(text).leaves) == 4
+
+
+def test_a_title_is_not_its_own_check_but_an_expectation_is() -> None:
+    text = "Contact @redis-team\n\n1. Check it is really down\n   redis-cli ping\n   Expect PONG within 1s\n"
+    assert manual(loaded(text)) == [
+        ("Check it is really down\nredis-cli ping", "redis-team", "Expect PONG within 1s"),
+    ]
+
+
+def test_whom_to_contact_stays_among_the_instructions() -> None:
+    text = "1. Promote it\n   - Contact @redis-team before you begin\n"
+    assert manual(loaded(text))[0][:2] == ("Promote it\n- Contact @redis-team before you begin", "redis-team")
+
+
 def test_plain_bullets_are_steps_only_where_nothing_else_is() -> None:
     assert len(loaded("- one\n- two\n").leaves) == 2
     assert len(loaded("- a remark\n\n1. the step\n").leaves) == 1
@@ -136,6 +242,8 @@ def test_plain_bullets_are_steps_only_where_nothing_else_is() -> None:
         ("1. Restore (owner: DBA)", "DBA"),
         ("1. Restore\n   owner: night shift", "night shift"),
         ("1. Restore (optional)", "oncall"),
+        ("Contact: @night-shift\n\n1. Restore", "night-shift"),
+        ("1. Restore\n\nSome text.\n\nContact @dba for help", "dba"),
         ("1. Mail to ann@example.com", "oncall"),
         ("1. Pull img@sha256", "oncall"),
     ],

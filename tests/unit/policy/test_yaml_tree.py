@@ -103,3 +103,10 @@ def test_the_pure_python_reader_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     with_c = [(read(text).data, faults(text)) for text in texts]
     monkeypatch.setattr(yaml_tree, "_LOADER", yaml.SafeLoader)
     assert [(read(text).data, faults(text)) for text in texts] == with_c
+
+
+@pytest.mark.parametrize("text", ['a: {expr: up{job="x"}}\n', "a: {expr: rate(up[5m])}\n", "a: [rate(up[5m])]\n"])
+def test_promql_inside_braces_is_told_to_be_quoted(text: str) -> None:
+    (problem,) = read(text).problems
+    assert problem.code == "E101"
+    assert problem.message.endswith("; put text with braces, commas or colons in quotes")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.policy.load import SUFFIX as POLICY_SUFFIX
+from homeostat.policy.sources import FolderSources, SourceError
+from homeostat.policy.yaml_tree import read_yaml
 from homeostat.simulate.bench.case import Case, run_case
 from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.coverage import Coverage, coverage_of
@@ -43,15 +47,17 @@ class Tested:
 
 
 def load_suites(paths: Iterable[pathlib.Path]) -> list[Suite]:
-    """Load test files; folders are searched, subfolders too.
+    """Load test files; folders are searched, subfolders too; of a policy, the test files beside it that name it.
 
     Raises:
-        UsageError: a folder cannot be read or holds no test. PolicyError: with every problem of every file.
+        UsageError: a folder cannot be read or holds no test, or none names the policy.
+        PolicyError: with every problem of every file.
     """
     suites: list[Suite] = []
     for path in paths:
         if not path.is_dir():
-            suites.append(load_suite(path))
+            files = suites_beside(path) if path.name.endswith(POLICY_SUFFIX) else [path]
+            suites += [load_suite(file) for file in files]
             continue
         try:
             found = suite_paths(path)
@@ -66,6 +72,36 @@ def load_suites(paths: Iterable[pathlib.Path]) -> list[Suite]:
     if not any(suite.cases for suite in suites):
         raise PolicyError([Problem(Position(suite.path, 1, 1), "E112", "there is no test in it") for suite in suites])
     return suites
+
+
+def suites_beside(policy: pathlib.Path) -> list[pathlib.Path]:
+    """The test files in a policy's folder that name it.
+
+    Raises:
+        UsageError: there is no such policy, or no test of it.
+    """
+    if not policy.is_file():
+        raise UsageError(f"{policy}: there is no such file")
+    try:
+        files = sorted(policy.parent.glob(f"*{SUFFIX}"))
+    except OSError as error:
+        raise UsageError(f"{policy.parent}: cannot be read: {error.strerror}") from error
+    found = [file for file in files if _names(file, policy.name)]
+    if not found:
+        example = policy.name.removesuffix(POLICY_SUFFIX) + SUFFIX
+        raise UsageError(f"{policy}: no test file beside it names it; {example} with 'policy: {policy.name}' would")
+    return found
+
+
+def _names(file: pathlib.Path, policy: str) -> bool:
+    """Whether a test file is of a policy; one that cannot be read, so that its problems are told, by its own name."""
+    try:
+        data = read_yaml(FolderSources(file.parent).read(file.name), str(file)).data
+    except SourceError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("policy"), str):
+        return posixpath.normpath(str(data["policy"])) == policy
+    return file.name.removesuffix(SUFFIX) == policy.removesuffix(POLICY_SUFFIX)
 
 
 def run_suites(suites: Iterable[Suite]) -> Tested:
