@@ -94,7 +94,11 @@ def test_the_commands_the_tables_show_work_on_the_demos_journal(demo: tuple[Path
     listed = run("homeostat -o csv incidents", folder).stdout.splitlines()
     incident = listed[-1].split(",")[0]
     for command in found:
-        result = run(command.replace("INCIDENT", incident), folder)
+        policy = "policies/payments-5xx.homeostat.yaml"
+        stands_for = {"INCIDENT": incident, "POLICY": "payments-5xx", "OLD": policy, "NEW": policy}
+        for word, value in stands_for.items():
+            command = command.replace(word, value)
+        result = run(command, folder)
         assert result.returncode == 0, f"{command}\n{result.stderr}"
         assert result.stdout.strip()
 

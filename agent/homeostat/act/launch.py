@@ -20,7 +20,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from homeostat.act.nursery
 _ROOT = Path(__file__).resolve().parents[2]
 """Where this very package is: agent and runners are of one version, however it was installed."""
 _NURSERY_SOCKET = 3
-_ANSWER_S_MAX = 30.0
+_ANSWER_S_MAX = 5.0
 _TRIES = 2
 
 

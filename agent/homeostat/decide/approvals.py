@@ -47,7 +47,7 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
         return _judge_request(turn, answer, node)
     if question is None or turn.incident.phase not in ACTIVE:
         return AnswerRefusal.NOTHING_ASKED
-    if question.granted is not None:
+    if question.granted is not None and not _may_take_back(turn, node, question, answer):
         return AnswerRefusal.ALREADY_DECIDED
     if turn.now >= question.expires_at:
         return AnswerRefusal.TOO_LATE
@@ -65,6 +65,11 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
         )
     )
     return None
+
+
+def _may_take_back(turn: Turn, node: str, question: Question, answer: Answer) -> bool:
+    """A no still counts after a yes, until the start."""
+    return answer.kind is AnswerKind.DENY and question.granted is True and node not in turn.incident.attempts
 
 
 def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | None:

@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "E160": "a parameter's value or declaration is wrong",
     "E161": "an unknown environment, or one that is needed and was not chosen",
     "E162": "an unknown parameter",
+    "E163": "what opens, closes or proves reads no signal",
     "E190": "a series of samples cannot be read",
     "E191": "a test or a world names what the policy does not have",
     "E192": "a time or interval that ticks cannot keep",

@@ -169,4 +169,10 @@ ERRORS: dict[str, Example] = {
         "parameters: {goal: 90m}\nrto: {param: gaol}\n",
         "parameters: {goal: 90m}\nrto: {param: goal}\n",
     ),
+    "E163": Example(
+        "A trigger, a `resolved`, a `verify` or the condition of a `wait` must look at the world. One over numbers or "
+        "parameters alone is always the same.",
+        "parameters: {limit: 5%}\ntrigger: {if: limit > 1%, for: 2m}\n",
+        "parameters: {limit: 5%}\ntrigger: {if: http_5xx > limit, for: 2m}\n",
+    ),
 }

@@ -7,13 +7,13 @@ hash, so that a journal can bring back the very policy an incident was decided b
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from homeostat.model.entries import Entry, PolicyLoaded
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
-from homeostat.model.policy import Escalate, Policy, Steps, Window
+from homeostat.model.policy import Do, Escalate, Policy, Steps, Wait, Window, walk_nodes
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
 from homeostat.policy.builders import BUILDERS
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
@@ -244,8 +244,28 @@ def _build(draft: Draft, data: Mapping[str, object], procedures: Procedures | No
         for node_id, why in unreachable(root):
             at = plan.origins[node_id].document.at(plan.origins[node_id].path)
             draft.problems.append(Problem(at, "E150", f"'{node_id}' is never reached: {why}"))
+    if root is not None and draft.fields is not None:
+        draft.problems.extend(_blind_proofs(draft, draft.fields, plan, root))
     if root is not None and draft.fields is not None and escalate is not None and not draft.problems:
         draft.policy = _policy(draft, draft.fields, escalate, root)
+
+
+def _blind_proofs(draft: Draft, fields: PolicyFile, plan: Plan, root: Steps) -> Iterator[Problem]:
+    """What opens, closes or proves must look at the world: a condition that reads no signal never does."""
+    if draft.signals is None:
+        return
+    for key, condition in (("trigger", fields.trigger.condition), ("resolved", fields.resolved.condition)):
+        if not condition.signals:
+            yield Problem(
+                draft.document.at((key,)), "E163", f"'{key}' reads no signal; it would never look at the world"
+            )
+    for node in walk_nodes(root):
+        proof = node.verify.condition if isinstance(node, Do) and node.verify else None
+        proof = node.until if isinstance(node, Wait) else proof
+        if proof is not None and not proof.signals:
+            origin = plan.origins[node.id]
+            message = f"what proves '{node.id}' reads no signal; it would never look at the world"
+            yield Problem(origin.document.at(origin.path), "E163", message)
 
 
 def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, root: Steps) -> Policy:

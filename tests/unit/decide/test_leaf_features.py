@@ -356,6 +356,19 @@ class TestApproval:
         assert refusals(driver) == [AnswerRefusal.ALREADY_DECIDED]
         assert driver.names() == ["restore"]
 
+    def test_a_no_after_a_yes_counts_until_the_start(self) -> None:
+        driver = asked(dba="dana eli")
+        driver.error = "connection refused"
+        driver.say(AnswerKind.APPROVE, "restore", "dana")
+        driver.tick()
+        driver.say(AnswerKind.DENY, "restore", "eli")
+        driver.tick()
+        driver.error = None
+        driver.ticks(2)
+        assert refusals(driver) == []
+        assert driver.names() == []
+        assert driver.incident.escalation is EscalationReason.PLAN_FAILED
+
     def test_an_answer_that_is_delivered_twice_is_taken_once(self) -> None:
         driver = asked(dba="dana")
         for _ in range(2):
