@@ -19,6 +19,7 @@ from homeostat.policy.plan import NODES_MAX
 from homeostat.policy.schema import PolicyFile
 from homeostat.policy.step_schema import STEP_KINDS, DoStep, ManualStep
 from homeostat.policy.units import DURATION_MAX_S
+from homeostat.simulate.bench.testing import load_suites, run_suites
 
 PAGE = (Path(__file__).parents[2] / "docs/language.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -110,3 +111,46 @@ def test_the_bounds_are_the_codes_own() -> None:
     assert "| a duration | 30 days; a cooldown and a guard's window 7 days |" in table
     parts = f"{condition_parser.CHARACTERS_MAX:,} characters, {condition_parser.NODES_MAX} parts"
     assert f"| a condition | {parts}, {condition_parser.DEPTH_MAX} levels |" in table
+
+
+PASSED_OVER = """\
+policy: p
+owner: team
+signals: {errors: sum(errors_total)}
+actions: {look: {actuator: command, effect: safe, timeout: 1m, argv: ["true"]}}
+trigger: {if: errors > 5, for: 1m}
+resolved: {if: errors < 1, for: 3m, within: 10m}
+escalate: {to: oncall}
+steps:
+- {id: cure, do: look, target: s/a, verify: {if: errors < 1, for: 1m, within: 5m}}
+- id: passed
+  if: errors > 3
+  do: look
+  target: s/b
+  verify: none
+  fallback: {id: fallen, do: look, target: s/c, verify: none}
+- {id: after, do: look, target: s/d, verify: none}
+- id: at_once
+  dag:
+  - {id: skipped, if: errors > 3, do: look, target: s/e, verify: none}
+  - {id: joined, needs: skipped, do: look, target: s/f, verify: none}
+"""
+PASSED_OVER_TEST = """\
+policy: p.homeostat.yaml
+defaults: {errors: 9}
+tests:
+- name: passed over is fine, and a cure ends no sequence
+  after: {cure: {errors: 0}}
+  expect:
+  - {never: [passed, fallen, skipped]}
+  - {count: {after: 1, joined: 1}}
+  - {result: recovered}
+"""
+
+
+def test_what_the_page_says_of_a_false_if_and_of_a_cure(tmp_path: Path) -> None:
+    (tmp_path / "p.homeostat.yaml").write_text(PASSED_OVER)
+    (tmp_path / "p.test.yaml").write_text(PASSED_OVER_TEST)
+    tested = run_suites(load_suites([tmp_path / "p.homeostat.yaml"]))
+    assert [miss.message for outcome in tested.outcomes for miss in outcome.misses] == []
+    assert len(tested.outcomes) == 1

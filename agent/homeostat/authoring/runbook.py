@@ -198,8 +198,7 @@ class _Reader:
         if not steps or not is_for_failure(title):
             return False
         chain = list(_chain(steps[-1]))
-        is_certain = is_fallback_of(title, _said(chain[-1]), only_pointing=len(chain) > 1)
-        return is_certain and len(chain) <= FALLBACKS_MAX
+        return len(chain) <= FALLBACKS_MAX and is_fallback_of(title, _said(chain[-1]), only_pointing=len(chain) > 1)
 
     def step(self, item: Item) -> list[Step | Group]:
         """Make a step of an item; none where it says nothing, a group where it holds steps."""
@@ -257,9 +256,8 @@ class _Reader:
     def add_line(self, step: Step, line: str, margin: str) -> None:
         is_first = not step.title
         text = BOX.sub("", line, count=1) if is_first else line
-        owner = owner_line(text)
-        if owner and not is_first:
-            step.owner = step.owner or owner
+        if not is_first:
+            step.owner = step.owner or owner_line(text)
             if is_owner_alone(text):
                 return
         text, found = without_owner(text)

@@ -62,7 +62,7 @@ def owner_line(text: str) -> str:
 
 def is_owner_alone(text: str) -> bool:
     """Whether a line is there only to name the owner; whom to contact, and about what, is for the person to read."""
-    return text.strip().lower().startswith("owner")
+    return re.match(r"\s*owner\s*:\s*\S", text, re.IGNORECASE) is not None
 
 
 def without_owner(text: str) -> tuple[str, str]:
