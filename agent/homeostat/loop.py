@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homeostat.decide.answers import sort_answers
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.ledger import LEDGER_TYPES, PAUSE_TYPES, account
 from homeostat.decide.lifecycle import ACTIVE
@@ -25,7 +26,7 @@ from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import COOLDOWN_S_MAX, Mode, Policy
 from homeostat.model.ports import Batch, Clock, Executor, Inbox, Journal, Observer, Retrainer, Sensor
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import AnswerRefusal, Phase
+from homeostat.model.reasons import Phase
 from homeostat.model.signals import SignalSpec, Snapshot, Value
 from homeostat.model.streams import AGENT_STREAM, policy_stream
 from homeostat.policy.load import load_journalled
@@ -207,7 +208,7 @@ class Loop:
         self._journal(policy, incident, decided)
         self._remember(policy, decided)
         self._carry_out(decided.commands)
-        self._settle(answers)
+        self._settle([answer.id for answer in answers])
 
     def _take_answers(self, now: float) -> None:
         """Collect what people said: pauses are journalled at once, the rest waits for its incident's turn."""
@@ -215,41 +216,28 @@ class Loop:
         self._answers = {}
         if inbox is None:
             return
-        about = {incident.id for incident in self.incidents}
-        said: list[e.Entry] = []
-        settled: list[Answer] = []
         answers = inbox.collect()
         try:
             lifted = self._lifted() if any(answer.kind is AnswerKind.RESUME for answer in answers) else frozenset()
-            for answer in answers:
-                if answer.kind is AnswerKind.RESUME and answer.id in lifted:
-                    settled.append(answer)  # delivered again: it must not lift what was pulled since
-                elif answer.kind in (AnswerKind.PAUSE, AnswerKind.RESUME):
-                    kind = e.Paused if answer.kind is AnswerKind.PAUSE else e.Resumed
-                    said.append(kind(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
-                    settled.append(answer)
-                elif answer.incident in about:
-                    self._answers.setdefault(str(answer.incident), []).append(answer)
-                else:
-                    said.append(_no_such_incident(answer, now))
-                    settled.append(answer)
-            self._append([self._batch(AGENT_STREAM, said)] if said else [])
+            found = sort_answers(answers, {incident.id for incident in self.incidents}, lifted, now)
+            self._append([self._batch(AGENT_STREAM, found.said)] if found.said else [])
         except JournalError as error:
             self._in_doubt = True
             self._outside.observer.failed("inbox", error)
             return
-        for entry in said:
+        for entry in found.said:
             self.ledger = account(self.ledger, entry)
-        self._settle(settled)
+        self._answers = found.by_incident
+        self._settle(found.settled)
 
     def _lifted(self) -> frozenset[str]:
         """Ids of the answers that have lifted the kill switch."""
         records = self._outside.journal.since(0.0, {e.Resumed.TYPE})
         return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
 
-    def _settle(self, answers: Sequence[Answer]) -> None:
+    def _settle(self, answers: Sequence[str]) -> None:
         if answers and self._outside.inbox is not None:
-            self._outside.inbox.settle([answer.id for answer in answers])
+            self._outside.inbox.settle(answers)
 
     def _settled(self, now: float) -> bool:
         """After a failed append only the journal knows what was written."""
@@ -382,17 +370,6 @@ class Loop:
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:
     """All signals of all policies, by policy version and name: two versions may mean different things by one name."""
     return {f"{policy.hash}/{name}": spec for policy in policies for name, spec in policy.signals.items()}
-
-
-def _no_such_incident(answer: Answer, now: float) -> e.AnswerRefused:
-    return e.AnswerRefused(
-        at=now,
-        answer=answer.id,
-        by=answer.by,
-        reason=AnswerRefusal.NO_SUCH_INCIDENT,
-        node=answer.node,
-        incident=answer.incident,
-    )
 
 
 def _own(snapshot: Snapshot, owner: str, signals: Mapping[str, SignalSpec]) -> Snapshot:

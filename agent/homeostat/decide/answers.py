@@ -1,0 +1,60 @@
+"""What to do with what people have said: the kill switch at once, the rest at its incident's turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+
+from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.reasons import AnswerRefusal
+
+
+@dataclass(slots=True)
+class SortedAnswers:
+    """Answers by what becomes of them.
+
+    Attributes:
+        said: for the agent's own stream. settled: ids of the answers that are dealt with once it is durable.
+        by_incident: those that `approvals.take_answers` will judge.
+    """
+
+    said: list[e.Entry] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    by_incident: dict[str, list[Answer]] = field(default_factory=dict)
+
+
+def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], lifted: Set[str], now: float) -> SortedAnswers:
+    """Sort answers, in the order in which they were given.
+
+    Args:
+        answers: what the inbox holds.
+        open_incidents: ids.
+        lifted: ids of answers that have lifted the kill switch before; delivered again they must not lift what was
+            pulled since.
+        now: Unix seconds.
+    """
+    found = SortedAnswers()
+    for answer in answers:
+        if answer.incident in open_incidents and answer.kind not in (AnswerKind.PAUSE, AnswerKind.RESUME):
+            found.by_incident.setdefault(str(answer.incident), []).append(answer)
+            continue
+        found.settled.append(answer.id)
+        if answer.kind is AnswerKind.PAUSE:
+            found.said.append(e.Paused(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+        elif answer.kind is not AnswerKind.RESUME:
+            found.said.append(_no_such_incident(answer, now))
+        elif answer.id not in lifted:
+            found.said.append(e.Resumed(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+    return found
+
+
+def _no_such_incident(answer: Answer, now: float) -> e.AnswerRefused:
+    return e.AnswerRefused(
+        at=now,
+        answer=answer.id,
+        by=answer.by,
+        reason=AnswerRefusal.NO_SUCH_INCIDENT,
+        node=answer.node,
+        incident=answer.incident,
+    )
