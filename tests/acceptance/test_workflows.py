@@ -1,6 +1,7 @@
-"""Dags of real processes through the real loop: order, speed, and where a failure stops.
+"""Dags of real processes through the real loop: their order, their limit, and where a failure stops.
 
-`benchmarks/dag.py` does the same at full size; here a small recorded workflow and one that always runs.
+`benchmarks/dag.py` does the same at full size and measures how long it takes; here a small recorded workflow and one
+that always runs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 
 CRITICAL_PATH_S = 2.0
-OVERHEAD_S_MAX = 3.0
-"""Beside other tests on few cores. Run one after another, either workflow would take longer than both together."""
 
 DIAMONDS = Workflow(
     "diamonds",
@@ -63,12 +62,12 @@ def carry_out(workflow: Workflow, folder: Path, *, concurrency: int | None = Non
         return run(policy, workflow, folder / "state", log, journal)
 
 
-def test_a_workflow_takes_its_critical_path_and_keeps_its_order(workflow: Workflow, tmp_path: Path) -> None:
+def test_a_workflow_keeps_its_order_and_runs_what_is_ready_at_once(workflow: Workflow, tmp_path: Path) -> None:
     done = carry_out(workflow, tmp_path)
     assert done.phase is Phase.CLOSED
     assert done.ends.keys() == workflow.runtimes_s.keys()
     assert not done.violations(workflow)
-    assert workflow.critical_path_s <= done.makespan_s <= workflow.critical_path_s + OVERHEAD_S_MAX
+    assert done.makespan_s >= workflow.critical_path_s
     assert at_once_max(done) > 1
     assert not done.failures
 
@@ -80,7 +79,6 @@ def test_a_limit_holds(workflow: Workflow, tmp_path: Path) -> None:
     assert not done.violations(workflow)
     assert at_once_max(done) == limit
     assert done.makespan_s >= sum(workflow.runtimes_s.values()) / limit
-    assert done.makespan_s <= workflow.list_schedule_s(limit) + OVERHEAD_S_MAX
 
 
 def test_a_failure_midway_starts_no_descendant(workflow: Workflow, tmp_path: Path) -> None:
