@@ -83,10 +83,9 @@ def _place(settings: Settings, policy: Policy) -> Position:
 
 def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """An approver whom nobody is, is a step that can never start."""
-    people = {name for names in settings.people.values() for name in names}
     for leaf in policy.leaves.values():
         for approver in leaf.approval.approvers if leaf.approval else ():
-            if approver not in settings.people and approver not in people:
+            if approver not in settings.everybody:
                 known = did_you_mean(approver, settings.people) or "; name who it is in the table [people]"
                 what = f"policy '{policy.name}': step '{leaf.id}' asks '{approver}', and nobody is that{known}"
                 yield Problem(_place(settings, policy), "E009", what)
@@ -135,7 +134,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
         executor = Executor(actuators, observer.failed)
-        inbox = FolderInbox(settings.state / "inbox", observer.failed)
+        inbox = FolderInbox(settings.inbox, observer.failed)
         outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
         name = f"{socket.gethostname()}/{os.getpid()}"
         loop = Loop(

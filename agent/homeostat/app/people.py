@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 
 from homeostat.act.context import ActuatorContext
 from homeostat.act.manual import ManualActuator
@@ -46,11 +45,6 @@ class Pending:
     until: float | None
 
 
-def inbox_folder(settings: Settings) -> Path:
-    """Where answers lie until the agent has taken them in."""
-    return settings.state / "inbox"
-
-
 def pending(settings: Settings) -> list[Pending]:
     """Everything that waits for people now, oldest incident first.
 
@@ -61,7 +55,9 @@ def pending(settings: Settings) -> list[Pending]:
     with journal_to_read(settings) as journal:
         paused = paused_now(_entries(journal, AGENT_STREAM))
         found = [_pause(pause) for pause in paused]
-        return found + [waiting for one in open_incidents(journal) for waiting in _pending_in(journal, one, board)]
+        for incident, entries in _open_incidents(journal):
+            found += _pending_in(journal, incident, entries, board)
+        return found
 
 
 def _pause(pause: e.Paused) -> Pending:
@@ -71,14 +67,21 @@ def _pause(pause: e.Paused) -> Pending:
     )
 
 
-def open_incidents(journal: Journal) -> list[Incident]:
-    """Every open incident, folded."""
-    return [fold(record.entry for record in journal.read(stream)) for stream in journal.open_incidents()]
+def _open_incidents(journal: Journal) -> list[tuple[Incident, Sequence[e.Entry]]]:
+    """Every open incident with its entries."""
+    streams = [_entries(journal, stream) for stream in journal.open_incidents()]
+    return [(fold(entries), entries) for entries in streams]
 
 
-def _pending_in(journal: Journal, incident: Incident, board: Set[str] = frozenset()) -> Iterator[Pending]:
+def _manual_attempts(incident: Incident) -> list[Attempt]:
+    """The steps that people are at."""
+    return [attempt for attempt in incident.open_attempts() if attempt.in_flight and attempt.action == MANUAL]
+
+
+def _pending_in(
+    journal: Journal, incident: Incident, entries: Sequence[e.Entry], board: Set[str] = frozenset()
+) -> Iterator[Pending]:
     """What waits in one incident; of manual steps those that are still on the `board`."""
-    entries = [record.entry for record in journal.read(incident.id)]
     asked = {entry.node: entry for entry in entries if isinstance(entry, e.ApprovalRequested)}
     for node, question in incident.questions.items():
         if question.granted is None:
@@ -90,8 +93,8 @@ def _pending_in(journal: Journal, incident: Incident, board: Set[str] = frozense
         if withheld.reason is Reason.MODE_SUGGEST and node not in incident.requests:
             told = [entry.detail for entry in entries if isinstance(entry, e.DecisionWithheld) and entry.node == node]
             yield Pending(incident.id, node, "request", "anybody", told[-1], None)
-    for attempt in incident.open_attempts():
-        if attempt.in_flight and attempt.action == MANUAL and attempt.key in board:
+    for attempt in _manual_attempts(incident):
+        if attempt.key in board:
             yield _manual(journal, incident, attempt)
 
 
@@ -103,12 +106,13 @@ def _manual(journal: Journal, incident: Incident, attempt: Attempt) -> Pending:
     return Pending(incident.id, attempt.node, "manual", str(parameters["owner"]), what, attempt.deadline_at)
 
 
-def find_incident(journal: Journal, beginning: str) -> Incident:
+def _find_incident(journal: Journal, beginning: str) -> tuple[Incident, Sequence[e.Entry]]:
     """Find an open incident by the beginning of its id. Raises UsageError."""
-    found = [incident for incident in open_incidents(journal) if beginning and incident.id.startswith(beginning)]
+    still_open = _open_incidents(journal)
+    found = [one for one in still_open if beginning and one[0].id.startswith(beginning)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(incident.id for incident in open_incidents(journal)) or "none"
+    known = ", ".join(incident.id for incident, _ in still_open) or "none"
     many = f"'{beginning}' begins {len(found)} open incidents" if found else f"no open incident '{beginning}'"
     raise UsageError(f"{many}; open: {known}")
 
@@ -121,15 +125,15 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     """
     wanted = "request" if kind is AnswerKind.REQUEST else "approval"
     with journal_to_read(settings) as journal:
-        incident = find_incident(journal, beginning)
-        waiting = [found.node for found in _pending_in(journal, incident) if found.kind == wanted]
+        incident, entries = _find_incident(journal, beginning)
+        waiting = [found.node for found in _pending_in(journal, incident, entries) if found.kind == wanted]
     if node not in waiting:
         hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
         raise UsageError(f"no {wanted} waits at '{node}' of incident {incident.id}{hint}")
     answer = Answer(
         secrets.token_hex(8), kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash
     )
-    put(inbox_folder(settings), answer)
+    put(settings.inbox, answer)
     return answer
 
 
@@ -142,7 +146,7 @@ def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: 
     if policy is not None:
         _known_policy(settings, policy)
     answer = Answer(secrets.token_hex(8), kind, by, clock.now(), policy=policy, note=note)
-    put(inbox_folder(settings), answer)
+    put(settings.inbox, answer)
     return answer
 
 
@@ -164,8 +168,8 @@ def report_manual(settings: Settings, beginning: str, node: str, status: Outcome
         UsageError: no such step waits. ActuatorError: the report cannot be written.
     """
     with journal_to_read(settings) as journal:
-        incident = find_incident(journal, beginning)
-    waiting = {a.node: a for a in incident.open_attempts() if a.in_flight and a.action == MANUAL}
+        incident, _ = _find_incident(journal, beginning)
+    waiting = {attempt.node: attempt for attempt in _manual_attempts(incident)}
     if node not in waiting:
         hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
         raise UsageError(f"no manual step '{node}' waits in incident {incident.id}{hint}")

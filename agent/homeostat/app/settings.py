@@ -79,6 +79,11 @@ class Settings(_Table):
         """Who has which role, for approvals."""
         return {role: frozenset(names) for role, names in self.people.items()}
 
+    @property
+    def everybody(self) -> frozenset[str]:
+        """Every role and everybody who has one."""
+        return frozenset(self.people).union(*self.people.values())
+
     @field_validator("prometheus", mode="plain")
     @classmethod
     def _is_prometheus(cls, table: object) -> PrometheusSettings:
@@ -98,6 +103,11 @@ class Settings(_Table):
     def state(self) -> Path:
         """The folder of the journal and of running actions."""
         return self.root / self.agent.state
+
+    @property
+    def inbox(self) -> Path:
+        """Where people's answers lie until the agent has taken them in."""
+        return self.state / "inbox"
 
     @property
     def journal(self) -> Path:

@@ -57,19 +57,13 @@ def lint(
         policy_files(paths or (workspace.policies,)),
         today=today,
         environment=environment,
-        people=_people(workspace),
+        people=workspace.settings.everybody or None,
         tried=None if history is None else attempts_in_recordings(history),
     )
     reports = with_covered_changes(reports, today)
     _print(workspace, reports, form or workspace.output.format)
     if any(report.has_errors or (strict and report.findings) for report in reports):
         ctx.exit(1)
-
-
-def _people(workspace: Workspace) -> frozenset[str] | None:
-    """Everybody that `[people]` names, roles included; None where the settings name nobody."""
-    people = workspace.settings.people
-    return frozenset(people).union(*people.values()) if people else None
 
 
 def policy_files(paths: tuple[Path, ...]) -> list[Path]:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.decide import shared_guards
+from homeostat.decide.shared_guards import Refusal
 from homeostat.decide.turn import Turn
 from homeostat.model.guards import NO_GUARDS
 from homeostat.model.incident import ALL_POLICIES, Attempt
 from homeostat.model.policy import Do, Effect, Mode, Node, strictest
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason
-
-Refusal = tuple[Reason, str]
-"""Why, as a reason and in words."""
 
 
 def blind(turn: Turn) -> Refusal | None:

@@ -16,6 +16,7 @@ from homeostat.model.policy import Do
 from homeostat.model.reasons import Reason
 
 Refusal = tuple[Reason, str]
+"""Why, as a reason and in words."""
 
 _ROUNDING = 1e-9
 """29% of 100 targets are 29, whatever binary fractions make of it."""
