@@ -100,7 +100,9 @@ def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
             yield Problem(_place(settings, policy), "E008", f"{what} {hint}")
 
 
-def _reread(settings: Settings, actuators: Mapping[str, object], mode: Mode | None) -> tuple[dict[str, Policy], Guards]:
+def _plans_on_disk(
+    settings: Settings, actuators: Mapping[str, object], mode: Mode | None
+) -> tuple[dict[str, Policy], Guards]:
     """Policies and guards as they are on disk now, all or none. Raises PolicyError."""
     return policies_in_use(settings, actuators, mode), load_guards(settings.policies)
 
@@ -114,7 +116,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
     """
     state = _state_folder(settings)
     actuators = load_actuators(state)
-    policies = policies_in_use(settings, actuators, mode)
+    policies, guards = _plans_on_disk(settings, actuators, mode)
     with ExitStack() as opened:
         reach = settings.prometheus
         sensor = PrometheusSensor(replace(reach, clock_skew_max_s=reach.clock_skew_max_s or CLOCK_SKEW_MAX_S))
@@ -143,13 +145,13 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             name,
             secrets.randbits(_SEED_BITS),
             mode=mode or settings.agent.mode,
-            guards=load_guards(settings.policies),
+            guards=guards,
             people=settings.roles,
         )
         paused = Gauge("homeostat_paused", "Kill switches pulled: of all policies or of one.", registry=registry)
         paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
-        built = Agent(loop, clock, interval_s, lambda: _reread(settings, actuators, mode))
+        built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
         opened.callback(listener.close)
         yield built
