@@ -147,6 +147,7 @@ def _intended(incident: Incident, entry: e.ActionIntended) -> Incident:
         held_before=entry.held_before,
         harm_before=entry.harm_before,
         undoes=entry.undoes,
+        spool=entry.spool,
     )
     if entry.number != len(before) + 1:
         raise JournalCorrupt(f"attempt {entry.number} of '{entry.node}' follows attempt {len(before)}")
@@ -283,6 +284,7 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.ApprovalExpired: _expired,
     e.StepRequested: _requested,
     e.AnswerRefused: _nothing_changed,
+    e.LeaseAcquired: _nothing_changed,
 }
 
 

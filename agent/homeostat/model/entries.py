@@ -186,6 +186,7 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
 
     Attributes:
         undoes: the key of the attempt that it takes back; None for a step of the plan.
+        spool: whose hands it is for: the id of the state folder that alone may start it. "" where there is only one.
     """
 
     TYPE: ClassVar[str] = "action.intent"
@@ -202,6 +203,7 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
     harm_before: Truth = None
     policy: str = ""
     undoes: str | None = None
+    spool: str = ""
 
 
 @entry_type
@@ -334,3 +336,19 @@ class AgentStopped(Entry, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "agent.stopped"
     agent: str
     running: tuple[str, ...] = ()
+
+
+@entry_type
+class LeaseAcquired(Entry, frozen=True, kw_only=True):
+    """Another agent answers for this incident from here on. `fence` grows with every owner."""
+
+    TYPE: ClassVar[str] = "lease.acquired"
+    agent: str
+    fence: int
+
+
+RESTRICTING_TYPES = frozenset({ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE})
+"""Facts that may forbid a start which was decided before they were written."""
+
+STARTING_TYPES = frozenset({ActionIntended.TYPE, ActionReconciled.TYPE})
+"""Entries after which an action starts."""

@@ -8,6 +8,7 @@ HomeostatError
 |-- JournalError           TERMINAL    the journal cannot be used
 |   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
 |   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
+|   |   `-- LeaseLost      TRANSIENT   another agent answers for the incident now
 |   |-- JournalCorrupt     TERMINAL    the hash chain or a record's meaning is broken
 |   `-- JournalTooNew      TERMINAL    written by a newer release
 `-- InvariantError         PROGRAMMER  a bug in Homeostat; the incident it happened in is stopped
@@ -96,6 +97,12 @@ class JournalConflict(JournalError):
     """The stream's head is not where the writer believed it to be."""
 
     disposition = Disposition.PROGRAMMER
+
+
+class LeaseLost(JournalConflict):
+    """The incident is not this agent's any more; whoever has it now decides."""
+
+    disposition = Disposition.TRANSIENT
 
 
 class JournalCorrupt(JournalError):

@@ -30,6 +30,7 @@ class Attempt:
         harm_before: the harm condition when the intent was written.
         in_doubt: set when nobody can say whether the action ran.
         succeeded: whether the plan goes on as if the leaf had worked; set with the verdict.
+        spool: the id of the state folder that alone may start it.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Attempt:
     held_before: Truth = None
     harm_before: Truth = None
     undoes: str | None = None
+    spool: str = ""
     started_at: float | None = None
     cancel_requested_at: float | None = None
     ended_at: float | None = None

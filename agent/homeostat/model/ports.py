@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from homeostat.model.answers import Answer
-from homeostat.model.commands import Command, Report, StartAction
+from homeostat.model.commands import Command, Done, Report, StartAction
 from homeostat.model.entries import Entry
 from homeostat.model.signals import SignalSpec, Snapshot
 
@@ -68,6 +68,7 @@ class Record:
         stream: an incident's id, `policy/<name>`, or `agent`.
         seq: counts from 1 within the stream.
         hash: SHA-256 over the previous hash, the header and the digest of the stored body.
+        position: counts from 1 over all streams, in order of writing and without a gap.
     """
 
     stream: str
@@ -75,27 +76,49 @@ class Record:
     entry: Entry
     prev_hash: str
     hash: str
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries for one stream; `head_seq` is the last seq the writer knows of (0: a new stream)."""
+    """Entries for one stream.
+
+    Attributes:
+        head_seq: the last seq the writer knows of (0: a new stream); None: after whatever is there, for streams that
+            several agents write to. An incident's stream always says.
+    """
 
     stream: str
-    head_seq: int
+    head_seq: int | None
     entries: Sequence[Entry]
 
 
 class Journal(Protocol):
     """The append-only store. Only entries go in, only records come out."""
 
-    def append(self, batches: Sequence[Batch]) -> None:
-        """Append all batches in one durable transaction.
+    def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
+        """Append all batches in one durable transaction, and give the write position of the last record.
+
+        Args:
+            batches: what to append, in this order.
+            seen: the write position up to which the writer knows all facts that guards share. None: it asks for no
+                check, since it starts nothing.
 
         Raises:
-            JournalConflict: a stream's head is not at `head_seq`; nothing was written.
+            JournalConflict: a stream's head is not at `head_seq`, or an action would start (`STARTING_TYPES`) and a
+                fact that may forbid it (`RESTRICTING_TYPES`) was written after `seen`; nothing was written.
+            LeaseLost: an incident is not this agent's (any more), or a start comes too late for its lease; nothing
+                was written.
             JournalWriteError: the write did not become durable; nothing may be assumed written.
         """
+        ...
+
+    def position(self) -> int:
+        """The write position of the last record over all streams; 0 when there is none."""
+        ...
+
+    def after(self, position: int, types: Iterable[str]) -> Iterator[Record]:
+        """Records of the given types written after `position`, over all streams, in order of writing."""
         ...
 
     def read(self, stream: str) -> Iterator[Record]:
@@ -124,6 +147,57 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One stream that this agent answers for.
+
+    Attributes:
+        fence: grows with every owner; the store refuses appends under an older one.
+        start_before_s: on CLOCK_BOOTTIME (seconds); from then on this agent must start nothing in the stream. Renewal
+            moves it on.
+    """
+
+    stream: str
+    fence: int
+    start_before_s: float
+
+
+class Leases(Protocol):
+    """Which streams this agent answers for, where several agents share one journal.
+
+    Incidents, policies (`policy/<name>`: who watches its trigger) and the agents' own stream are leased alike. The
+    store checks the lease of an incident's stream in the append itself; the rest only share out the work.
+    """
+
+    def watch(self, streams: Sequence[str]) -> None:
+        """Compete for these streams beside all open incidents: those of the policies in use, and `agent`."""
+        ...
+
+    def held(self) -> Mapping[str, Lease]:
+        """What this agent holds now; nothing whose `start_before_s` has passed. Never raises, never waits."""
+        ...
+
+    def ticked(self, *, blind: bool) -> None:
+        """The loop is alive: without this, leases run out. One that is blind leaves its work to others."""
+        ...
+
+    def release(self) -> None:
+        """Give everything back: this agent stops. Never raises."""
+        ...
+
+
+class LateOutcomes(Protocol):
+    """How an agent that no longer answers for an incident tells its new owner what became of an action it started."""
+
+    def put(self, incident: str, key: str, done: Done) -> None:
+        """Leave word, durably and once per key; repeating it is harmless. Raises JournalWriteError."""
+        ...
+
+    def collect(self, keys: Iterable[str]) -> Mapping[str, Done]:
+        """What was left under these keys. Raises JournalError."""
         ...
 
 

@@ -8,12 +8,12 @@ from itertools import islice
 from threading import Lock
 
 from homeostat import __version__
-from homeostat.model.entries import ActionEnded, ActionIntended, Closed, Suspected
+from homeostat.model.entries import RESTRICTING_TYPES, ActionEnded, ActionIntended, Closed, Suspected
 from homeostat.model.errors import InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Record
 from homeostat.record.chain import GENESIS, ChainCheck, body_digest, chained, raw
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
-from homeostat.record.stored import StoredRecord
+from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
 
 
 @dataclass(slots=True)
@@ -45,23 +45,27 @@ class MemoryJournal:
         self._open: dict[str, str] = {}
         """Stream of an open incident -> its dedup key, oldest first."""
 
-    def append(self, batches: Sequence[Batch]) -> None:
+    def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`."""
         encoded = [(batch, [self._codec.encode(entry) for entry in batch.entries]) for batch in batches]
         with self._lock:
+            if seen is not None and starts_something(batches) and any(self.after(seen, RESTRICTING_TYPES)):
+                raise JournalConflict(MOVED_ON)
             staged = _Staged()
             for batch, entries in encoded:
                 self._stage(staged, batch, entries)
             self._commit(staged)
+            return len(self._written)
 
     def _stage(self, staged: _Staged, batch: Batch, entries: Sequence[EncodedEntry]) -> None:
         head = staged.heads.get(batch.stream) or self._head(batch.stream)
         head_seq, head_hash = (head.seq, head.hash) if head else (0, GENESIS)
-        if head_seq != batch.head_seq:
+        if batch.head_seq is not None and head_seq != batch.head_seq:
             raise JournalConflict(f"stream {batch.stream} is at record {head_seq}, not at {batch.head_seq}")
         stored = chained(batch.stream, head_seq, head_hash, entries, self._code_version)
         for encoded, row in zip(entries, stored, strict=True):
-            record = Record(row.stream, row.seq, encoded.entry, row.prev_hash, row.hash)
+            position = len(self._written) + len(staged.written) + 1
+            record = Record(row.stream, row.seq, encoded.entry, row.prev_hash, row.hash, position)
             self._note(staged, record, encoded.action_key)
             staged.written.append(record)
             staged.heads[row.stream] = record
@@ -120,6 +124,16 @@ class MemoryJournal:
         wanted = frozenset(types)
         written = islice(self._written, len(self._written))
         return (record for record in written if record.entry.TYPE in wanted and record.entry.at >= at)
+
+    def position(self) -> int:
+        """See `model.ports.Journal.position`."""
+        return len(self._written)
+
+    def after(self, position: int, types: Iterable[str]) -> Iterator[Record]:
+        """See `model.ports.Journal.after`."""
+        wanted = frozenset(types)
+        written = islice(self._written, position, len(self._written))
+        return (record for record in written if record.entry.TYPE in wanted)
 
     def streams(self, prefix: str = "") -> list[str]:
         """See `StoredJournal.streams`."""

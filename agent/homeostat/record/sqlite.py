@@ -11,7 +11,7 @@ from threading import Lock
 from typing import cast
 
 from homeostat import __version__
-from homeostat.model.entries import Closed, Suspected
+from homeostat.model.entries import RESTRICTING_TYPES, Closed, Suspected
 from homeostat.model.errors import (
     InvariantError,
     JournalConflict,
@@ -24,7 +24,7 @@ from homeostat.record import sqlite_open
 from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import StoredRecord
+from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -38,15 +38,18 @@ _CLOSED = "UPDATE incident SET closed_at = ? WHERE stream = ? AND closed_at IS N
 _MOVE_HEAD = "UPDATE incident SET head_seq = ?, head_hash = ? WHERE stream = ?"
 
 # The body comes as the bytes that were stored, so that nothing stands between them and their digest.
-_STREAM = """
-SELECT stream, seq, type, v, at, action_key, code_version, CAST(body AS BLOB), body_sha, prev_hash, hash
-FROM journal WHERE stream = ? ORDER BY seq"""
-_SINCE = """
-SELECT stream, seq, type, v, at, action_key, code_version, CAST(body AS BLOB), body_sha, prev_hash, hash
+_COLUMNS = "stream, seq, type, v, at, action_key, code_version, CAST(body AS BLOB), body_sha, prev_hash, hash, position"
+_STREAM = f"SELECT {_COLUMNS} FROM journal WHERE stream = ? ORDER BY seq"  # noqa: S608 - constants
+_AFTER = f"""
+SELECT {_COLUMNS} FROM journal WHERE position > ? AND type IN (SELECT value FROM json_each(?))
+ORDER BY position"""  # noqa: S608 - constants
+_POSITION = "SELECT coalesce(max(position), 0) FROM journal"
+_SINCE = f"""
+SELECT {_COLUMNS}
 FROM journal
 WHERE position IN (
     SELECT position FROM journal WHERE at >= ? AND type IN (SELECT value FROM json_each(?)))
-ORDER BY position"""
+ORDER BY position"""  # noqa: S608 - constants
 # Jumps from one stream to the next through the index, instead of reading every record.
 _STREAMS = """
 WITH RECURSIVE name (stream) AS (
@@ -54,6 +57,8 @@ WITH RECURSIVE name (stream) AS (
     UNION ALL
     SELECT (SELECT min(stream) FROM journal WHERE stream > name.stream) FROM name WHERE name.stream IS NOT NULL)
 SELECT stream FROM name WHERE substr(stream, 1, length(?1)) = ?1"""
+
+_RESTRICTING = json.dumps(sorted(RESTRICTING_TYPES))
 
 _REMEDIES = {
     "SQLITE_FULL": "free some space on its disk",
@@ -105,7 +110,7 @@ class SqliteJournal:
                 raise
         self._readers = sqlite_open.reader_engine(self._path)
 
-    def append(self, batches: Sequence[Batch]) -> None:
+    def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`.
 
         Raises:
@@ -119,8 +124,11 @@ class SqliteJournal:
             heads: Heads = {}
             try:
                 connection.execute("BEGIN IMMEDIATE")
+                if seen is not None and starts_something(batches):
+                    self._check_seen(connection, seen)
                 for batch, entries in encoded:
                     heads[batch.stream] = self._insert(connection, batch, entries)
+                (position,) = connection.execute(_POSITION).fetchone()
             except BaseException as error:
                 self._roll_back()
                 if isinstance(error, sqlite3.Error):
@@ -130,12 +138,17 @@ class SqliteJournal:
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._settle(heads, error)
+            return int(position)
+
+    def _check_seen(self, connection: sqlite3.Connection, seen: int) -> None:
+        if connection.execute(_AFTER, (seen, _RESTRICTING)).fetchone() is not None:
+            raise JournalConflict(MOVED_ON)
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch, entries: Sequence[EncodedEntry]) -> tuple[int, str]:
         """Insert one batch and give the stream's new head."""
         stream = batch.stream
         seq, head_hash = _head(connection, stream)
-        if seq != batch.head_seq:
+        if batch.head_seq is not None and seq != batch.head_seq:
             raise JournalConflict(f"stream {stream} is at record {seq}, not at {batch.head_seq}")
         for encoded, row in zip(entries, chained(stream, seq, head_hash, entries, self._code_version), strict=True):
             connection.execute(_INSERT, (*row[:7], row.body.decode(), *row[8:]))
@@ -208,17 +221,32 @@ class SqliteJournal:
 
     def read(self, stream: str) -> Iterator[Record]:
         """See `model.ports.Journal.read`."""
-        return map(self._record, checked(self.stored(stream)))
+        found = self._select(_STREAM, (stream,))
+        positions: list[int] = []
+        for stored in checked(_noting(found, positions)):
+            yield self._record(stored, positions[-1])
 
     def stored(self, stream: str) -> Iterator[StoredRecord]:
         """See `StoredJournal.stored`."""
-        return self._select(_STREAM, (stream,))
+        return (stored for stored, _ in self._select(_STREAM, (stream,)))
 
     def since(self, at: float, types: Iterable[str]) -> Iterator[Record]:
         """See `model.ports.Journal.since`. Each record is checked by itself, not against the one before it."""
-        for stored in self._select(_SINCE, (at, json.dumps(sorted(types)))):
+        return self._each(_SINCE, (at, json.dumps(sorted(types))))
+
+    def after(self, position: int, types: Iterable[str]) -> Iterator[Record]:
+        """See `model.ports.Journal.after`. Each record is checked by itself, as in `since`."""
+        return self._each(_AFTER, (position, json.dumps(sorted(types))))
+
+    def position(self) -> int:
+        """See `model.ports.Journal.position`."""
+        with self._reading() as connection:
+            return int(connection.execute(_POSITION).fetchone()[0])
+
+    def _each(self, statement: str, parameters: tuple[object, ...]) -> Iterator[Record]:
+        for stored, position in self._select(statement, parameters):
             check_alone(stored)
-            yield self._record(stored)
+            yield self._record(stored, position)
 
     def head_seq(self, stream: str) -> int:
         """See `model.ports.Journal.head_seq`."""
@@ -250,20 +278,21 @@ class SqliteJournal:
             if not self._read_only:
                 self._writer_lock.release()
 
-    def _record(self, stored: StoredRecord) -> Record:
+    def _record(self, stored: StoredRecord, position: int) -> Record:
         entry = self._codec.decode(stored.type, stored.v, stored.body)
         if entry.at != stored.at:
             raise JournalCorrupt(f"stream {stored.stream}, record {stored.seq}: body and header differ in their time")
-        return Record(stored.stream, stored.seq, entry, stored.prev_hash, stored.hash)
+        return Record(stored.stream, stored.seq, entry, stored.prev_hash, stored.hash, position)
 
     def _names(self, statement: str, parameters: tuple[str, ...] = ()) -> list[str]:
         with self._reading() as connection:
             return [name for (name,) in connection.execute(statement, parameters)]
 
-    def _select(self, statement: str, parameters: tuple[object, ...]) -> Iterator[StoredRecord]:
-        """Give records one by one, as they were when the first was asked for."""
+    def _select(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[StoredRecord, int]]:
+        """Give records and their write positions one by one, as they were when the first was asked for."""
         with self._reading() as connection:
-            yield from map(StoredRecord._make, connection.execute(statement, parameters))
+            for *fields, position in connection.execute(statement, parameters):
+                yield StoredRecord._make(fields), position
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -276,6 +305,13 @@ class SqliteJournal:
                 yield cast("sqlite3.Connection", lent.driver_connection)
             finally:
                 lent.close()
+
+
+def _noting(found: Iterable[tuple[StoredRecord, int]], positions: list[int]) -> Iterator[StoredRecord]:
+    """Pass records on, and leave the write position of the last one."""
+    for stored, position in found:
+        positions[:] = [position]
+        yield stored
 
 
 def _head(connection: sqlite3.Connection, stream: str) -> tuple[int, str]:

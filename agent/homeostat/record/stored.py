@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from homeostat.model.ports import Journal
+from homeostat.model.entries import STARTING_TYPES
+from homeostat.model.ports import Batch, Journal
+
+MOVED_ON = "an action would start on facts that are no longer all there are; nothing was written"
+"""Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
 
 
 class StoredRecord(NamedTuple):
@@ -42,3 +46,8 @@ class StoredJournal(Journal, Protocol):
     def streams(self, prefix: str = "") -> list[str]:
         """Names of all streams that begin with `prefix`, sorted by code point."""
         ...
+
+
+def starts_something(batches: Sequence[Batch]) -> bool:
+    """Whether an action starts once these entries are durable."""
+    return any(entry.TYPE in STARTING_TYPES for batch in batches for entry in batch.entries)

@@ -109,12 +109,13 @@ class FlakyJournal(MemoryJournal):
     full = False
     liar = False
 
-    def append(self, batches: Sequence[Batch]) -> None:
+    def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         if self.full:
             raise JournalWriteError("no space left on device")
-        super().append(batches)
+        position = super().append(batches, seen=seen)
         if self.liar:
             raise JournalWriteError("whether it was written is not known")
+        return position
 
 
 class Rig:
