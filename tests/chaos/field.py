@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +57,9 @@ class Field:
         self._witness: subprocess.Popen[bytes] | None = None
         targets = {"witness": [f"127.0.0.1:{self._metrics_port}"]}
         config = scrape_config(targets, interval_s=0.5)
-        self.prometheus = PrometheusServer(folder / "prometheus", config=config, host="0.0.0.0" if isolated else "127.0.0.1")
+        self.prometheus = PrometheusServer(
+            folder / "prometheus", config=config, host="0.0.0.0" if isolated else "127.0.0.1"
+        )
         self._count = agents
         self._store = store
         self._isolated = isolated
@@ -100,6 +104,13 @@ class Field:
             self.agents.append(agent)
             agent.start()
             agent.await_ready()
+        self.wait_for("the first samples", self._sampled)
+
+    def _sampled(self) -> bool:
+        with urllib.request.urlopen(
+            f"{self.prometheus.url}/api/v1/query?query=count(chaos_errors)", timeout=5
+        ) as answer:
+            return bool(json.load(answer)["data"]["result"])
 
     def _take_down(self) -> None:
         for agent in self.agents:

@@ -18,7 +18,7 @@ SIGNAL_AGE_MAX_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One policy. Its action takes `takes_s`; a second run of an unsafe one in the same incident is the worst outcome."""
+    """One policy, whose action takes `takes_s`. An unsafe one must not run twice for one breakdown."""
 
     name: str
     unsafe: bool

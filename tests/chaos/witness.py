@@ -30,7 +30,7 @@ _LINE_BYTES_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing that happened. `kind` is `fault` (the harness broke the policy's system), `begin` or `end` of an effect.
+    """One thing that happened. `kind`: `fault` (the policy's system broke down), `begin` or `end` of an effect.
 
     Attributes:
         at: the witness's clock, Unix seconds. folder: where the action ran, inside its agent's state folder.

@@ -1,0 +1,94 @@
+"""`make chaos`: hurt agents, server and network in every way, and count effects by an independent witness.
+
+    python -m tests.chaos [--seed N] [--only TEXT] [--report FILE]
+
+Needs PostgreSQL and Prometheus (`make live-tools`); as root it moves into a network namespace of its own first, and
+plays the scenarios that cut links. Exits with 1 when a promise is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from tests.chaos.field import Field
+from tests.chaos.hosts import missing_for_namespaces
+from tests.chaos.naive import count_naive_duplicates
+from tests.chaos.plans import make_plans
+from tests.chaos.report import Played, render
+from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.stage import POLL_INTERVAL_S, SETTINGS, Stage
+from tests.chaos.store import Store
+from tests.chaos.watcher import Watcher
+
+_INSIDE = "--inside-namespace"
+
+
+def main() -> int:
+    arguments = _arguments()
+    missing = missing_for_namespaces()
+    if missing is None and not arguments.inside_namespace:
+        os.execvp("unshare", ["unshare", "--net", sys.executable, "-m", "tests.chaos", *sys.argv[1:], _INSIDE])
+    if arguments.inside_namespace:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
+        root = Path(name)
+        with Store(anywhere=missing is None) as store:
+            played = [
+                _played(one, store, root, arguments.seed, missing) for one in SCENARIOS if arguments.only in one.name
+            ]
+            naive = count_naive_duplicates(root / "naive")
+            report = render(played, naive, arguments.seed, store.version)
+    print(report)
+    arguments.report.parent.mkdir(parents=True, exist_ok=True)
+    arguments.report.write_text(report)
+    return int(naive == 0 or any(one.findings.broken for one in played))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="TEXT", help="play the scenarios whose names hold TEXT")
+    parser.add_argument("--report", type=Path, default=Path("build/chaos.md"))
+    parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _played(scenario: Scenario, store: Store, root: Path, seed: int, missing: str | None) -> Played:
+    if scenario.isolated and missing is not None:
+        return Played(scenario.name, skipped=missing)
+    number = SCENARIOS.index(scenario)
+    database = store.create_database()
+    field = Field(
+        root / str(number),
+        make_plans(scenario.policies),
+        agents=scenario.agents,
+        store=lambda host: store.url(host, database),
+        isolated=missing is None,
+        poll_interval_s=POLL_INTERVAL_S,
+        settings=SETTINGS,
+    )
+    began = time.monotonic()
+    print(f"{scenario.name} ...", file=sys.stderr, flush=True)
+    with field, Watcher(store.local_url(database)) as watcher:
+        stage = Stage(field, watcher, store, database, seed)
+        failure = ""
+        try:
+            scenario.play(stage)
+        except Exception:  # noqa: BLE001 - what was seen until then is judged all the same
+            failure = traceback.format_exc()
+        findings = stage.judge()
+    if failure:
+        print(failure, file=sys.stderr, flush=True)
+        findings.broken.append(f"the scenario did not end: {failure.strip().splitlines()[0]}")
+    return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
