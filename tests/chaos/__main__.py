@@ -23,7 +23,7 @@ from tests.chaos.naive import count_naive_duplicates
 from tests.chaos.plans import make_plans
 from tests.chaos.report import Played, render
 from tests.chaos.scenarios import SCENARIOS, Scenario
-from tests.chaos.stage import POLL_INTERVAL_S, SETTINGS, Stage
+from tests.chaos.stage import POLL_INTERVAL_S, Stage, store_settings
 from tests.chaos.store import Store
 from tests.chaos.watcher import Watcher
 
@@ -39,7 +39,7 @@ def main() -> int:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
         root = Path(name)
-        with Store(anywhere=missing is None) as store:
+        with Store.create(anywhere=missing is None) as store:
             played = [
                 _played(one, store, root, arguments.seed, missing) for one in SCENARIOS if arguments.only in one.name
             ]
@@ -72,7 +72,7 @@ def _played(scenario: Scenario, store: Store, root: Path, seed: int, missing: st
         store=lambda host: store.url(host, database),
         isolated=missing is None,
         poll_interval_s=POLL_INTERVAL_S,
-        settings=SETTINGS,
+        settings=store_settings(root),
     )
     began = time.monotonic()
     print(f"{scenario.name} ...", file=sys.stderr, flush=True)

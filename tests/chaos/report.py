@@ -11,7 +11,6 @@ from tests.chaos.promises import Findings
 from tests.chaos.stage import POLL_INTERVAL_S, TTL_S
 from tests.chaos.takeovers import TAKEOVER_SLACK_S, Fault
 
-
 _COLUMNS = (
     "scenario",
     "faults",
@@ -55,7 +54,7 @@ Effects and duplicates are counted by the witness. A takeover counts from the fa
 |---|{"---:|" * (len(_COLUMNS) - 1)}""",
         *(_row(one) for one in played),
         "",
-        f"Counter-check: of two agents without a shared store the witness counts {naive_duplicates} duplicates, {count}.",
+        f"Counter-check: two agents share no store; the witness counts {naive_duplicates} duplicates, {count}.",
         "",
     ]
     for one in played:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from tests.chaos.agents import AgentProcess
@@ -16,12 +17,12 @@ from tests.chaos.promises import Findings, judge
 from tests.chaos.store import Store
 from tests.chaos.takeovers import Fault
 from tests.chaos.watcher import Watcher
+from tests.postgres_cluster import PASSWORD
 
 from homeostat.model.streams import policy_stream
 
 TTL_S = 3.0
 POLL_INTERVAL_S = 0.5
-SETTINGS = f"[store]\nlease_ttl_s = {TTL_S}\n"
 
 _UNFINISHED = """
 SELECT count(*) FROM incident WHERE closed_at IS NULL AND NOT EXISTS (
@@ -43,6 +44,14 @@ END $$;
 CREATE OR REPLACE TRIGGER chaos_intent AFTER INSERT ON journal FOR EACH ROW
 WHEN (NEW.type = 'action.intent') EXECUTE FUNCTION chaos_intent();
 """
+
+
+def store_settings(folder: Path) -> str:
+    """The agents' part of `homeostat.toml` about the store; the password goes into a file in `folder`."""
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    return f'[store]\nlease_ttl_s = {TTL_S}\npassword = "file:{password}"\n'
 
 
 class Stage:

@@ -6,39 +6,45 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
-from tests.postgres_cluster import PASSWORD, ROLE, SUPERUSER, Cluster
-
 from homeostat.record.postgres import PostgresJournal
+from tests.postgres_cluster import ROLE, SUPERUSER, Cluster
 
 
 class Store:
-    """Starts on entering, is gone on leaving.
+    """What a scenario may do to the server, and to see in it.
 
     Args:
-        anywhere: listen on every address there is, not only on the loopback; for inside a network namespace.
+        cluster: that runs.
     """
 
-    def __init__(self, *, anywhere: bool) -> None:
-        self._cluster = Cluster.create(*(["listen_addresses = '*'"] if anywhere else []))
-        with self._cluster.superuser() as connection:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    @classmethod
+    @contextmanager
+    def create(cls, *, anywhere: bool) -> Iterator[Store]:
+        """Make a server, which is gone on leaving.
+
+        Args:
+            anywhere: let it listen on all addresses, not only on the loopback; for inside a network namespace.
+        """
+        cluster = Cluster.create(*(["listen_addresses = '*'"] if anywhere else []))
+        try:
             if anywhere:
-                with (self._cluster.data / "pg_hba.conf").open("a") as rules:
+                with (cluster.data / "pg_hba.conf").open("a") as rules:
                     rules.write(f"host all {ROLE} 10.88.0.0/16 scram-sha-256\n")
-                connection.execute("SELECT pg_reload_conf()")
-            row = connection.execute("SHOW server_version").fetchone()
-        self.version = str(row[0]).split(" ", 1)[0] if row else "?"
+                cluster.restart()
+            yield cls(cluster)
+        finally:
+            cluster.remove()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._cluster.remove()
+    @property
+    def version(self) -> str:
+        """Of the server."""
+        with self._cluster.superuser() as connection:
+            return str(connection.info.parameter_status("server_version")).split(" ", 1)[0]
 
     def create_database(self) -> str:
         """Make a database with a new journal; its name."""
@@ -46,7 +52,7 @@ class Store:
 
     def url(self, host: str, database: str) -> str:
         """What an agent on a machine that reaches the store at `host` is told."""
-        return f"postgresql://{ROLE}:{PASSWORD}@{host}:{self._cluster.port}/{database}"
+        return f"postgresql://{ROLE}@{host}:{self._cluster.port}/{database}"
 
     def local_url(self, database: str) -> str:
         """The harness's own way in, which no cut link concerns: the Unix socket, as superuser."""

@@ -61,7 +61,13 @@ class PrometheusServer:
     """
 
     def __init__(
-        self, directory: Path, *, config: str = "", flags: Sequence[str] = (), port: int | None = None, host: str = "127.0.0.1"
+        self,
+        directory: Path,
+        *,
+        config: str = "",
+        flags: Sequence[str] = (),
+        port: int | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.directory = directory
         self.data_directory = directory / "data"
