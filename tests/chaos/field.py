@@ -103,6 +103,7 @@ class Field:
             )
             self.agents.append(agent)
             agent.start()
+        for agent in self.agents:
             agent.await_ready()
         self.wait_for("the first samples", self._sampled)
 
