@@ -135,7 +135,7 @@ class Turns:
     def _give_way(self, decided: _Decided, error: JournalConflict) -> None:
         """Somebody else was first: they have the incident, or wrote a fact that the next tick will know."""
         if isinstance(error, LeaseLost):
-            self._standing.incidents.pop(decided.incident.dedup_key, None)
+            self._standing.let_go(decided.incident)
         elif not isinstance(error, FactsMovedOn):
             self._standing.in_doubt = True
         self._outside.observer.failed(f"policy {decided.policy.name}", error)
