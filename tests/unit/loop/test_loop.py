@@ -186,8 +186,9 @@ def test_a_journal_that_cannot_be_written_is_told_of_until_it_can(rig: Rig) -> N
     rig.sensor.values["errors_a"] = 10.0
     rig.journal.full = True
     rig.ticks(3)
-    assert rig.loop.trouble is not None
-    assert "no space left" in rig.loop.trouble
+    trouble = rig.loop.trouble
+    assert trouble is not None
+    assert "no space left" in trouble
     rig.journal.full = False
     rig.sensor.values["errors_a"] = 0.0
     rig.ticks(1)
