@@ -109,6 +109,14 @@ class Settings(_Table):
                 raise ValueError(f"the role '{role}' names nobody: an empty list permits nobody, leave it out")
         return people
 
+    def with_store(self, url: str) -> Settings:
+        """The same with its journal in another place. Raises UsageError."""
+        try:
+            return self.model_copy(update={"store": StoreTable.model_validate({**self.store.model_dump(), "url": url})})
+        except ValidationError as error:
+            what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise UsageError(f"--store {what}") from error
+
     @property
     def roles(self) -> dict[str, frozenset[str]]:
         """Who has which role, for approvals."""

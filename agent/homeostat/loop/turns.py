@@ -14,7 +14,7 @@ from homeostat.loop.outside import Outside
 from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
 from homeostat.model.answers import Answer
-from homeostat.model.commands import Report, Step
+from homeostat.model.commands import Done, Report, Step
 from homeostat.model.errors import (
     FactsMovedOn,
     HomeostatError,
@@ -43,6 +43,7 @@ class Look:
     snapshot: Snapshot
     guards: Guards = NO_GUARDS
     guard_values: Mapping[str, Value] = field(default_factory=dict)
+    late_outcomes: Mapping[str, Done] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Turns:
     def _give_way(self, decided: _Decided, error: JournalConflict) -> None:
         """Somebody else was first: they have the incident, or wrote a fact that the next tick will know."""
         if isinstance(error, LeaseLost):
-            self._standing.incidents.pop(decided.incident.dedup_key, None)
+            self._standing.let_go(decided.incident)
         elif not isinstance(error, FactsMovedOn):
             self._standing.in_doubt = True
         self._outside.observer.failed(f"policy {decided.policy.name}", error)
@@ -148,7 +149,7 @@ class Turns:
                 snapshot=own_part(look.snapshot, policy.hash, policy.signals),
                 ledger=ledger,
                 ranking=self._standing.ranking(policy.name),
-                reports=self._reports(policy, incident),
+                reports=self._reports(policy, incident, look),
                 mode=self._terms.mode,
                 guards=look.guards,
                 guard_values=look.guard_values,
@@ -194,21 +195,20 @@ class Turns:
     def _nothing_seen(self, now: float) -> Moment:
         return Moment(now, Snapshot(now), self._standing.ledger)
 
-    def _reports(self, policy: Policy, incident: Incident) -> dict[str, Report]:
+    def _reports(self, policy: Policy, incident: Incident, look: Look) -> dict[str, Report]:
         """What is known of the incident's running actions: from the hands that have them, or left by another agent."""
         reports: dict[str, Report] = {}
-        elsewhere: list[str] = []
         for attempt in incident.open_attempts():
             if not attempt.in_flight:
                 continue
-            if self._is_elsewhere(policy, attempt):
-                elsewhere.append(attempt.key)
-                continue
-            report = self._outside.executor.report(attempt.key, policy.leaf(attempt.node).action.actuator)
+            report: Report | None = None
+            if not self._is_elsewhere(policy, attempt):
+                actuator = policy.leaf(attempt.node).action.actuator
+                report = self._outside.executor.report(attempt.key, actuator)
+            if not isinstance(report, Done):
+                report = look.late_outcomes.get(attempt.key, report)
             if report is not None:
                 reports[attempt.key] = report
-        if elsewhere and self._outside.late_outcomes is not None:
-            reports.update(self._outside.late_outcomes.collect(elsewhere))
         return reports
 
     def _is_elsewhere(self, policy: Policy, attempt: Attempt) -> bool:
