@@ -86,7 +86,7 @@ def _played(scenario: Scenario, store: Store, root: Path, seed: int, missing: st
         findings = stage.judge()
     if failure:
         print(failure, file=sys.stderr, flush=True)
-        findings.broken.append(f"the scenario did not end: {failure.strip().splitlines()[0]}")
+        findings.broken.append(f"the scenario did not end: {failure.strip().splitlines()[-1]}")
     return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
 
 

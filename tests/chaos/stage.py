@@ -35,7 +35,7 @@ SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIK
 
 _TRIGGER = """
 CREATE TABLE IF NOT EXISTS chaos_hold (seconds float8 NOT NULL);
-CREATE OR REPLACE FUNCTION chaos_intent() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION chaos_intent() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     PERFORM pg_notify('chaos_intent', NEW.stream);
     PERFORM pg_sleep(seconds) FROM chaos_hold;
