@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
+from typing import Protocol
 
 from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, ActionEnded, ActionIntended, Closed, Suspected
@@ -27,6 +29,18 @@ class _Staged:
     open: dict[str, str] | None = None
 
 
+class AppendGuard(Protocol):
+    """What stands between one agent and a journal that several share."""
+
+    def check(self, batches: Sequence[Batch]) -> None:
+        """Raise LeaseLost where this agent may not append."""
+        ...
+
+    def written(self, batches: Sequence[Batch]) -> None:
+        """Take note of what was appended."""
+        ...
+
+
 class MemoryJournal:
     """For simulation and tests: implements `StoredJournal`, and may be used from several threads.
 
@@ -44,6 +58,13 @@ class MemoryJournal:
         self._incidents: list[str] = []
         self._open: dict[str, str] = {}
         """Stream of an open incident -> its dedup key, oldest first."""
+        self._guard: AppendGuard | None = None
+
+    def as_agent(self, guard: AppendGuard) -> MemoryJournal:
+        """Give the same journal for one of several agents: whatever it appends has to pass the guard."""
+        view = copy(self)
+        view._guard = guard  # noqa: SLF001 - its own class
+        return view
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`."""
@@ -51,10 +72,14 @@ class MemoryJournal:
         with self._lock:
             if seen is not None and starts_something(batches) and any(self.after(seen, RESTRICTING_TYPES)):
                 raise JournalConflict(MOVED_ON)
+            if self._guard is not None:
+                self._guard.check(batches)
             staged = _Staged()
             for batch, entries in encoded:
                 self._stage(staged, batch, entries)
             self._commit(staged)
+            if self._guard is not None:
+                self._guard.written(batches)
             return len(self._written)
 
     def _stage(self, staged: _Staged, batch: Batch, entries: Sequence[EncodedEntry]) -> None:
@@ -99,7 +124,10 @@ class MemoryJournal:
         self._keys |= staged.keys
         self._incidents += staged.incidents
         if staged.open is not None:
-            self._open = staged.open
+            # In place, and never without the ones that stay: views share it, and others are reading.
+            for stream in self._open.keys() - staged.open.keys():
+                del self._open[stream]
+            self._open.update(staged.open)
 
     def read(self, stream: str) -> Iterator[Record]:
         """See `model.ports.Journal.read`."""
