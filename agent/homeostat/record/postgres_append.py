@@ -22,7 +22,7 @@ from homeostat.model.ports import Batch
 from homeostat.record.chain import chained
 from homeostat.record.codec import EncodedEntry
 from homeostat.record.postgres_connection import Server
-from homeostat.record.stored import MOVED_ON, StoredRecord
+from homeostat.record.stored import StoredRecord, moved_on
 
 _TYPES = (
     "uuid bigint text float8 float8 bigint boolean bigint"
@@ -182,7 +182,7 @@ def refusal(server: Server, error: psycopg.Error, expected: Mapping[str, int]) -
             whose = f"the agent {detail!r} answers for it now" if detail else "nobody, or somebody else, answers for it"
             return LeaseLost(f"stream {stream}: {whose}; nothing was written")
         case "HS004":
-            return JournalConflict(MOVED_ON)
+            return moved_on()
         case "HS006":
             return JournalWriteError(
                 f"{server.shown}: nothing was written, since no standby is synchronous and this agent starts nothing"
