@@ -62,7 +62,8 @@ class PostgresJournal:
     returns. All appends are in one order (`head`). May be used from several threads; appends wait for each other.
 
     Args:
-        url: `postgresql://user@host:port/database`; a password is better left to PGPASSWORD or a password file.
+        url: `postgresql://user@host:port/database`.
+        password: the user's, where it is not in PGPASSWORD or a password file. It is never shown.
         agent, spool: the name of this agent and the id of its state folder, for those who look who is there.
         read_only: for looking: needs no leases, changes nothing, and may ask a standby.
         lease_ttl_s: how long a lease lasts without renewal. No call blocks for much longer than a third of it.
@@ -80,6 +81,7 @@ class PostgresJournal:
         *,
         agent: str,
         spool: str,
+        password: str | None = None,
         read_only: bool = False,
         lease_ttl_s: float = LEASE_TTL_S,
         codec: Codec = CODEC,
@@ -87,7 +89,7 @@ class PostgresJournal:
         require_synchronous_standby: bool = False,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.server = Server.of(url, lease_ttl_s / 3)
+        self.server = Server.of(url, lease_ttl_s / 3, password)
         self.process = AgentProcess(uuid4(), agent, spool, code_version)
         self.held = HeldLeases()
         self.lease_ttl_s = lease_ttl_s

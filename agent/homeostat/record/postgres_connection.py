@@ -69,7 +69,7 @@ def _ready(events: int, wanted: Wait) -> Ready:
     return Ready((Ready.R if events & select.POLLIN else 0) | (Ready.W if events & select.POLLOUT else 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Server:
     """Where the journal is, and how long to wait for it.
 
@@ -84,8 +84,8 @@ class Server:
     patience_s: float
 
     @classmethod
-    def of(cls, url: str, patience_s: float) -> Server:
-        """Read a `postgresql://` URL (libpq's connection URIs).
+    def of(cls, url: str, patience_s: float, password: str | None = None) -> Server:
+        """Read a `postgresql://` URL (libpq's connection URIs); the password may come apart from it.
 
         Raises:
             JournalError: it is not one. The message does not repeat it, since it may hold a password.
@@ -103,7 +103,8 @@ class Server:
         if "@" in host:
             raise JournalError("the journal's URL has more than one @; write one inside a password as %40")
         port, name = known.get("port", "5432"), known.get("dbname", known.get("user", ""))
-        return cls(make_conninfo(url), f"postgresql://{host}:{port}/{name}", patience_s)
+        conninfo = make_conninfo(url) if password is None else make_conninfo(url, password=password)
+        return cls(conninfo, f"postgresql://{host}:{port}/{name}", patience_s)
 
     def connect(self, application: str, *, writing: bool, statement_s: float | None = None) -> BoundedConnection:
         """Open one connection, in autocommit: a client that is stopped must hold no lock.
