@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from homeostat.act.bell import Bell
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.app.agent import Agent
+from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
@@ -114,7 +115,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
     Raises:
         PolicyError, UsageError, JournalError: something it needs is wrong; nothing was started.
     """
-    state = _state_folder(settings)
+    state = state_folder(settings)
     actuators = load_actuators(state)
     policies, guards = _plans_on_disk(settings, actuators, mode)
     with ExitStack() as opened:
@@ -135,6 +136,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         )
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
+        opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed)
         inbox = FolderInbox(settings.inbox, observer.failed)
         outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
@@ -164,7 +166,8 @@ def _bell(state: Path, opened: ExitStack) -> Bell:
         raise UsageError(f"{state}: {error.strerror}; choose another agent.state, on a disk of this host") from error
 
 
-def _state_folder(settings: Settings) -> Path:
+def state_folder(settings: Settings) -> Path:
+    """Make the workspace's state folder if it is missing. Raises UsageError."""
     try:
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -197,7 +200,7 @@ def journal_to_write(settings: Settings) -> Iterator[SqliteJournal]:
     Raises:
         JournalError: an agent holds it, or it cannot be used.
     """
-    _state_folder(settings)
+    state_folder(settings)
     with closing(SqliteJournal(settings.journal)) as journal:
         yield journal
 

@@ -105,7 +105,7 @@ def check_range(uri: str, first: int, last: int) -> CheckedRange | None:
             connection.text_factory = bytes
             check.check(connection.execute(_RANGE, (first, last)))
         facts = list(incident_facts(check.marks))
-    except (sqlite3.Error, JournalError):
+    except (sqlite3.Error, JournalError, UnicodeDecodeError):  # the last for SQLite's error about a damaged name
         return None
     if check.faults_count or check.position != last:
         return None

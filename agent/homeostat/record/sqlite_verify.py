@@ -25,7 +25,7 @@ _ALL = f"SELECT {COLUMNS} FROM journal ORDER BY position"  # noqa: S608 - consta
 _LAST = "SELECT coalesce(max(position), 0) FROM journal"
 _LAST_POSITION = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'"
 _INCIDENTS = """
-SELECT stream, policy, policy_hash, dedup_key, opened_at, closed_at, head_seq, head_hash
+SELECT stream, policy, policy_hash, dedup_key, opened_at, closed_at, head_seq, head_hash, id
 FROM incident ORDER BY id"""
 _ARTIFACTS = "SELECT sha256, content FROM artifact"
 _ANCHORS = "SELECT position, at, previous, digest, key_id, signature FROM anchor ORDER BY position"
@@ -152,12 +152,16 @@ def _check_incidents(connection: sqlite3.Connection, check: ChainCheck, rows: It
     """Compare the incident table with what the journal says."""
     expected = {row[0]: row for row in rows}
     order = list(expected)
-    found = {row[0]: row for row in connection.execute(_INCIDENTS)}
+    found: dict[bytes, _Incident] = {}
+    numbers: list[int] = []
+    for *fields, number in connection.execute(_INCIDENTS):
+        found[fields[0]] = tuple(fields)  # type: ignore[assignment] # eight columns, as `_Incident` has
+        numbers.append(number)
     for stream in [*expected, *(stream for stream in found if stream not in expected)]:
         if found.get(stream) != expected.get(stream):
             check.fault(f"the incident table and the journal differ on {_text(stream)}.")
-    if list(found) != order and not check.faults:
-        check.fault("the incident table has the incidents in another order than the journal.")
+    if not check.faults and (list(found) != order or numbers != list(range(1, len(numbers) + 1))):
+        check.fault("the incident table has the incidents in another order, or under other numbers, than the journal.")
 
 
 def _incidents_of(heads: dict[bytes, Head], facts: Iterable[IncidentFact]) -> Iterator[_Incident]:
