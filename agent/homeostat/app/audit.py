@@ -103,7 +103,7 @@ def verify(
     if covered < records:
         unchecked.append(
             f"the records after position {covered}, of {records}, are in no {kind} yet: cutting them off, or adding to"
-            " them, would not be seen; a running agent anchors them soon, and `homeostat audit anchor` does when none runs"
+            " them, would not be seen; a running agent anchors them soon; when none runs, `homeostat audit anchor` does"
         )
     return Verdict(faults, unchecked, records, incidents, check.count)
 

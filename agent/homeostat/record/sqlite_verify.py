@@ -155,7 +155,7 @@ def _check_incidents(connection: sqlite3.Connection, check: ChainCheck, rows: It
     found: dict[bytes, _Incident] = {}
     numbers: list[int] = []
     for *fields, number in connection.execute(_INCIDENTS):
-        found[fields[0]] = tuple(fields)  # type: ignore[assignment] # eight columns, as `_Incident` has
+        found[fields[0]] = tuple(fields)
         numbers.append(number)
     for stream in [*expected, *(stream for stream in found if stream not in expected)]:
         if found.get(stream) != expected.get(stream):
