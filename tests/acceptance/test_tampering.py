@@ -64,7 +64,7 @@ class Original:
                 content = f"{stream} restarted\n".encode() * 20
                 digest = sha256(content).hexdigest()
                 journal.keep(digest, content, bytes_total=len(content), truncated=False, at=3.0)
-        self.anchors: Sequence[Anchor] = read_anchors(exported)
+        self.anchors: Sequence[Anchor] = read_anchors(exported)[0]
         with closing(sqlite3.connect(self.path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.bytes = self.path.read_bytes()

@@ -16,6 +16,7 @@ from homeostat.record.sqlite import SqliteJournal
 
 PRIVATE_KEY = "anchor.key"
 PUBLIC_KEY = "anchor.pub"
+PROBLEMS_SHOWN_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ def verify(
             " cannot be told from a true one; set audit.export_file, or give --anchors FILE"
         )
         exported = None
-    check = AnchorCheck(read_anchors(exported) if exported else (), _keys(settings, keys, unchecked))
+    found, problems = read_anchors(exported) if exported else ([], [])
+    unchecked += [f"{problem}; it was passed over" for problem in problems[:PROBLEMS_SHOWN_MAX]]
+    check = AnchorCheck(found, _keys(settings, keys, unchecked))
     elsewhere = [anchor.position for anchor in check.exported]
     path = journal or settings.journal
     if not path.exists():
@@ -112,7 +115,8 @@ def export_check(settings: Settings) -> AnchorCheck:
     """What the workspace has to hold a copy of its journal against. Raises UsageError, PolicyError."""
     exported = settings.audit_export
     there = exported is not None and exported.exists()
-    return AnchorCheck(read_anchors(exported) if exported and there else (), _keys(settings, (), []))
+    found, _ = read_anchors(exported) if exported and there else ([], [])
+    return AnchorCheck(found, _keys(settings, (), []))
 
 
 def _keys(settings: Settings, paths: Sequence[Path], unchecked: list[str]) -> dict[str, PublicKey]:

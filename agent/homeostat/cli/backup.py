@@ -33,14 +33,18 @@ def restore(workspace: Workspace, file: Path) -> None:
 
     What was done after the backup is in none of it: see docs/operations/journal.md before an agent starts on it.
     """
+    from homeostat.app.audit import export_check
     from homeostat.app.compose import state_folder
-    from homeostat.record.anchors import AnchorCheck
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
     state_folder(settings)
-    position = restore_journal(file, settings.journal, AnchorCheck())
+    check = export_check(settings)
+    anchored = max([anchor.position for anchor in check.exported], default=0)
+    position = restore_journal(file, settings.journal, check)
     workspace.output.say(f"restored {settings.journal}: {position} records, verified")
+    if anchored > position:
+        workspace.output.say(f"at least {anchored - position} records were written after this backup and are lost")
     workspace.output.say("what was done after this backup is not in it: `homeostat pause` before an agent may act")
 
 

@@ -118,40 +118,42 @@ def anchor_line(anchor: Anchor) -> bytes:
     return _encode(anchor) + b"\n"
 
 
-def read_anchors(path: Path) -> list[Anchor]:
-    """Read exported anchors, one a line.
+def read_anchors(path: Path) -> tuple[list[Anchor], list[Problem]]:
+    """Read exported anchors, one a line; lines that are none come beside (A002): a crash can leave half of one.
+
+    A last line without its end is one that is being written.
 
     Raises:
-        PolicyError: with the line of the first thing wrong: A001 the file cannot be read; A002 a line is no anchor;
-            A003 it is too large. A last line without its end is one that was being written, and is passed over.
+        PolicyError: A001 the file cannot be read; A003 it is too large.
     """
     found: list[Anchor] = []
+    problems: list[Problem] = []
     try:
         with path.open("rb") as file:
             number, total = 0, 0
             while line := file.readline(LINE_BYTES_MAX + 1):
                 number, total = number + 1, total + len(line)
                 if len(line) > LINE_BYTES_MAX or total > EXPORT_BYTES_MAX:
-                    raise _wrong(path, number, "A003", "too long for a file of anchors")
-                if line.endswith(b"\n"):
-                    found.append(_parse(line, path, number))
+                    raise PolicyError(
+                        [Problem(Position(str(path), number, 1), "A003", "too long for a file of anchors")]
+                    )
+                anchor = _parsed(line)
+                if anchor is not None:
+                    found.append(anchor)
+                elif line.endswith(b"\n"):
+                    problems.append(Problem(Position(str(path), number, 1), "A002", "this line is no anchor"))
     except OSError as error:
-        raise _wrong(path, 1, "A001", f"the anchors cannot be read: {error.strerror}") from error
-    return found
+        what = f"the anchors cannot be read: {error.strerror}"
+        raise PolicyError([Problem(Position(str(path), 1, 1), "A001", what)]) from error
+    return found, problems
 
 
-def _parse(line: bytes, path: Path, number: int) -> Anchor:
+def _parsed(line: bytes) -> Anchor | None:
     try:
         anchor = msgspec.json.decode(line, type=Anchor)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise _wrong(path, number, "A002", f"this line is no anchor: {error}") from error
-    if not _is_sound(anchor):
-        raise _wrong(path, number, "A002", "this line is no anchor: a field is not of its form")
-    return anchor
-
-
-def _wrong(path: Path, line: int, code: str, message: str) -> PolicyError:
-    return PolicyError([Problem(Position(str(path), line, 1), code, message)])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return anchor if _is_sound(anchor) else None
 
 
 def _is_sound(anchor: Anchor) -> bool:

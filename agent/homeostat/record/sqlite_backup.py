@@ -45,6 +45,11 @@ def back_up(journal: Path, target: Path, anchors: AnchorCheck) -> int:
 def restore(backup: Path, journal: Path, anchors: AnchorCheck) -> int:
     """Put a backup in the place of a journal that is gone; one of an older release is migrated on the way.
 
+    Args:
+        backup: file that `back_up` made.
+        journal: where the journal is to be.
+        anchors: what it is held against. Those made after the backup say nothing about it, and are passed over.
+
     Returns:
         The write position of its last record.
 
@@ -62,8 +67,10 @@ def restore(backup: Path, journal: Path, anchors: AnchorCheck) -> int:
             shutil.copyfile(backup, draft)
             with sqlite_open.reading_errors(backup), closing(sqlite_open.connect(draft, "immutable")) as connection:
                 revision = sqlite_open.read_revision(backup, connection)
+                last = _last_position(connection)
             if revision != HEAD_REVISION:
                 sqlite_open.migrate(draft)
+            anchors.exported = [anchor for anchor in anchors.exported if anchor.position <= last]
             return _prove(draft, anchors, f"{backup}: the backup is damaged, so nothing was restored")
     finally:
         lock.release()
@@ -109,7 +116,11 @@ def _prove(draft: Path, anchors: AnchorCheck, what: str) -> int:
     if faults:
         raise JournalCorrupt(f"{what}: {' '.join(faults)} `homeostat audit verify` shows all of it")
     with lend() as connection:
-        return int(connection.execute("SELECT coalesce(max(position), 0) FROM journal").fetchone()[0])
+        return _last_position(connection)
+
+
+def _last_position(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(position), 0) FROM journal").fetchone()[0])
 
 
 def _synchronise(path: Path) -> None:

@@ -92,18 +92,26 @@ def test_a_backup_never_overwrites_and_leaves_nothing_half_done(journal: SqliteJ
     assert sorted(file.name for file in tmp_path.iterdir()) == ["backup.sqlite", "state"]
 
 
-def test_what_is_restored_is_held_against_exported_anchors(journal: SqliteJournal, tmp_path: Path) -> None:
+def test_what_is_restored_is_held_against_the_anchors_of_its_time(
+    journal: SqliteJournal, tmp_path: Path, make_incident: Callable[[str], list[Entry]]
+) -> None:
     path, target = tmp_path / "state/journal.sqlite", tmp_path / "backup.sqlite"
     back_up(path, target, AnchorCheck())
+    key = PrivateKey.generate()
+    with closing(SqliteJournal(tmp_path / "other.sqlite")) as other:
+        other.append([Batch("i2", 0, make_incident("i2")[:9])])
+        contradicting = add_anchor(other, key, 1.0)
     journal.append([Batch("agent", 0, [changed(1.0)])])
-    anchor = add_anchor(journal, PrivateKey.generate(), 1.0)
-    assert anchor is not None
+    later = add_anchor(journal, key, 1.0)
+    assert later is not None
+    assert contradicting is not None
     journal.close()
     for file in (tmp_path / "state").glob("journal.sqlite*"):
         file.unlink()
-    with pytest.raises(JournalCorrupt, match="the newest were cut off"):
-        restore(target, path, AnchorCheck([anchor]))
+    with pytest.raises(JournalCorrupt, match="positions 1 to 9 are not those that were anchored"):
+        restore(target, path, AnchorCheck([contradicting]))
     assert not path.exists()
+    assert restore(target, path, AnchorCheck([later])) == 12
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
