@@ -58,11 +58,12 @@ def restore(backup: Path, journal: Path, anchors: AnchorCheck) -> int:
         JournalError: an agent runs, or the backup is damaged; nothing is left behind.
     """
     sqlite_open.check_file(backup)
+    _refuse_log_of(backup, "it holds records that are not in the file: this is no backup; use `homeostat backup`")
     sqlite_open.refuse_network(journal)
     lock = WriterLock(journal.resolve())
     try:
         _refuse_existing(journal)
-        _refuse_existing(journal.with_name(journal.name + "-wal"))
+        _refuse_log_of(journal, "it belongs to the journal that was here: move it away with it")
         with _draft_of(journal) as draft:
             shutil.copyfile(backup, draft)
             with sqlite_open.reading_errors(backup), closing(sqlite_open.connect(draft, "immutable")) as connection:
@@ -79,6 +80,13 @@ def restore(backup: Path, journal: Path, anchors: AnchorCheck) -> int:
 def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path}: there is a file already; move it away, or name another place")
+
+
+def _refuse_log_of(path: Path, why: str) -> None:
+    """Refuse a write-ahead log with anything in it; readers leave empty ones behind."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise UsageError(f"{log}: there is a write-ahead log; {why}")
 
 
 @contextmanager

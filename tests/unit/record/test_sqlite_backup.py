@@ -114,6 +114,18 @@ def test_what_is_restored_is_held_against_the_anchors_of_its_time(
     assert restore(target, path, AnchorCheck([later])) == 12
 
 
+def test_a_write_ahead_log_is_never_lost_nor_joined_to_another_journal(journal: SqliteJournal, tmp_path: Path) -> None:
+    path, target = tmp_path / "state/journal.sqlite", tmp_path / "backup.sqlite"
+    with pytest.raises(UsageError, match="this is no backup; use `homeostat backup`"):
+        restore(path, tmp_path / "journal.sqlite", AnchorCheck())
+    back_up(path, target, AnchorCheck())
+    (tmp_path / "journal.sqlite-wal").write_bytes(b"of another journal")
+    with pytest.raises(UsageError, match="it belongs to the journal that was here"):
+        restore(target, tmp_path / "journal.sqlite", AnchorCheck())
+    (tmp_path / "journal.sqlite-wal").write_bytes(b"")
+    assert restore(target, tmp_path / "journal.sqlite", AnchorCheck()) == 12
+
+
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite"
     with closing(sqlite3.connect(other)) as connection:
