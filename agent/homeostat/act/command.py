@@ -64,7 +64,7 @@ class CommandActuator(DetachedActuator):
             if not isinstance(name, str) or _NAME.fullmatch(name) is None:
                 raise RefusedError(f"{name!r} is not the name of an environment variable")
             yield name, self._value(name, value, command)
-        yield KEY_VARIABLE, literal(command.key)
+        yield KEY_VARIABLE, literal(command.key_for_target)
 
     def _value(self, name: str, value: object, command: StartAction) -> Source:
         if value is None:

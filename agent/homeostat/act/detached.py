@@ -18,7 +18,12 @@ class DetachedActuator(ABC):
 
     An action that cannot be built (a missing argument, a value that would be read as an option) is not an exception
     but an outcome: `lookup` reports an error that says why, and that nothing was run.
+
+    Attributes:
+        may_block: all that its calls touch is local files, and a runner's fork, which has a deadline.
     """
+
+    may_block = False
 
     def __init__(self, context: ActuatorContext) -> None:
         self._environment = context.environment
@@ -37,11 +42,20 @@ class DetachedActuator(ABC):
         except RefusedError as refused:
             self._spool.withdraw(command.key, OutcomeStatus.ERROR, f"nothing was run: {refused}")
         else:
-            self._spool.submit(command.key, job, variables_of(job["values"]))
+            bound = {"start_before_boottime_s": command.start_before_s}
+            self._spool.submit(command.key, {**job, **bound}, variables_of(job["values"]))
 
     def lookup(self, key: str) -> Report:
         """Say what became of the key. Raises ActuatorError."""
         return self._spool.lookup(key)
+
+    def withdraw(self, key: str, status: OutcomeStatus, detail: str) -> bool:
+        """Settle a key that no runner has claimed: it will never run. False if one has. Raises ActuatorError."""
+        return self._spool.withdraw(key, status, detail)
+
+    def artifact(self, key: str) -> bytes | None:
+        """All that was kept of its output; None where nothing was. Raises ActuatorError."""
+        return self._spool.artifact(key)
 
     def cancel(self, key: str) -> None:
         """Have it stopped; a key that was not started never will be. Raises ActuatorError."""

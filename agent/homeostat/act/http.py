@@ -75,7 +75,7 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
     if not isinstance(headers, Mapping):
         raise RefusedError("headers are a mapping of names to values")
     given = {str(name).lower() for name in headers}
-    yield KEY_HEADER, _header(KEY_HEADER, command.key)
+    yield KEY_HEADER, _header(KEY_HEADER, command.key_for_target)
     for name, default in (("User-Agent", "homeostat"), ("Accept", "*/*")):
         if name.lower() not in given:
             yield name, literal(default)

@@ -19,7 +19,15 @@ from typing import Any
 
 from homeostat.act.bell import ring
 from homeostat.act.guard import guard
-from homeostat.act.job_files import BrokenJobFileError, Ending, Exit, JobFiles, ReservedExit
+from homeostat.act.job_files import (
+    TOO_LATE,
+    BrokenJobFileError,
+    Ending,
+    Exit,
+    JobFiles,
+    ReservedExit,
+    came_too_late,
+)
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import own_identity
 from homeostat.act.redaction import Redactor
@@ -107,6 +115,8 @@ def _checked(kind: str, reference: str, secret: str) -> str:
 def _called_off(files: JobFiles, job: Mapping[str, Any], bell: Wakeup) -> Ending | None:
     if bell.stop_signal is not None or files.cancel_requested():
         return Ending("cancelled", None, "nothing was run: cancelled before it began")
+    if came_too_late(job):
+        return Ending("cancelled", None, TOO_LATE)
     if job["timeout_s"] <= 0:
         return Ending("timeout", None, "nothing was run: its time-out is 0 s")
     return None

@@ -18,7 +18,7 @@ from homeostat.app.agent import Agent
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
-from homeostat.app.observe import LogObserver, MetricsObserver, Observers
+from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.decide.turn import LOOK_GAP_FACTOR
@@ -135,7 +135,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         )
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
-        executor = Executor(actuators, observer.failed)
+        executor = Executor(actuators, observer.failed, isolate=True)
+        opened.callback(executor.close)
+        registry.register(ActuatorMetrics(executor.loads))
         inbox = FolderInbox(settings.inbox, observer.failed)
         outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
         name = f"{socket.gethostname()}/{os.getpid()}"

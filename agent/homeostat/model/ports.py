@@ -41,7 +41,13 @@ class Sensor(Protocol):
 
 
 class Actuator(Protocol):
-    """Runs one kind of action. All three calls return at once and may be repeated."""
+    """Runs one kind of action. All three calls may be repeated, and each has a deadline of its own.
+
+    What an actuator may say beside, as attributes: `may_block = False`: all that its calls touch is local files, so
+    that it needs no thread of its own. `reach = "anywhere"`: its `lookup` answers on every host, not only on the one
+    that started the action. It may also have `withdraw` (`act.admission.Withdraws`) and
+    `artifact(key) -> bytes | None`: all that was kept of an ended action's output.
+    """
 
     def start(self, command: StartAction) -> None:
         """Start the action under `command.key`; no effect if that key was ever started.
@@ -210,6 +216,14 @@ class Executor(Protocol):
 
     def report(self, key: str, actuator: str) -> Report | None:
         """Say what became of an action; None when the actuator cannot be asked now."""
+        ...
+
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        """All that was kept of an ended action's output, as `Done.output_sha256` has it. Raises ActuatorError."""
+        ...
+
+    def reaches_anywhere(self, actuator: str) -> bool:
+        """Whether any host may ask after its actions, not only the one that started them."""
         ...
 
 
