@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 
 from homeostat.model.policy import Effect
 from homeostat.policy.fields import Name, PositiveDuration, shown, wrong
-from homeostat.policy.parts import Part, UndoFields
+from homeostat.policy.parts import Part, ProbeChoice, UndoFields
 
 ARGV_MAX = 100
 JSON_DEPTH_MAX = 20
@@ -87,6 +87,7 @@ class ActionFields(Part):
 
     actuator: Name
     effect: Annotated[Effect, Field(strict=False)] = Effect.UNSAFE
+    probe: ProbeChoice | None = None
     timeout: PositiveDuration | None = None
     takes: PositiveDuration = 30.0
     undo: UndoFields | None = None
