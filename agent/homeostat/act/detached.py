@@ -8,7 +8,7 @@ from typing import Any
 from homeostat.act.context import ActuatorContext
 from homeostat.act.jobs import Spool
 from homeostat.act.substitution import RefusedError
-from homeostat.act.values import variables_of
+from homeostat.act.values import commands_of, variables_of
 from homeostat.model.commands import Report, StartAction
 from homeostat.model.reasons import OutcomeStatus
 
@@ -27,6 +27,7 @@ class DetachedActuator(ABC):
 
     def __init__(self, context: ActuatorContext) -> None:
         self._environment = context.environment
+        self._secret_commands = context.secret_commands
         self._spool = Spool(context)
 
     @abstractmethod
@@ -39,11 +40,12 @@ class DetachedActuator(ABC):
             return
         try:
             job = self.job(command)
+            commands = commands_of(job["values"], self._secret_commands)
         except RefusedError as refused:
             self._spool.withdraw(command.key, OutcomeStatus.ERROR, f"nothing was run: {refused}")
         else:
-            bound = {"start_before_boottime_s": command.start_before_s}
-            self._spool.submit(command.key, {**job, **bound}, variables_of(job["values"]))
+            more = {"secret_commands": commands, "start_before_boottime_s": command.start_before_s}
+            self._spool.submit(command.key, {**job, **more}, variables_of(job["values"], commands))
 
     def lookup(self, key: str) -> Report:
         """Say what became of the key. Raises ActuatorError."""

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from homeostat.act.admission import Admission, Allowed, StartBefore
-from homeostat.act.context import ActuatorContext, ActuatorFactory
+from homeostat.act.context import ActuatorContext, ActuatorFactory, SecretCommand
 from homeostat.act.isolated import Failed, Isolated, Load
 from homeostat.model.commands import CancelAction, Command, Done, InDoubt, NeverStarted, Report, Running, StartAction
 from homeostat.model.errors import ActuatorError, UsageError
@@ -132,7 +132,10 @@ class Executor:
 
 
 def load_actuators(
-    state: Path, environment: Mapping[str, str] | None = None, found: Iterable[EntryPoint] | None = None
+    state: Path,
+    environment: Mapping[str, str] | None = None,
+    found: Iterable[EntryPoint] | None = None,
+    secret_commands: Mapping[str, SecretCommand] | None = None,
 ) -> dict[str, Actuator]:
     """Make every actuator that is installed, built in or from a plugin.
 
@@ -140,11 +143,14 @@ def load_actuators(
         state: the agent's state folder.
         environment: the agent's variables; this process's if not given.
         found: entry points; those of the installed packages if not given.
+        secret_commands: what prints a secret, by name.
 
     Raises:
         UsageError: one cannot be loaded, or two have the same name. An agent must not start with half its hands.
     """
-    context = ActuatorContext(state, dict(os.environ if environment is None else environment))
+    context = ActuatorContext(
+        state, dict(os.environ if environment is None else environment), secret_commands=dict(secret_commands or {})
+    )
     actuators: dict[str, Actuator] = {}
     for entry in entry_points(group=ENTRY_POINTS) if found is None else found:
         if entry.name in actuators:

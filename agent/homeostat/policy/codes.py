@@ -75,5 +75,6 @@ CODES: dict[str, str] = {
     "W228": "an action that nothing uses",
     "W229": "a retry that comes sooner than the step's own cooldown allows",
     "W230": "an action `sets` a signal that is not there",
+    "W231": "a step that the workspace's allow-list does not allow",
     "W240": "covered files changed since the policy's last review",
 }
