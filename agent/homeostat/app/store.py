@@ -85,7 +85,7 @@ def _shared(
         table.url or "",
         agent=agent,
         spool=NO_SPOOL if read_only else spool_id(settings.state),
-        password=_password(table.password),
+        password=_password(settings),
         read_only=read_only,
         lease_ttl_s=table.lease_ttl_s,
         require_synchronous_standby=table.require_synchronous_standby,
@@ -93,9 +93,10 @@ def _shared(
     )
 
 
-def _password(reference: str | None) -> str | None:
+def _password(settings: Settings) -> str | None:
+    reference = settings.store.password
     try:
-        return None if reference is None else resolve(reference)
+        return None if reference is None else resolve(reference, settings.secrets.for_lookup())
     except SecretError as error:
         raise UsageError(f"store.password: {error}") from error
 

@@ -283,7 +283,7 @@ class SqliteJournal:
         return verify(sqlite_open.uri(self._path), self._reading, anchors or AnchorCheck())
 
     def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
-        """See `StoredJournal.keep`."""
+        """See `model.ports.Journal.keep`."""
         check_artifact(digest, content)
         with self._changing() as connection:
             connection.execute(_KEEP, (digest, content, bytes_total, int(truncated), at))
