@@ -116,7 +116,8 @@ class Server:
         known: dict[str, Any] = dict(conninfo_to_dict(self.conninfo))
         settings = {
             "statement_timeout": int(limit_s * 1000),
-            "lock_timeout": int(min(limit_s, self.patience_s) * 1000),
+            # Before the statement's own, so that the cause is told.
+            "lock_timeout": int(0.8 * min(limit_s, self.patience_s) * 1000),
             "idle_in_transaction_session_timeout": int(max(3 * self.patience_s, limit_s) * 1000),
             "default_transaction_read_only": "off" if writing else "on",
         }
