@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
 from homeostat.record.postgres_append import APPEND, Append, Head, moved_head, named, refusal, stored
-from homeostat.record.postgres_connection import BoundedConnection, Server, lost
+from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
 from homeostat.record.postgres_verify import verify
@@ -105,7 +106,8 @@ class PostgresJournal:
         else:
             postgres_open.prepare(self.server)
             self._session.open()
-        self.readers = Readers(self.server, f"homeostat {agent} reading")
+        application = f"homeostat {agent} reading"[:63]
+        self.readers = Readers(self.server, application, statement_s=READING_STATEMENT_S if read_only else None)
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`.
@@ -317,7 +319,10 @@ class PostgresJournal:
 
     def verify(self) -> list[str]:
         """See `model.ports.Journal.verify`: all chains, the incident table, the head, and the append-only triggers."""
-        return verify(self._query)
+        self._query(_POSITION)
+        patient = Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)
+        with closing(patient):
+            return verify(patient.query)
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""
