@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat.act.bell import Bell
@@ -124,7 +125,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         registry = CollectorRegistry()
         watching = Observers([LogObserver(), MetricsObserver(registry)])
         name = f"{socket.gethostname()}/{os.getpid()}"
-        store = opened.enter_context(agent_store(settings, watching.failed))
+        store = opened.enter_context(agent_store(settings, name, watching.failed, _tell))
         journal = store.journal
         observer = Observers([watching, Housekeeping(state, journal, watching)])
         retrainer = BackgroundRetrainer(
@@ -158,6 +159,10 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
         opened.callback(listener.close)
         yield built
+
+
+def _tell(what: str) -> None:
+    structlog.get_logger("homeostat").warning("store", what=what)
 
 
 def _bell(state: Path, opened: ExitStack) -> Bell:
