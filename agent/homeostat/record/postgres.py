@@ -18,7 +18,7 @@ from homeostat.record import postgres_open
 from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
-from homeostat.record.postgres_append import APPEND, Append, Head, moved_head, named, refusal, stored
+from homeostat.record.postgres_append import Append, Head, execute, moved_head, named, refusal, stored
 from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
@@ -138,8 +138,8 @@ class PostgresJournal:
                     expected.setdefault(batch.stream, batch.head_seq)
             sent_s = boottime_s()
             connection.warned = ""
-            row = connection.execute(
-                APPEND,
+            position = execute(
+                connection,
                 (
                     *(self.process.owner, self._session.number, self.process.agent),
                     *(self.lease_ttl_s, margin_s(self.lease_ttl_s)),
@@ -147,9 +147,8 @@ class PostgresJournal:
                     self._require_standby and append.starts,
                     *append.parameters(self.held.fence),
                 ),
-                prepare=True,
-            ).fetchone()
-            position = int(row[0]) if row else 0
+                large=append.large,
+            )
         except psycopg.Error as error:
             if not lost(connection, error):
                 self._refused(error, append, expected)

@@ -94,11 +94,12 @@ class Server:
             raise JournalError("the journal's URL must be of the form postgresql://user@host:port/database")
         try:
             known = conninfo_to_dict(url)
-        except psycopg.Error as error:
+        except psycopg.Error:
+            # Its message repeats the URL, with the password.
             raise JournalError(
                 "the journal's URL is not postgresql://user@host:port/database?option=value;"
                 " write special characters in it as %XX (@ is %40, / is %2F)"
-            ) from error
+            ) from None
         host = str(known.get("host") or known.get("hostaddr") or "local socket")
         if "@" in host:
             raise JournalError("the journal's URL has more than one @; write one inside a password as %40")

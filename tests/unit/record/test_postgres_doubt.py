@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -41,7 +42,7 @@ class Doubt:
         self.journal.append([Batch("s", 0, [changed(1)])])
         self.threads = ThreadPoolExecutor(1)
 
-    def open(self, **options: bool) -> PostgresJournal:
+    def open(self, **options: Any) -> PostgresJournal:
         told = self.told.append
         return PostgresJournal(self.url, agent="a", spool="s", lease_ttl_s=TTL_S, told=told, **options)
 
