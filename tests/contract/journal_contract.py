@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
@@ -31,9 +32,11 @@ from homeostat.model.policy import Effect
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import OutcomeStatus, Result
 from homeostat.model.signals import Reading, Snapshot
+from homeostat.record.anchors import Anchor, AnchorCheck, add_anchor
 from homeostat.record.chain import GENESIS
 from homeostat.record.export import export_stream
-from homeostat.record.stored import StoredJournal
+from homeostat.record.keys import PrivateKey, key_id_of
+from homeostat.record.stored import ARTIFACT_BYTES_MAX, StoredJournal
 
 
 def suspected(stream: str, at: float = 0.0, dedup_key: str = "shop") -> Suspected:
@@ -367,3 +370,78 @@ class JournalContract(ABC):
             thread.join()
         assert len(refused) == 3
         assert journal.head_seq("a") == 1
+
+    def test_an_artifact_is_kept_once_under_its_digest(self, journal: StoredJournal) -> None:
+        content = b"pods restarted\x00\xff\n"
+        digest = sha256(content).hexdigest()
+        assert journal.artifact(digest) is None
+        journal.keep(digest, content, bytes_total=99, truncated=True, at=1.0)
+        journal.keep(digest, content, bytes_total=16, truncated=False, at=5.0)
+        assert journal.artifact(digest) == content
+        assert journal.verify() == []
+        assert journal.discard([digest], stored_before=1.0) == 0, "it was stored at 1.0, once"
+        assert journal.discard(["f" * 64, digest], stored_before=2.0) == 1
+        assert journal.artifact(digest) is None
+
+    @pytest.mark.parametrize("content", [b"other", bytes(ARTIFACT_BYTES_MAX + 1)], ids=["wrong digest", "too large"])
+    def test_an_artifact_that_is_not_what_it_says_is_refused(self, journal: StoredJournal, content: bytes) -> None:
+        digest = sha256(content if len(content) > 5 else b"this").hexdigest()
+        with pytest.raises(InvariantError, match="artifact"):
+            journal.keep(digest, content, bytes_total=len(content), truncated=False, at=1.0)
+        assert journal.artifact(digest) is None
+
+    def test_anchors_follow_each_other_and_cover_every_record(self, journal: StoredJournal) -> None:
+        key = PrivateKey.generate()
+        assert add_anchor(journal, key, 1.0) is None
+        assert journal.last_anchor() is None
+        journal.append([Batch("a", 0, [changed(), changed()]), Batch("b", 0, [changed()])])
+        first = add_anchor(journal, key, 1.0)
+        journal.append([Batch("a", 2, [changed()])])
+        second = add_anchor(journal, key, 2.0)
+        assert first is not None
+        assert second is not None
+        hashes = [bytes.fromhex(record_hash) for _, record_hash in journal.hashes(0)]
+        assert [position for position, _ in journal.hashes(1)] == [2, 3, 4]
+        assert (first.position, first.previous) == (3, GENESIS)
+        assert first.digest == sha256(bytes(32) + b"".join(hashes[:3])).hexdigest()
+        assert (second.position, second.previous) == (4, first.digest)
+        assert second.digest == sha256(bytes.fromhex(first.digest) + hashes[3]).hexdigest()
+        assert list(journal.anchors()) == [first, second]
+        assert journal.last_anchor() == second
+        assert add_anchor(journal, key, 3.0) is None, "nothing is new"
+        check = AnchorCheck([second], {key_id_of(key.public_key()): key.public_key()})
+        assert journal.verify(check) == []
+        assert check.count == 2
+
+    def test_an_anchor_that_does_not_follow_is_refused(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [changed(), changed()])])
+        first = add_anchor(journal, PrivateKey.generate(), 1.0)
+        assert first is not None
+        journal.append([Batch("a", 2, [changed()])])
+        for position, previous in ((3, GENESIS), (2, first.digest)):
+            with pytest.raises(JournalConflict, match="does not follow"):
+                journal.add_anchor(
+                    Anchor(
+                        position=position, at=1.0, previous=previous, digest=first.digest, key_id="k", signature="00"
+                    )
+                )
+        assert list(journal.anchors()) == [first]
+
+    def test_verify_holds_the_journal_against_exported_anchors(self, journal: StoredJournal) -> None:
+        """Another journal's anchors contradict it, and so do its own when it lacks their records."""
+        key, other = PrivateKey.generate(), self.open_new()
+        for one, count in ((journal, 2), (other, 3)):
+            one.append([Batch("a", 0, [changed(at=float(number)) for number in range(count)])])
+        anchor = add_anchor(other, key, 1.0)
+        assert anchor is not None
+        faults = journal.verify(AnchorCheck([anchor]))
+        assert len(faults) == 2
+        assert "was exported and is not in the journal any more" in faults[0]
+        assert "the newest were cut off" in faults[1]
+        keys = {key_id_of(key.public_key()): key.public_key()}
+        assert other.verify(AnchorCheck([anchor], keys)) == []
+        forged = Anchor(
+            position=anchor.position, at=2.0, previous=anchor.previous, digest=anchor.digest, key_id=anchor.key_id,
+            signature=anchor.signature,
+        )  # fmt: skip
+        assert any("not signed by its key" in fault for fault in other.verify(AnchorCheck([forged], keys)))

@@ -17,6 +17,7 @@ from homeostat.act.bell import Bell
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
+from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
@@ -138,6 +139,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         )
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
+        opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed)
         outside = Outside(
             clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes

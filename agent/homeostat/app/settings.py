@@ -91,6 +91,44 @@ class StoreTable(_Table):
         return password
 
 
+class AuditTable(_Table):
+    """How the journal is anchored. Without a key (`homeostat audit keygen`) it is not.
+
+    `key` is a reference (env:NAME or file:PATH) to a private key that is not in the state folder. Anchors are exported
+    to a file, by POST to a URL, or both.
+    """
+
+    key: str | None = None
+    anchor_interval_s: float = Field(300.0, ge=1.0, le=86_400.0)
+    export_file: Path | None = None
+    export_url: str | None = None
+
+    @field_validator("key")
+    @classmethod
+    def _is_reference(cls, key: str | None) -> str | None:
+        if key is not None and not is_reference(key):
+            raise ValueError("must read env:NAME or file:/ABSOLUTE/PATH: a reference, never the key itself")
+        return key
+
+    @field_validator("export_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must begin with https:// or http:// and name a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user and no password: settings are no place for secrets")
+        return url
+
+
+class RetentionTable(_Table):
+    """How long closed incidents stay out of the archive, and their outputs in the journal."""
+
+    archive_after_s: float = Field(90 * 86_400.0, ge=0.0)
+
+
 class Settings(_Table):
     """The whole file. Relative paths are relative to `root`, the folder the file stands in."""
 
@@ -98,6 +136,8 @@ class Settings(_Table):
     agent: AgentTable = AgentTable()
     learning: LearningTable = LearningTable()
     store: StoreTable = StoreTable()
+    audit: AuditTable = AuditTable()
+    retention: RetentionTable = RetentionTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     root: Path = Path()
 
@@ -156,6 +196,17 @@ class Settings(_Table):
     def journal(self) -> Path:
         """The journal's file."""
         return self.state / "journal.sqlite"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of archives, one folder each."""
+        return self.state / "archive"
+
+    @property
+    def audit_export(self) -> Path | None:
+        """The file that anchors are exported to."""
+        file = self.audit.export_file
+        return None if file is None else self.root / file
 
 
 def policies_folder(settings: Settings) -> Path:

@@ -15,10 +15,12 @@ from homeostat import __version__
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError, JournalWriteError
 from homeostat.model.ports import Batch, Lease, Record
 from homeostat.record import postgres_open
+from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
 from homeostat.record.postgres_append import Append, Head, execute, moved_head, named, refusal, stored
+from homeostat.record.postgres_beside import Beside
 from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
@@ -51,12 +53,14 @@ WITH RECURSIVE name (stream) AS (
     SELECT (SELECT min(stream) FROM journal WHERE stream > name.stream) FROM name WHERE name.stream IS NOT NULL)
 SELECT stream FROM name WHERE stream IS NOT NULL"""
 
+_HASHES = "SELECT position, hash FROM journal WHERE position > %s ORDER BY position LIMIT %s"
+
 _LAST_POSITION = 2**63 - 1
 _PAGE = 500
 """Records fetched at once: no reader keeps a transaction open between them."""
 
 
-class PostgresJournal:
+class PostgresJournal(Beside):
     """Implements `StoredJournal` in a PostgreSQL database that other agents write to at the same time.
 
     Each append is one autocommitted statement, so that a client which is stopped holds no lock, and durable before it
@@ -108,6 +112,7 @@ class PostgresJournal:
             self._session.open()
         application = f"homeostat {agent} reading"[:63]
         self.readers = Readers(self.server, application, statement_s=READING_STATEMENT_S if read_only else None)
+        super().__init__(self.server, f"homeostat {agent} keeping", read_only=read_only)
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`.
@@ -316,12 +321,19 @@ class PostgresJournal:
         """See `StoredJournal.streams`."""
         return sorted(name for name in self._names(_STREAMS) if name.startswith(prefix))
 
-    def verify(self) -> list[str]:
-        """See `model.ports.Journal.verify`: all chains, the incident table, the head, and the append-only triggers."""
+    def hashes(self, after: int) -> Iterator[tuple[int, str]]:
+        """See `anchors.Anchored`."""
+        while rows := self._query(_HASHES, (after, _PAGE)):
+            yield from rows
+            after = rows[-1][0]
+
+    def verify(self, anchors: AnchorCheck | None = None) -> list[str]:
+        """See `StoredJournal.verify`: all chains, the incident table, the head, artifacts and anchors."""
+        anchors = anchors or AnchorCheck()
+        anchors.begin(self.anchors())
         self._query(_POSITION)
-        patient = Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)
-        with closing(patient):
-            return verify(patient.query)
+        with closing(Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)) as patient:
+            return [*verify(patient.query, anchors), *self.artifact_faults(), *anchors.finish()]
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""
@@ -329,6 +341,7 @@ class PostgresJournal:
             self._closed = True
             self._session.drop()
             self.readers.close()
+            super().close()
 
     def _record(self, found: StoredRecord, position: int) -> Record:
         entry = self._codec.decode(found.type, found.v, found.body)

@@ -51,6 +51,9 @@ CREATE TABLE inbox (
     put_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX inbox_kind_put_at ON inbox (kind, put_at);
+
+-- Of several agents that anchor at once, one is first.
+CREATE UNIQUE INDEX anchor_previous ON anchor (previous);
 """
 
 _BEGIN_SESSION = """
