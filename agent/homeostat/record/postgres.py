@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -18,9 +19,9 @@ from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
-from homeostat.record.postgres_append import APPEND, Append, Head, moved_head, named, refusal, stored
+from homeostat.record.postgres_append import Append, Head, execute, moved_head, named, refusal, stored
 from homeostat.record.postgres_beside import Beside
-from homeostat.record.postgres_connection import BoundedConnection, Server, lost
+from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
 from homeostat.record.postgres_verify import verify
@@ -109,7 +110,8 @@ class PostgresJournal(Beside):
         else:
             postgres_open.prepare(self.server)
             self._session.open()
-        self.readers = Readers(self.server, f"homeostat {agent} reading")
+        application = f"homeostat {agent} reading"[:63]
+        self.readers = Readers(self.server, application, statement_s=READING_STATEMENT_S if read_only else None)
         super().__init__(self.server, f"homeostat {agent} keeping", read_only=read_only)
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
@@ -141,8 +143,8 @@ class PostgresJournal(Beside):
                     expected.setdefault(batch.stream, batch.head_seq)
             sent_s = boottime_s()
             connection.warned = ""
-            row = connection.execute(
-                APPEND,
+            position = execute(
+                connection,
                 (
                     *(self.process.owner, self._session.number, self.process.agent),
                     *(self.lease_ttl_s, margin_s(self.lease_ttl_s)),
@@ -150,9 +152,8 @@ class PostgresJournal(Beside):
                     self._require_standby and append.starts,
                     *append.parameters(self.held.fence),
                 ),
-                prepare=True,
-            ).fetchone()
-            position = int(row[0]) if row else 0
+                large=append.large,
+            )
         except psycopg.Error as error:
             if not lost(connection, error):
                 self._refused(error, append, expected)
@@ -330,7 +331,9 @@ class PostgresJournal(Beside):
         """See `StoredJournal.verify`: all chains, the incident table, the head, artifacts and anchors."""
         anchors = anchors or AnchorCheck()
         anchors.begin(self.anchors())
-        return [*verify(self._query, anchors), *self.artifact_faults(), *anchors.finish()]
+        self._query(_POSITION)
+        with closing(Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)) as patient:
+            return [*verify(patient.query, anchors), *self.artifact_faults(), *anchors.finish()]
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""
