@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -14,11 +15,13 @@ from homeostat import __version__
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError, JournalWriteError
 from homeostat.model.ports import Batch, Lease, Record
 from homeostat.record import postgres_open
+from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
-from homeostat.record.postgres_append import APPEND, Append, Head, moved_head, named, refusal, stored
-from homeostat.record.postgres_connection import BoundedConnection, Server, lost
+from homeostat.record.postgres_append import Append, Head, execute, moved_head, named, refusal, stored
+from homeostat.record.postgres_beside import Beside
+from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
 from homeostat.record.postgres_verify import verify
@@ -50,19 +53,22 @@ WITH RECURSIVE name (stream) AS (
     SELECT (SELECT min(stream) FROM journal WHERE stream > name.stream) FROM name WHERE name.stream IS NOT NULL)
 SELECT stream FROM name WHERE stream IS NOT NULL"""
 
+_HASHES = "SELECT position, hash FROM journal WHERE position > %s ORDER BY position LIMIT %s"
+
 _LAST_POSITION = 2**63 - 1
 _PAGE = 500
 """Records fetched at once: no reader keeps a transaction open between them."""
 
 
-class PostgresJournal:
+class PostgresJournal(Beside):
     """Implements `StoredJournal` in a PostgreSQL database that other agents write to at the same time.
 
     Each append is one autocommitted statement, so that a client which is stopped holds no lock, and durable before it
     returns. All appends are in one order (`head`). May be used from several threads; appends wait for each other.
 
     Args:
-        url: `postgresql://user@host:port/database`; a password is better left to PGPASSWORD or a password file.
+        url: `postgresql://user@host:port/database`.
+        password: the user's, where it is not in PGPASSWORD or a password file. It is never shown.
         agent, spool: the name of this agent and the id of its state folder, for those who look who is there.
         read_only: for looking: needs no leases, changes nothing, and may ask a standby.
         lease_ttl_s: how long a lease lasts without renewal. No call blocks for much longer than a third of it.
@@ -80,6 +86,7 @@ class PostgresJournal:
         *,
         agent: str,
         spool: str,
+        password: str | None = None,
         read_only: bool = False,
         lease_ttl_s: float = LEASE_TTL_S,
         codec: Codec = CODEC,
@@ -87,7 +94,7 @@ class PostgresJournal:
         require_synchronous_standby: bool = False,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.server = Server.of(url, lease_ttl_s / 3)
+        self.server = Server.of(url, lease_ttl_s / 3, password)
         self.process = AgentProcess(uuid4(), agent, spool, code_version)
         self.held = HeldLeases()
         self.lease_ttl_s = lease_ttl_s
@@ -103,7 +110,9 @@ class PostgresJournal:
         else:
             postgres_open.prepare(self.server)
             self._session.open()
-        self.readers = Readers(self.server, f"homeostat {agent} reading")
+        application = f"homeostat {agent} reading"[:63]
+        self.readers = Readers(self.server, application, statement_s=READING_STATEMENT_S if read_only else None)
+        super().__init__(self.server, f"homeostat {agent} keeping", read_only=read_only)
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`.
@@ -134,8 +143,8 @@ class PostgresJournal:
                     expected.setdefault(batch.stream, batch.head_seq)
             sent_s = boottime_s()
             connection.warned = ""
-            row = connection.execute(
-                APPEND,
+            position = execute(
+                connection,
                 (
                     *(self.process.owner, self._session.number, self.process.agent),
                     *(self.lease_ttl_s, margin_s(self.lease_ttl_s)),
@@ -143,9 +152,8 @@ class PostgresJournal:
                     self._require_standby and append.starts,
                     *append.parameters(self.held.fence),
                 ),
-                prepare=True,
-            ).fetchone()
-            position = int(row[0]) if row else 0
+                large=append.large,
+            )
         except psycopg.Error as error:
             if not lost(connection, error):
                 self._refused(error, append, expected)
@@ -313,9 +321,19 @@ class PostgresJournal:
         """See `StoredJournal.streams`."""
         return sorted(name for name in self._names(_STREAMS) if name.startswith(prefix))
 
-    def verify(self) -> list[str]:
-        """See `model.ports.Journal.verify`: all chains, the incident table, the head, and the append-only triggers."""
-        return verify(self._query)
+    def hashes(self, after: int) -> Iterator[tuple[int, str]]:
+        """See `anchors.Anchored`."""
+        while rows := self._query(_HASHES, (after, _PAGE)):
+            yield from rows
+            after = rows[-1][0]
+
+    def verify(self, anchors: AnchorCheck | None = None) -> list[str]:
+        """See `StoredJournal.verify`: all chains, the incident table, the head, artifacts and anchors."""
+        anchors = anchors or AnchorCheck()
+        anchors.begin(self.anchors())
+        self._query(_POSITION)
+        with closing(Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)) as patient:
+            return [*verify(patient.query, anchors), *self.artifact_faults(), *anchors.finish()]
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""
@@ -323,6 +341,7 @@ class PostgresJournal:
             self._closed = True
             self._session.drop()
             self.readers.close()
+            super().close()
 
     def _record(self, found: StoredRecord, position: int) -> Record:
         entry = self._codec.decode(found.type, found.v, found.body)

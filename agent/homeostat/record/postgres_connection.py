@@ -69,7 +69,7 @@ def _ready(events: int, wanted: Wait) -> Ready:
     return Ready((Ready.R if events & select.POLLIN else 0) | (Ready.W if events & select.POLLOUT else 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Server:
     """Where the journal is, and how long to wait for it.
 
@@ -84,8 +84,8 @@ class Server:
     patience_s: float
 
     @classmethod
-    def of(cls, url: str, patience_s: float) -> Server:
-        """Read a `postgresql://` URL (libpq's connection URIs).
+    def of(cls, url: str, patience_s: float, password: str | None = None) -> Server:
+        """Read a `postgresql://` URL (libpq's connection URIs); the password may come apart from it.
 
         Raises:
             JournalError: it is not one. The message does not repeat it, since it may hold a password.
@@ -94,16 +94,18 @@ class Server:
             raise JournalError("the journal's URL must be of the form postgresql://user@host:port/database")
         try:
             known = conninfo_to_dict(url)
-        except psycopg.Error as error:
+        except psycopg.Error:
+            # Its message repeats the URL, with the password.
             raise JournalError(
                 "the journal's URL is not postgresql://user@host:port/database?option=value;"
                 " write special characters in it as %XX (@ is %40, / is %2F)"
-            ) from error
+            ) from None
         host = str(known.get("host") or known.get("hostaddr") or "local socket")
         if "@" in host:
             raise JournalError("the journal's URL has more than one @; write one inside a password as %40")
         port, name = known.get("port", "5432"), known.get("dbname", known.get("user", ""))
-        return cls(make_conninfo(url), f"postgresql://{host}:{port}/{name}", patience_s)
+        conninfo = make_conninfo(url) if password is None else make_conninfo(url, password=password)
+        return cls(conninfo, f"postgresql://{host}:{port}/{name}", patience_s)
 
     def connect(self, application: str, *, writing: bool, statement_s: float | None = None) -> BoundedConnection:
         """Open one connection, in autocommit: a client that is stopped must hold no lock.
@@ -115,7 +117,8 @@ class Server:
         known: dict[str, Any] = dict(conninfo_to_dict(self.conninfo))
         settings = {
             "statement_timeout": int(limit_s * 1000),
-            "lock_timeout": int(min(limit_s, self.patience_s) * 1000),
+            # Before the statement's own, so that the cause is told.
+            "lock_timeout": int(0.8 * min(limit_s, self.patience_s) * 1000),
             "idle_in_transaction_session_timeout": int(max(3 * self.patience_s, limit_s) * 1000),
             "default_transaction_read_only": "off" if writing else "on",
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from homeostat.model.entries import Closed, Suspected
 from homeostat.model.errors import JournalError
+from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import ChainCheck, RawRow
 from homeostat.record.codec import CODEC
 from homeostat.record.postgres_append import named
@@ -35,12 +36,12 @@ ORDER BY i.id"""
 _Incident = tuple[str, str, str, str, float, float | None, int, str]
 
 
-def verify(query: Query) -> list[str]:
+def verify(query: Query, anchors: AnchorCheck) -> list[str]:
     """Give one sentence for each fault; none for a sound journal.
 
     Agents may go on writing meanwhile: what is checked is the journal as it was at one write position.
     """
-    check = ChainCheck(marked=frozenset((_OPENED, _CLOSED)))
+    check = ChainCheck(marked=frozenset((_OPENED, _CLOSED)), anchors=anchors)
     try:
         [(upto, last)] = query(_HEAD, ())
         if upto != last:

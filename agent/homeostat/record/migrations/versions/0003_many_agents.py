@@ -51,6 +51,9 @@ CREATE TABLE inbox (
     put_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX inbox_kind_put_at ON inbox (kind, put_at);
+
+-- Of several agents that anchor at once, one is first.
+CREATE UNIQUE INDEX anchor_previous ON anchor (previous);
 """
 
 _BEGIN_SESSION = """
@@ -64,6 +67,11 @@ BEGIN
     INSERT INTO agent_process (owner, agent, spool, version, session) VALUES (p_owner, p_agent, p_spool, p_version, 1)
     ON CONFLICT (owner) DO UPDATE SET session = agent_process.session + 1
     RETURNING session INTO begun;
+    -- One that lives and writes all the same begins another session.
+    DELETE FROM agent_process a WHERE coalesce(a.seen_at, a.started_at) < clock_timestamp() - interval '30 days'
+    AND a.owner <> p_owner AND NOT EXISTS (SELECT FROM lease l WHERE l.owner = a.owner);
+    DELETE FROM inbox b WHERE b.kind <> 'answer' AND b.put_at < clock_timestamp() - interval '30 days'
+    AND NOT EXISTS (SELECT FROM incident i WHERE i.stream = b.incident AND i.closed_at IS NULL);
     RETURN begun;
 END $$
 """
@@ -141,8 +149,9 @@ BEGIN
             DELETE FROM inbox WHERE kind = 'outcome' AND incident = f_stream[n];
         END IF;
     END LOOP;
-    UPDATE incident SET head_seq = s.seq, head_hash = s.hash
-    FROM unnest(s_stream, s_new_seq, s_new_hash) AS s (stream, seq, hash) WHERE incident.stream = s.stream;
+    FOR n IN 1 .. cardinality(s_stream) LOOP
+        UPDATE incident SET head_seq = s_new_seq[n], head_hash = s_new_hash[n] WHERE stream = s_stream[n];
+    END LOOP;
     UPDATE head SET
         position = before.position + cardinality(r_stream),
         restricting_position = CASE WHEN p_restricting > 0 THEN before.position + p_restricting
