@@ -3,7 +3,8 @@
     python -m tests.chaos [--seed N] [--only TEXT] [--report FILE]
 
 Needs PostgreSQL and Prometheus (`make live-tools`); as root it moves into a network namespace of its own first, and
-plays the scenarios that cut links. Exits with 1 when a promise is broken.
+plays the scenarios that cut links. Exits with 1 when a promise is broken. What was seen in a scenario is kept beside
+the report, in a folder of its name.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.field import Field
@@ -37,12 +39,12 @@ def main() -> int:
         os.execvp("unshare", ["unshare", "--net", sys.executable, "-m", "tests.chaos", *sys.argv[1:], _INSIDE])
     if arguments.inside_namespace:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+    chosen = [one for one in SCENARIOS if arguments.only in one.name]
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
         root = Path(name)
         with Store.create(anywhere=missing is None) as store:
-            played = [
-                _played(one, store, root, arguments.seed, missing) for one in SCENARIOS if arguments.only in one.name
-            ]
+            theatre = Theatre(store, root, arguments.seed, missing, arguments.report.with_suffix(""))
+            played = [theatre.play(one) for one in chosen]
             naive = count_naive_duplicates(root / "naive")
             report = render(played, naive, arguments.seed, store.version)
     print(report)
@@ -60,34 +62,53 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _played(scenario: Scenario, store: Store, root: Path, seed: int, missing: str | None) -> Played:
-    if scenario.isolated and missing is not None:
-        return Played(scenario.name, skipped=missing)
-    number = SCENARIOS.index(scenario)
-    database = store.create_database()
-    field = Field(
-        root / str(number),
-        make_plans(scenario.policies),
-        agents=scenario.agents,
-        store=lambda host: store.url(host, database),
-        isolated=missing is None,
-        poll_interval_s=POLL_INTERVAL_S,
-        settings=store_settings(root),
-    )
-    began = time.monotonic()
-    print(f"{scenario.name} ...", file=sys.stderr, flush=True)
-    with field, Watcher(store.local_url(database)) as watcher:
-        stage = Stage(field, watcher, store, database, seed)
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """Plays scenarios, one after the other.
+
+    Attributes:
+        root: for everything that is gone afterwards. evidence: for what stays, one folder a scenario.
+        missing: why there are no namespaces; None: there are.
+    """
+
+    store: Store
+    root: Path
+    seed: int
+    missing: str | None
+    evidence: Path
+
+    def play(self, scenario: Scenario) -> Played:
+        """Play one to its end, and hold it to every promise, also when it breaks off."""
+        if scenario.isolated and self.missing is not None:
+            return Played(scenario.name, skipped=self.missing)
+        print(f"{scenario.name} ...", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        number = SCENARIOS.index(scenario) + 1
+        database = self.store.create_database()
         failure = ""
-        try:
-            scenario.play(stage)
-        except Exception:  # noqa: BLE001 - what was seen until then is judged all the same
-            failure = traceback.format_exc()
-        findings = stage.judge()
-    if failure:
-        print(failure, file=sys.stderr, flush=True)
-        findings.broken.append(f"the scenario did not end: {failure.strip().splitlines()[-1]}")
-    return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
+        with self._field(scenario, number, database) as field, Watcher(self.store.local_url(database)) as watcher:
+            stage = Stage(field, watcher, self.store, database, self.seed)
+            try:
+                scenario.play(stage)
+            except Exception as error:  # noqa: BLE001 - what was seen until then is judged all the same
+                traceback.print_exc()
+                failure = f"the scenario broke off: {str(error).splitlines()[0]}"
+            self.store.start()
+            stage.keep_evidence(self.evidence / str(number))
+            findings = stage.judge()
+        findings.broken += [failure] if failure else []
+        return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
+
+    def _field(self, scenario: Scenario, number: int, database: str) -> Field:
+        return Field(
+            self.root / str(number),
+            make_plans(scenario.policies),
+            agents=scenario.agents,
+            store=lambda host: self.store.url(host, database),
+            isolated=self.missing is None,
+            poll_interval_s=POLL_INTERVAL_S,
+            settings=store_settings(self.root),
+        )
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ class Plan:
         return "unsafe" if self.unsafe else "safe"
 
 
-def make_plans(count: int, *, takes_s: float = 2.0) -> list[Plan]:
-    """Every second one is unsafe."""
-    return [Plan(f"p{number:03d}", number % 2 == 0, takes_s) for number in range(1, count + 1)]
+def make_plans(count: int) -> list[Plan]:
+    """Every second one is unsafe; some are quick and some are slow."""
+    return [Plan(f"p{number:03d}", number % 2 == 0, 1.0 + number % 3) for number in range(1, count + 1)]
 
 
 def write_plans(folder: Path, plans: list[Plan], witness: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 from tests.chaos.agents import AgentProcess
+from tests.chaos.evidence import keep
 from tests.chaos.field import Field
 from tests.chaos.hosts import Cut, Link
 from tests.chaos.plans import Plan
@@ -199,6 +200,18 @@ class Stage:
             lambda: self._count(_INCIDENTS_OF, broken) == len(broken) and self._count(_UNFINISHED) == 0,
             within_s,
         )
+
+    def keep_evidence(self, folder: Path) -> None:
+        """Write down all there is to see of the scenario."""
+        with self.store.journal(self.database) as journal:
+            keep(
+                folder,
+                seen=self.field.seen(),
+                faults=self.faults,
+                terms=self.watcher.terms(),
+                journal=journal,
+                agents=self.agents,
+            )
 
     def judge(self) -> Findings:
         """Hold everything that happened to every promise."""

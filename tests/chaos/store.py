@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from homeostat.record.postgres import PostgresJournal
 from tests.postgres_cluster import ROLE, SUPERUSER, Cluster
+
+from homeostat.record.postgres import PostgresJournal
 
 
 class Store:
@@ -60,8 +61,9 @@ class Store:
         return f"postgresql://{SUPERUSER}@/{database}?host={folder}&port={self._cluster.port}"
 
     def start(self) -> None:
-        """Start it again."""
-        self._cluster.start()
+        """Start it again, unless it runs."""
+        if self._cluster.process is None:
+            self._cluster.start()
 
     def stop(self) -> None:
         """Stop it in order: a fast shutdown."""

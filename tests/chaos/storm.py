@@ -13,7 +13,7 @@ from tests.chaos.hosts import Cut, Link
 from tests.chaos.stage import TTL_S, Stage
 from tests.chaos.takeovers import Fault
 
-STORM_S = 120.0
+STORM_S = 100.0
 """The breakdowns are spread over this."""
 
 HURT_MAX = 2

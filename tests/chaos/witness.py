@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
+from typing import ClassVar
 
 SOCKET = "witness.sock"
 SEEN = "seen.jsonl"
@@ -81,7 +82,7 @@ class _Line(StreamRequestHandler):
 
 
 class _Metrics(BaseHTTPRequestHandler):
-    errors: dict[str, int]
+    errors: ClassVar[dict[str, int]]
 
     def do_GET(self) -> None:
         lines = [f'chaos_errors{{policy="{policy}"}} {value}\n' for policy, value in self.errors.items()]
@@ -94,6 +95,13 @@ class _Metrics(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's signature
         """Say nothing."""
+
+
+class _MetricsServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A scrape that was given up is no matter."""
 
 
 def tell(folder: Path, kind: str, policy: str, key: str = "", where: str = "") -> None:
@@ -117,8 +125,8 @@ def main() -> None:
     folder, port, policies = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     witness = Witness(folder, policies)
     threading.Thread(target=witness.serve_forever, daemon=True).start()
-    metrics = type("Metrics", (_Metrics,), {"errors": witness.errors})
-    ThreadingHTTPServer(("127.0.0.1", port), metrics).serve_forever()
+    _Metrics.errors = witness.errors
+    _MetricsServer(("127.0.0.1", port), _Metrics).serve_forever()
 
 
 if __name__ == "__main__":
