@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -122,8 +123,6 @@ def test_an_agent_that_is_back_in_time_keeps_what_it_has() -> None:
 
 
 def test_the_same_seed_draws_the_same_storm_and_leaves_somebody_whole() -> None:
-    import random
-
     deeds = list(draw(random.Random(3), 4, isolated=True))
     assert deeds == list(draw(random.Random(3), 4, isolated=True))
     for deed in deeds:
