@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.act.secret import SecretError, resolve
 from homeostat.app.settings import Settings
+from homeostat.app.store import journal_to_read
 from homeostat.model.errors import UsageError
 from homeostat.record.anchors import AnchorCheck, read_anchors
 from homeostat.record.keys import PrivateKey, PublicKey, generate_key, private_key_from, public_keys, public_pem
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.record.stored import StoredJournal
 
 PRIVATE_KEY = "anchor.key"
 PUBLIC_KEY = "anchor.pub"
@@ -95,10 +97,7 @@ def verify(
     unchecked += [f"{problem}; it was passed over" for problem in problems[:PROBLEMS_SHOWN_MAX]]
     check = AnchorCheck(found, _keys(settings, keys, unchecked))
     elsewhere = [anchor.position for anchor in check.exported]
-    path = journal or settings.journal
-    if not path.exists():
-        raise UsageError(f"{path}: there is no journal here; --journal names another, and `homeostat run` begins one")
-    with closing(SqliteJournal(path, read_only=True)) as opened:
+    with _journal(settings, journal) as opened:
         faults = opened.verify(check)
         records, incidents = opened.position(), len(opened.incidents())
         last = opened.last_anchor()
@@ -109,6 +108,16 @@ def verify(
             " them, would not be seen; a running agent anchors them soon; when none runs, `homeostat audit anchor` does"
         )
     return Verdict(faults, unchecked, records, incidents, check.count)
+
+
+def _journal(settings: Settings, path: Path | None) -> AbstractContextManager[StoredJournal]:
+    """Open the workspace's journal, or another file, for reading."""
+    if path is None and settings.store.url is not None:
+        return journal_to_read(settings)
+    path = path or settings.journal
+    if not path.exists():
+        raise UsageError(f"{path}: there is no journal here; --journal names another, and `homeostat run` begins one")
+    return closing(SqliteJournal(path, read_only=True))
 
 
 def export_check(settings: Settings) -> AnchorCheck:

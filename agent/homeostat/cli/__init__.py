@@ -53,6 +53,7 @@ COMMANDS = {
     "failed": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
+    "agents": "homeostat.cli.agents",
     "audit": "homeostat.cli.audit",
     "backup": "homeostat.cli.backup",
     "restore": "homeostat.cli.backup",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from homeostat.cli.output import Row
 from homeostat.cli.workspace import Workspace, pass_workspace
+
+if TYPE_CHECKING:
+    from homeostat.app.settings import Settings
 
 COLUMNS = ("archive", "records", "incidents", "artifacts")
 
@@ -21,6 +25,7 @@ def backup(workspace: Workspace, file: Path) -> None:
     from homeostat.record.sqlite_backup import back_up
 
     settings = workspace.settings
+    _refuse_shared(settings)
     position = back_up(settings.journal, file, export_check(settings))
     workspace.output.say(f"wrote {file}: {position} records, verified")
 
@@ -38,6 +43,7 @@ def restore(workspace: Workspace, file: Path) -> None:
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
+    _refuse_shared(settings)
     state_folder(settings)
     check = export_check(settings)
     anchored = max([anchor.position for anchor in check.exported], default=0)
@@ -46,6 +52,16 @@ def restore(workspace: Workspace, file: Path) -> None:
     if anchored > position:
         workspace.output.say(f"at least {anchored - position} records were written after this backup and are lost")
     workspace.output.say("what was done after this backup is not in it: `homeostat pause` before an agent may act")
+
+
+def _refuse_shared(settings: Settings) -> None:
+    from homeostat.model.errors import UsageError
+
+    if settings.store.url is not None:
+        raise UsageError(
+            "the journal is in PostgreSQL: back it up with the server (pg_basebackup and its log; pg_dump for a copy),"
+            " then `homeostat audit verify --store` the copy; `homeostat audit export` writes every record as a line"
+        )
 
 
 @click.group()
