@@ -368,7 +368,16 @@ def test_faults_of_replication_are_told(restarted: Doubt) -> None:
     folder.mkdir()
     if os.geteuid() == 0:
         shutil.chown(folder, SUPERUSER)
-    receiving = ["--directory", folder, "--host", cluster.folder, "--port", str(cluster.port), "--username", SUPERUSER]
+    receiving: list[str | Path] = [
+        "--directory",
+        folder,
+        "--host",
+        cluster.folder,
+        "--port",
+        str(cluster.port),
+        "--username",
+        SUPERUSER,
+    ]
     with subprocess.Popen(as_server_user([cluster.bin / "pg_receivewal", *receiving])) as standby:
         try:
             for _ in range(600):
