@@ -52,6 +52,13 @@ promote = "auto"                      # "review": a ranking rules only after `ho
 # targets = ["service/shop-*"]
 # programs = ["systemctl", "/usr/local/lib/shop/*"]
 
+[audit]
+anchor_interval_s = 300.0             # how often the journal is signed, once `homeostat audit keygen` has made a key
+# export_file = "/mnt/elsewhere/anchors.jsonl"  # where who can write to this disk cannot; or export_url = "https://..."
+
+[retention]
+archive_after_s = 7776000.0           # 90 days: what `homeostat archive write` takes
+
 [people]                              # roles that policies ask for approval, and who has them: put your own names here
 dba-oncall = ["dana", "eli"]
 """

@@ -86,6 +86,7 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             undoes=undoes,
             effect_key=effect_key,
             probe_before=turn.truth(leaf.probe.condition) if leaf.probe else None,
+            spool=turn.moment.spool,
         )
     )
     turn.commands.append(start_command(turn, leaf, key, effect_key))
