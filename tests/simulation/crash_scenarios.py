@@ -101,7 +101,12 @@ SCENARIOS = (
         b=(CURES,),
     ),
     scenario("nothing helps", step("a"), step("b", Effect.SAFE), a=(USELESS,), b=(USELESS,)),
-    scenario("a step that hangs", Try("try", (step("a", timeout_s=20.0), step("b"))), a=(HANGS,), b=(CURES,)),
+    scenario(
+        "a step that hangs",
+        Try("try", (step("a", timeout_s=20.0, retry=Retry(1, explicit=True)), step("b"))),
+        a=(HANGS,),
+        b=(CURES,),
+    ),
     _approval(),
     _two_policies(),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Protocol
 
@@ -34,7 +35,7 @@ from homeostat.model.errors import JournalError
 from homeostat.model.incident import Incident
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Executor
-from homeostat.model.reasons import Phase
+from homeostat.model.reasons import OutcomeStatus, Phase
 
 CRASHES = (Fault.AGENT_DIES, Fault.HOST_REBOOTS)
 LIES = (Fault.APPEND_REFUSED, Fault.ANSWER_LOST)
@@ -248,6 +249,20 @@ def judge(state: State) -> list[str]:
         if incident.phase is not Phase.CLOSED or incident.result is None:
             wrongs.append(f"{stream} is left {incident.phase}")
         wrongs += [f"{attempt.key} has no verdict" for attempt in incident.open_attempts()]
+        wrongs += _repeated_in_doubt(incident)
     if not disk.incidents():
         wrongs.append("nothing was noticed")
+    wrongs += [f"the answer {answer.id} was never settled" for answer in world.inbox]
     return wrongs + disk.verify()
+
+
+def _repeated_in_doubt(incident: Incident) -> list[str]:
+    """What may have half happened is not begun again, whatever its author allowed for plain failures."""
+    return [
+        f"{later.key} began although nobody knows what {earlier.key} has done"
+        for attempts in incident.attempts.values()
+        for earlier, later in pairwise(attempts)
+        if not earlier.effect.repeatable
+        if earlier.in_doubt
+        or (earlier.started_at and earlier.outcome in (OutcomeStatus.TIMEOUT, OutcomeStatus.CANCELLED))
+    ]

@@ -15,8 +15,8 @@ from tests.simulation.crash_world import Scenario
 from tests.simulation.naive import ForgetfulHands, OutcomeOnly
 
 CRASHES_MAX = int(os.environ.get("HOMEOSTAT_CRASHES_MAX", "0"))
-SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.08, 0.02)
-SMALL_SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 1.0, 0.05)
+SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.05, 0.02)
+SMALL_SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.5, 0.02)
 TIMEOUT_S = 8 * 3600 if CRASHES_MAX else 180
 TWICE = " had its effect "
 
