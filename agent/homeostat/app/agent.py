@@ -46,6 +46,8 @@ class Agent:
         """Why the agent is not well; None when it is. For /healthz."""
         if self._ticked_at is None:
             return "no tick yet"
+        if self._loop.trouble is not None:
+            return f"nothing is started, since the journal cannot be written: {self._loop.trouble}"
         age_s = self._clock.now() - self._ticked_at
         if age_s > STALL_TICKS * self._poll_interval_s + 10.0:
             return f"the last tick ended {age_s:.0f} s ago"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from homeostat.act.context import ActuatorContext
 from homeostat.act.manual import ManualActuator
-from homeostat.app.compose import journal_to_read
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read, put_answer
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
@@ -22,7 +22,6 @@ from homeostat.model.ports import Clock, Journal
 from homeostat.model.reasons import OutcomeStatus, Reason
 from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policies
-from homeostat.record.inbox import put
 
 LOOK_INTERVAL_S = 0.2
 
@@ -133,7 +132,7 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     answer = Answer(
         secrets.token_hex(8), kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash
     )
-    put(settings.inbox, answer)
+    put_answer(settings, answer)
     return answer
 
 
@@ -146,14 +145,14 @@ def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: 
     if policy is not None:
         _known_policy(settings, policy)
     answer = Answer(secrets.token_hex(8), kind, by, clock.now(), policy=policy, note=note)
-    put(settings.inbox, answer)
+    put_answer(settings, answer)
     return answer
 
 
 def _known_policy(settings: Settings, policy: str) -> None:
     policies, _ = load_policies(settings.policies, settings.agent.environment)
     known = set(policies)
-    if settings.journal.exists():
+    if has_journal(settings):
         with journal_to_read(settings) as journal:
             known |= {stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS)}
     if policy not in known:
@@ -184,7 +183,7 @@ def outcome_of(settings: Settings, clock: Clock, answer: Answer, wait_s: float) 
     """Wait until the journal says what became of an answer; None if it does not within `wait_s`."""
     until = clock.now() + wait_s
     while True:
-        if settings.journal.exists():
+        if has_journal(settings):
             with journal_to_read(settings) as journal:
                 found = _about(answer, [*_entries(journal, AGENT_STREAM), *_entries(journal, answer.incident)])
             if found is not None:

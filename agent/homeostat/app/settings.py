@@ -7,9 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from homeostat.act.secret import is_reference
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -57,12 +59,45 @@ class LearningTable(_Table):
     promote: Literal["auto", "review"] = "auto"
 
 
+class StoreTable(_Table):
+    """Where the journal is kept: without `url` in the state folder, for one agent; with it in a PostgreSQL for many.
+
+    `password` is a reference (`env:NAME`, `file:/PATH`), never the password itself. An agent that has not been heard of
+    for `lease_ttl_s` loses its incidents to the others.
+    """
+
+    url: str | None = None
+    password: str | None = None
+    lease_ttl_s: float = Field(15.0, ge=2.0, le=300.0)
+    require_synchronous_standby: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise ValueError("must read postgresql://USER@HOST:PORT/DATABASE")
+        if parts.password is not None or "password" in parts.query:
+            raise ValueError("must not hold a password; name it by reference: password = 'env:NAME' or 'file:/PATH'")
+        return url
+
+    @field_validator("password")
+    @classmethod
+    def _is_reference(cls, password: str | None) -> str | None:
+        if password is not None and not is_reference(password):
+            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the password itself")
+        return password
+
+
 class Settings(_Table):
     """The whole file. Relative paths are relative to `root`, the folder the file stands in."""
 
     prometheus: PrometheusSettings = PrometheusSettings()
     agent: AgentTable = AgentTable()
     learning: LearningTable = LearningTable()
+    store: StoreTable = StoreTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     root: Path = Path()
 
@@ -179,7 +214,9 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
         message = f"unknown key '{keys[-1]}'{_nearest(keys)}"
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
-        shown = "" if isinstance(finding["input"], dict) else f" is {finding['input']!r}, but"
+        # Whoever wrote a secret where a reference belongs must not find it in a log.
+        hidden = isinstance(finding["input"], dict) or keys[0] == "store"
+        shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)
 
