@@ -355,6 +355,9 @@ class Hands:
             return Done(OutcomeStatus.ERROR, 0.0, detail="nothing was run")
         return InDoubt("the host was restarted while it ran")
 
+    def reaches_anywhere(self, actuator: str) -> bool:
+        return False
+
     def _is_settled(self, key: str) -> bool:
         return key in self._world.claims or self._launching(key)
 
