@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.simulation.crash_world import Behaviour, Scenario
 from tests.unit.decide.builders import below, do, policy
 
+from homeostat.decide.attempts import INTENT_AGE_MAX_S
 from homeostat.model.answers import AnswerKind
 from homeostat.model.policy import Approval, Choose, Dag, Do, Effect, Node, Policy, Retry, Try, Verify, Window
 
@@ -106,6 +107,10 @@ SCENARIOS = (
         Try("try", (step("a", timeout_s=20.0, retry=Retry(1, explicit=True)), step("b"))),
         a=(HANGS,),
         b=(CURES,),
+    ),
+    replace(
+        scenario("an agent that is away for long", Try("try", (step("a"), step("b"))), a=(USELESS,), b=(CURES,)),
+        restart_s=INTENT_AGE_MAX_S + 15.0,
     ),
     _approval(),
     _two_policies(),

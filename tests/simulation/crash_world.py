@@ -66,6 +66,7 @@ class Scenario:
 
     Attributes:
         behaviours: by action, one for each time it begins; the last one stays.
+        restart_s: how long the agent is away when it has died.
         needed: how many cures it takes until the system is well.
         answers: what people say to a question, by node.
     """
@@ -74,6 +75,7 @@ class Scenario:
     policies: Mapping[str, Policy]
     behaviours: Mapping[str, tuple[Behaviour, ...]]
     needed: int = 1
+    restart_s: float = RESTART_S
     answers: Mapping[str, AnswerKind] = field(default_factory=dict)
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -224,7 +226,7 @@ class World:
             for runner in self.runners:
                 runner.alive = False
         self.life += 1
-        self.advance(self.now + (REBOOT_S if fault is Fault.HOST_REBOOTS else RESTART_S))
+        self.advance(self.now + (REBOOT_S if fault is Fault.HOST_REBOOTS else self.scenario.restart_s))
 
     def say(self, incidents: Sequence[Incident]) -> None:
         """People answer what they are asked, and repair by hand what they are called for."""

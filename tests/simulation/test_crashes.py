@@ -65,6 +65,7 @@ def test_the_scenarios_do_what_they_are_there_for() -> None:
         "undo": 3,
         "nothing helps": 1,
         "a step that hangs": 1,
+        "an agent that is away for long": 2,
         "approval": 1,
         "two policies, one target": 2,
     }
