@@ -11,13 +11,11 @@ import structlog
 
 from homeostat import __version__
 from homeostat.app.clock import SystemClock
+from homeostat.app.store import STALL_TICKS
 from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
 from homeostat.model.guards import Guards
 from homeostat.model.policy import Policy
-
-STALL_TICKS = 3
-"""The agent counts as unhealthy when its last tick is this many intervals old."""
 
 
 class Agent:

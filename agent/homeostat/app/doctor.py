@@ -32,7 +32,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _storage(settings.state)
     yield from _journal(settings)
     yield from _pauses(settings)
-    actuators = load_actuators(settings.state)
+    actuators = load_actuators(settings.state, secret_commands=settings.secrets.by_name())
+    yield _allow_list(settings)
     policies = {}
     try:
         policies = policies_in_use(settings, actuators)
@@ -50,6 +51,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if all(finding.level is not Level.ERROR for finding in findings):
         for policy in policies.values():
             yield from _signals(settings, policy, clock.now)
+
+
+def _allow_list(settings: Settings) -> Finding:
+    if settings.allowed:
+        rules = f"{len(settings.allow)} rule{'' if len(settings.allow) == 1 else 's'}"
+        return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
+    missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target and program"
+    return Finding("allow-list", Level.OK, missing)
 
 
 def _storage(state: Path) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ class Standing:
         position: the write position up to which `ledger` and `open_streams` are known.
         in_doubt: an append failed, and only the journal knows what was written.
         trouble: since when the journal cannot be written, and why; None while it can.
+        lost: incidents that were let go since somebody last asked.
         cancelled: keys whose cancellation another agent has journalled.
     """
 
@@ -43,6 +44,7 @@ class Standing:
         self.position = 0
         self.in_doubt = False
         self.trouble: tuple[float, str] | None = None
+        self.lost: list[Incident] = []
         self.cancelled: set[str] = set()
         self._pinned: dict[str, Policy] = {}
         self._rankings: dict[str, Ranking | None] = {}
@@ -162,6 +164,11 @@ class Standing:
         """Answer for this incident from now on."""
         self.incidents[incident.dedup_key] = incident
         self.open_streams[incident.dedup_key] = incident.id
+
+    def let_go(self, incident: Incident) -> None:
+        """Another agent answers for this incident now."""
+        if self.incidents.pop(incident.dedup_key, None) is not None:
+            self.lost.append(incident)
 
     def forget_unused_policies(self) -> None:
         """Drop policy versions that no open incident is pinned to."""

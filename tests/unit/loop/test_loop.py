@@ -11,7 +11,7 @@ import pytest
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, Running, StartAction
-from homeostat.model.errors import ActuatorError, JournalWriteError
+from homeostat.model.errors import ActuatorError, InvariantError, JournalWriteError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
@@ -74,11 +74,13 @@ class FakeExecutor:
     started: list[str] = field(default_factory=list)
     reports: dict[str, Report] = field(default_factory=dict)
     broken: bool = False
+    commands: list[StartAction] = field(default_factory=list)
 
     def carry_out(self, command: Command) -> None:
         if self.broken:
             raise ActuatorError("no hands")
         if isinstance(command, StartAction):
+            self.commands.append(command)
             self.started.append(command.key)
             self.reports[command.key] = Running("1")
 
@@ -86,8 +88,12 @@ class FakeExecutor:
         assert actuator == "fake"
         return self.reports.get(key, NeverStarted())
 
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        del key, actuator
+        return None
+
     def reaches_anywhere(self, actuator: str) -> bool:
-        return False
+        return actuator == "anywhere"
 
 
 @dataclass
@@ -112,9 +118,14 @@ class FlakyJournal(MemoryJournal):
     full = False
     liar = False
     appends = 0
+    poisoned = ""
+    """No incident of this policy can be stored."""
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         self.appends += 1
+        entries = [entry for batch in batches for entry in batch.entries]
+        if any(isinstance(entry, e.Suspected) and entry.policy == self.poisoned for entry in entries):
+            raise InvariantError("cannot be journalled")
         if self.full:
             raise JournalWriteError("no space left on device")
         position = super().append(batches, seen=seen)
@@ -181,8 +192,9 @@ def test_a_journal_that_cannot_be_written_is_told_of_until_it_can(rig: Rig) -> N
     rig.sensor.values["errors_a"] = 10.0
     rig.journal.full = True
     rig.ticks(3)
-    assert rig.loop.trouble is not None
-    assert "no space left" in rig.loop.trouble
+    trouble = rig.loop.trouble
+    assert trouble is not None
+    assert "no space left" in trouble
     rig.journal.full = False
     rig.sensor.values["errors_a"] = 0.0
     rig.ticks(1)
@@ -206,7 +218,9 @@ def test_all_decisions_of_a_tick_share_one_append() -> None:
 
 
 def test_what_cannot_be_journalled_holds_up_nothing_else_of_its_group(rig: Rig) -> None:
-    rig.sensor.values |= {"errors_a": 10.0, "errors_b": float("inf")}
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.journal.poisoned = "b"
+    rig.sensor.values |= {"errors_a": 10.0, "errors_b": 10.0}
     rig.ticks(3)
     assert [key.split("/")[1] for key in rig.executor.started] == ["restart"]
     assert [incident.policy for incident in rig.loop.incidents] == ["a"]
