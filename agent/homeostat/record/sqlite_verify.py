@@ -98,7 +98,9 @@ def _check_incidents(connection: sqlite3.Connection, check: ChainCheck) -> None:
     found = {row[0]: row for row in connection.execute(_INCIDENTS)}
     for stream in [*expected, *(stream for stream in found if stream not in expected)]:
         if found.get(stream) != expected.get(stream):
-            check.fault(f"the incident table and the journal differ on {stream.decode(errors='backslashreplace')}.")
+            # A damaged table may hold what is no text at all.
+            shown = stream.decode(errors="backslashreplace") if isinstance(stream, bytes) else repr(stream)
+            check.fault(f"the incident table and the journal differ on {shown}.")
     if list(found) != order and not check.faults:
         check.fault("the incident table has the incidents in another order than the journal.")
 
