@@ -29,7 +29,7 @@ class Way(Protocol):
         ...
 
     def close(self) -> None:
-        """Release everything."""
+        """Release everything. Harmless when repeated."""
         ...
 
 
