@@ -13,7 +13,7 @@ from homeostat.model.errors import InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Record
 from homeostat.record.chain import GENESIS, ChainCheck, body_digest, chained, raw
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
-from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
+from homeostat.record.stored import StoredRecord, moved_on, starts_something
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class MemoryJournal:
         encoded = [(batch, [self._codec.encode(entry) for entry in batch.entries]) for batch in batches]
         with self._lock:
             if seen is not None and starts_something(batches) and any(self.after(seen, RESTRICTING_TYPES)):
-                raise JournalConflict(MOVED_ON)
+                raise moved_on()
             staged = _Staged()
             for batch, entries in encoded:
                 self._stage(staged, batch, entries)

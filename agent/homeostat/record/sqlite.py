@@ -24,7 +24,7 @@ from homeostat.record import sqlite_open
 from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
+from homeostat.record.stored import StoredRecord, moved_on, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -143,7 +143,7 @@ class SqliteJournal:
 
     def _check_seen(self, connection: sqlite3.Connection, seen: int) -> None:
         if connection.execute(_AFTER, (seen, _RESTRICTING)).fetchone() is not None:
-            raise JournalConflict(MOVED_ON)
+            raise moved_on()
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch, entries: Sequence[EncodedEntry]) -> tuple[int, str]:
         """Insert one batch and give the stream's new head."""

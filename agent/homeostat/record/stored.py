@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from homeostat.model.entries import STARTING_TYPES
+from homeostat.model.errors import FactsMovedOn
 from homeostat.model.ports import Batch, Journal
-
-MOVED_ON = "an action would start on facts that are no longer all there are; nothing was written"
-"""Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
 
 
 class StoredRecord(NamedTuple):
@@ -51,3 +49,8 @@ class StoredJournal(Journal, Protocol):
 def starts_something(batches: Sequence[Batch]) -> bool:
     """Whether an action starts once these entries are durable."""
     return any(entry.TYPE in STARTING_TYPES for batch in batches for entry in batch.entries)
+
+
+def moved_on() -> FactsMovedOn:
+    """Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
+    return FactsMovedOn("an action would start on facts that are no longer all there are; nothing was written")

@@ -86,6 +86,9 @@ class FakeExecutor:
         assert actuator == "fake"
         return self.reports.get(key, NeverStarted())
 
+    def reaches_anywhere(self, actuator: str) -> bool:
+        return False
+
 
 @dataclass
 class Noted:
