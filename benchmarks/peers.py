@@ -76,11 +76,14 @@ class Peer:
             )
         self.seconds = 0.0
         try:
-            if self._line(READY_S_MAX) != "ready":
-                raise PeerError(f"{self._name}: does not start: {self._said()}")
+            self._expect_ready()
         except PeerError:
             self.close()
             raise
+
+    def _expect_ready(self) -> None:
+        if self._line(READY_S_MAX) != "ready":
+            raise PeerError(f"{self._name}: does not start: {self._said()}")
 
     def steps(self, count: int) -> None:
         """Take `count` steps. Raises PeerError."""

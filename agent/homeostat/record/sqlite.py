@@ -292,8 +292,8 @@ class SqliteJournal:
     def _select(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[StoredRecord, int]]:
         """Give records and their write positions one by one, as they were when the first was asked for."""
         with self._reading() as connection:
-            for *fields, position in connection.execute(statement, parameters):
-                yield StoredRecord._make(fields), position
+            for row in connection.execute(statement, parameters):
+                yield StoredRecord._make(row[:-1]), row[-1]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
