@@ -160,7 +160,7 @@ def _end_processes() -> None:
     """End the worker processes, if any were started: nothing of a command outlives it."""
     if "joblib.externals.loky.reusable_executor" not in sys.modules:
         return
-    from joblib.externals.loky import reusable_executor  # type: ignore[import-untyped] # shipped without types
+    from joblib.externals.loky import reusable_executor
 
     if reusable_executor._executor is not None:  # noqa: SLF001 - the public getter would start one to end it
         reusable_executor._executor.shutdown(wait=True, kill_workers=True)  # noqa: SLF001 - as above
