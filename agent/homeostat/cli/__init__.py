@@ -54,6 +54,10 @@ COMMANDS = {
     "failed": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
+    "audit": "homeostat.cli.audit",
+    "backup": "homeostat.cli.backup",
+    "restore": "homeostat.cli.backup",
+    "archive": "homeostat.cli.backup",
     "doctor": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""

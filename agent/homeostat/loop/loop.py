@@ -12,6 +12,7 @@ from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
 from homeostat.loop.turns import Look, Terms, Turns, own_part
 from homeostat.model import entries as e
+from homeostat.model.commands import Done
 from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
@@ -83,6 +84,11 @@ class Loop:
         """Facts that guards share over all incidents."""
         return self._standing.ledger
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the journal cannot be written and nothing is started; None while it can."""
+        return None if self._standing.trouble is None else self._standing.trouble[1]
+
     def recover(self, version: str) -> None:
         """Take up where the journal ends: fold what is open, remember what guards must know.
 
@@ -121,7 +127,7 @@ class Loop:
         specs = {f"{GUARDS}/{name}": spec for name, spec in self._guards.signals.items()}
         snapshot = self._read(specs | _specs(policy for policy, _ in work), now)
         guard_values = own_part(snapshot, GUARDS, self._guards.signals).values(self._guards.signals, now)
-        look = Look(now, snapshot, self._guards, guard_values)
+        look = Look(now, snapshot, self._guards, guard_values, self._late_outcomes())
         for first in range(0, len(work), GROUP_MAX):
             if self._standing.in_doubt:
                 break  # nobody knows which locks are held: fold the journal before anything else is decided
@@ -147,14 +153,23 @@ class Loop:
                 if others is None:
                     return False
                 self._adopt(others)
+                self._end_interruption(now)
             self._adopt(self._tenure.take_stock(self._standing, now))
         except JournalError as error:
+            self._standing.lose_touch(now, error)
             self._outside.observer.failed("journal", error)
             return False
         self._orphans.give_back({incident.id for incident in self.incidents})
         self._orphans.hand_over(self._standing.cancelled)
         self._standing.cancelled &= self._orphans.keys
         return True
+
+    def _end_interruption(self, now: float) -> None:
+        """Prove that the journal can be written again before anything is decided. Raises JournalError."""
+        if self._standing.trouble is None:
+            return
+        since, error = self._standing.trouble
+        self._standing.say(AGENT_STREAM, [e.JournalInterrupted(at=now, agent=self._agent, since=since, error=error)])
 
     def _adopt(self, incidents: Iterable[Incident]) -> None:
         self._orphans.adopt(incidents, lambda incident: self._standing.pinned_policy(incident, self._policies))
@@ -177,6 +192,17 @@ class Loop:
                 self._outside.observer.failed(f"incident {incident.id}", error)
         quiet = [policy for policy in self.watched.values() if policy.dedup_key not in self._standing.open_streams]
         return work + [(policy, dormant_incident(policy, now, self._seed)) for policy in quiet]
+
+    def _late_outcomes(self) -> Mapping[str, Done]:
+        """What others have left word of, for actions that may be running."""
+        keys = [a.key for incident in self.incidents for a in incident.open_attempts() if a.in_flight]
+        if not keys or self._outside.late_outcomes is None:
+            return {}
+        try:
+            return self._outside.late_outcomes.collect(keys)
+        except JournalError as error:
+            self._outside.observer.failed("late outcomes", error)
+            return {}
 
     def _take_rankings(self, now: float) -> None:
         if self._outside.retrainer is None:

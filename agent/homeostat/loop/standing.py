@@ -30,6 +30,8 @@ class Standing:
         ledger: facts of all streams that guards share.
         position: the write position up to which `ledger` and `open_streams` are known.
         in_doubt: an append failed, and only the journal knows what was written.
+        trouble: since when the journal cannot be written, and why; None while it can.
+        lost: incidents that were let go since somebody last asked.
         cancelled: keys whose cancellation another agent has journalled.
     """
 
@@ -41,6 +43,8 @@ class Standing:
         self.ledger = Ledger()
         self.position = 0
         self.in_doubt = False
+        self.trouble: tuple[float, str] | None = None
+        self.lost: list[Incident] = []
         self.cancelled: set[str] = set()
         self._pinned: dict[str, Policy] = {}
         self._rankings: dict[str, Ranking | None] = {}
@@ -127,14 +131,19 @@ class Standing:
         except JournalConflict:
             self.refresh()
             raise
-        except JournalError:
-            self.in_doubt = True
+        except JournalError as error:
+            self.lose_touch(next(entry.at for batch in batches for entry in batch.entries), error)
             raise
-        self.position = position
+        self.position, self.trouble = position, None
         for batch in batches:
             for entry in batch.entries:
                 self.ledger = account(self.ledger, entry)
             self._observer.appended(batch.stream, batch.entries)
+
+    def lose_touch(self, now: float, error: JournalError) -> None:
+        """Note that the journal failed: nothing is decided until it was read again and can be written."""
+        self.in_doubt = True
+        self.trouble = (self.trouble[0] if self.trouble else now, str(error))
 
     def say(self, stream: str, entries: Sequence[e.Entry]) -> None:
         """Append to a stream that is not an incident's, after whatever is there. Raises JournalError."""
@@ -155,6 +164,11 @@ class Standing:
         """Answer for this incident from now on."""
         self.incidents[incident.dedup_key] = incident
         self.open_streams[incident.dedup_key] = incident.id
+
+    def let_go(self, incident: Incident) -> None:
+        """Another agent answers for this incident now."""
+        if self.incidents.pop(incident.dedup_key, None) is not None:
+            self.lost.append(incident)
 
     def forget_unused_policies(self) -> None:
         """Drop policy versions that no open incident is pinned to."""

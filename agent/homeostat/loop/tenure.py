@@ -48,13 +48,14 @@ class Tenure:
             return []
         self._held = self._leases.held()
         standing.refresh()
-        lost = [incident for incident in standing.incidents.values() if incident.id not in self._held]
-        for incident in lost:
-            standing.incidents.pop(incident.dedup_key)
+        for incident in list(standing.incidents.values()):
+            if incident.id not in self._held:
+                standing.let_go(incident)
         known = {incident.id for incident in standing.incidents.values()}
         for stream in standing.open_streams.values():
             if stream in self._held and stream not in known:
                 self._take_over(standing, stream, now)
+        lost, standing.lost = standing.lost, []
         return lost
 
     def _take_over(self, standing: Standing, stream: str, now: float) -> None:

@@ -13,8 +13,9 @@ from homeostat.loop.hearing import Hearing
 from homeostat.loop.outside import Outside
 from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
+from homeostat.model import entries as e
 from homeostat.model.answers import Answer
-from homeostat.model.commands import Report, Step
+from homeostat.model.commands import Done, Report, Step
 from homeostat.model.errors import (
     FactsMovedOn,
     HomeostatError,
@@ -43,6 +44,7 @@ class Look:
     snapshot: Snapshot
     guards: Guards = NO_GUARDS
     guard_values: Mapping[str, Value] = field(default_factory=dict)
+    late_outcomes: Mapping[str, Done] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Turns:
 
     def _append_all(self, decided: Sequence[_Decided], look: Look, *, alone: bool) -> bool:
         """Make steps durable together and carry them out; False when nothing was written and each is to go alone."""
+        for one in decided:
+            self._keep_outputs(one, look.now)
         try:
             self._standing.append([batch for one in decided for batch in one.batches])
         except JournalConflict as error:
@@ -131,10 +135,35 @@ class Turns:
                 self._carry_out(one)
         return True
 
+    def _keep_outputs(self, decided: _Decided, now: float) -> None:
+        """Keep the whole output of what has ended, where the journal's own entry shows only the end of it."""
+        for entry in decided.step.entries:
+            if not isinstance(entry, e.ActionEnded) or not entry.output_sha256:
+                continue
+            if entry.output_bytes <= len(entry.output.encode()):
+                continue
+            actuator = next(
+                decided.policy.leaf(a.node).action.actuator
+                for a in decided.step.incident.every_attempt()
+                if a.key == entry.key
+            )
+            try:
+                content = self._outside.executor.artifact(entry.key, actuator)
+                if content is not None:
+                    self._outside.journal.keep(
+                        entry.output_sha256,
+                        content,
+                        bytes_total=entry.output_bytes,
+                        truncated=len(content) < entry.output_bytes,
+                        at=now,
+                    )
+            except HomeostatError as error:
+                self._outside.observer.failed(f"output of {entry.key}", error)
+
     def _give_way(self, decided: _Decided, error: JournalConflict) -> None:
         """Somebody else was first: they have the incident, or wrote a fact that the next tick will know."""
         if isinstance(error, LeaseLost):
-            self._standing.incidents.pop(decided.incident.dedup_key, None)
+            self._standing.let_go(decided.incident)
         elif not isinstance(error, FactsMovedOn):
             self._standing.in_doubt = True
         self._outside.observer.failed(f"policy {decided.policy.name}", error)
@@ -148,7 +177,7 @@ class Turns:
                 snapshot=own_part(look.snapshot, policy.hash, policy.signals),
                 ledger=ledger,
                 ranking=self._standing.ranking(policy.name),
-                reports=self._reports(policy, incident),
+                reports=self._reports(policy, incident, look),
                 mode=self._terms.mode,
                 guards=look.guards,
                 guard_values=look.guard_values,
@@ -194,21 +223,20 @@ class Turns:
     def _nothing_seen(self, now: float) -> Moment:
         return Moment(now, Snapshot(now), self._standing.ledger)
 
-    def _reports(self, policy: Policy, incident: Incident) -> dict[str, Report]:
+    def _reports(self, policy: Policy, incident: Incident, look: Look) -> dict[str, Report]:
         """What is known of the incident's running actions: from the hands that have them, or left by another agent."""
         reports: dict[str, Report] = {}
-        elsewhere: list[str] = []
         for attempt in incident.open_attempts():
             if not attempt.in_flight:
                 continue
-            if self._is_elsewhere(policy, attempt):
-                elsewhere.append(attempt.key)
-                continue
-            report = self._outside.executor.report(attempt.key, policy.leaf(attempt.node).action.actuator)
+            report: Report | None = None
+            if not self._is_elsewhere(policy, attempt):
+                actuator = policy.leaf(attempt.node).action.actuator
+                report = self._outside.executor.report(attempt.key, actuator)
+            if not isinstance(report, Done):
+                report = look.late_outcomes.get(attempt.key, report)
             if report is not None:
                 reports[attempt.key] = report
-        if elsewhere and self._outside.late_outcomes is not None:
-            reports.update(self._outside.late_outcomes.collect(elsewhere))
         return reports
 
     def _is_elsewhere(self, policy: Policy, attempt: Attempt) -> bool:

@@ -2,8 +2,8 @@
 
 There is no template language and no shell. A value is a literal, or a mapping that stands for a whole value:
 `{target: kind|name|full}` for the step's target, `{with: key}` (with an optional literal `prefix`) for an argument,
-and in headers and the environment `{secret: env:NAME | file:/PATH}`, which only the runner ever looks up. In JSON such
-mappings are reserved.
+and in headers and the environment `{secret: env:NAME | file:/PATH | k8s:NAMESPACE/NAME/KEY | command:NAME}`, which only
+the runner ever looks up. In JSON such mappings are reserved.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 
 from homeostat.model.policy import Effect
 from homeostat.policy.fields import Name, PositiveDuration, shown, wrong
-from homeostat.policy.parts import Part, UndoFields
+from homeostat.policy.parts import Part, ProbeChoice, UndoFields
 
 ARGV_MAX = 100
 JSON_DEPTH_MAX = 20
 TARGET_PARTS = ("kind", "name", "full")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\0]+", re.ASCII)
+_DNS = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_SECRET = re.compile(
+    rf"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\0]+|k8s:{_DNS}/{_DNS}/[A-Za-z0-9._-]{{1,253}}|command:[A-Za-z0-9._-]{{1,64}}",
+    re.ASCII,
+)
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _OWN_HEADERS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
@@ -87,6 +91,7 @@ class ActionFields(Part):
 
     actuator: Name
     effect: Annotated[Effect, Field(strict=False)] = Effect.UNSAFE
+    probe: ProbeChoice | None = None
     timeout: PositiveDuration | None = None
     takes: PositiveDuration = 30.0
     undo: UndoFields | None = None
@@ -133,7 +138,8 @@ def _substitution(value: Mapping[str, Any], *, secrets: bool = False) -> Mapping
             pass
         case {"secret": name, **rest} if not rest and secrets:
             if not isinstance(name, str) or _SECRET.fullmatch(name) is None:
-                raise wrong("E133", "a secret is named, not written out: env:PAGER_TOKEN or file:/run/secrets/pager")
+                forms = "env:PAGER_TOKEN, file:/run/secrets/pager, k8s:shop/pager/token or command:vault"
+                raise wrong("E133", f"a secret is named, not written out: {forms}")
         case {"secret": _}:
             raise wrong("E133", "a secret may stand in headers and the environment only")
         case _:
@@ -245,6 +251,7 @@ class CommandAction(ActionFields):
         Any, *_checked(_argv, {"type": "array", "minItems": 1, "maxItems": ARGV_MAX, "items": _TEXT_SCHEMA})
     ]
     cwd: Annotated[Any, *_checked(_cwd, {"type": "string", "pattern": "^/"})] = None
+    run_with: Literal["runner", "systemd"] = "runner"
     env: Annotated[
         Any,
         *_checked(_env, {"anyOf": [{"type": "array", "items": {"type": "string"}}, _SECRET_OR_TEXT_BY_NAME_SCHEMA]}),
@@ -272,5 +279,45 @@ class HttpAction(ActionFields):
         return self
 
 
-BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {"command": CommandAction, "http": HttpAction}
+def _image(value: object) -> str:
+    if not isinstance(value, str) or not value or value != value.strip() or "\0" in value:
+        raise wrong("E133", f"the name of a container image is wanted, like shop/tools:1.4, not {shown(value)}")
+    return value
+
+
+def _account(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch(_DNS, value, re.ASCII) is None:
+        raise wrong("E133", f"the name of a service account is wanted, not {shown(value)}")
+    return value
+
+
+def _job_env(value: object) -> object:
+    """Names with values. A Job's secrets are read by the cluster itself, so they are of one kind."""
+    if not isinstance(value, dict):
+        raise wrong("E133", f"env is a mapping of names to values, not {shown(value)}")
+    for name, content in value.items():
+        is_secret = isinstance(content, dict) and set(content) == {"secret"}
+        if is_secret and not str(content["secret"]).startswith("k8s:"):
+            raise wrong("E133", f"the secret of {name} must be one of the cluster: k8s:NAMESPACE/NAME/KEY")
+    return _env(value)
+
+
+class KubernetesJobAction(ActionFields):
+    """`actuator: kubernetes_job`: one container, run once as a Job of the cluster that the agent runs in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Annotated[Any, *_checked(_image, {"type": "string", "minLength": 1})]
+    argv: Annotated[
+        Any, *_checked(_argv, {"type": "array", "minItems": 1, "maxItems": ARGV_MAX, "items": _TEXT_SCHEMA})
+    ]
+    env: Annotated[Any, *_checked(_job_env, _SECRET_OR_TEXT_BY_NAME_SCHEMA)] = None
+    service_account: Annotated[Any, *_checked(_account, {"type": "string", "minLength": 1})] = None
+
+
+BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {
+    "command": CommandAction,
+    "http": HttpAction,
+    "kubernetes_job": KubernetesJobAction,
+}
 """Actuators whose parameters are known here. A plugin checks its own when it is loaded."""

@@ -132,9 +132,8 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
     Transactions begin and end by statement, never by themselves.
     """
-    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{query}",
+        uri(path, mode),
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
@@ -150,6 +149,13 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
+
+
+def uri(path: Path, mode: str | None = None) -> str:
+    """Name a journal's file to SQLite; without a mode, for reading."""
+    mode = mode or reading_mode(path)
+    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    return f"file:{quote(str(path))}?{query}"
 
 
 def writer_engine(path: Path) -> Engine:

@@ -353,7 +353,7 @@ def test_a_command_whose_runner_died_while_it_went_on_record_does_not_begin(worl
     program = (
         "import sys; from pathlib import Path; from homeostat.act.job_files import JobFiles;"
         "from homeostat.act.run_command import _BeginRecord;"
-        "_BeginRecord(JobFiles(Path(sys.argv[1])), int(sys.argv[2]), 'run')(); print('goes on')"
+        "_BeginRecord(JobFiles(Path(sys.argv[1])), {}, int(sys.argv[2]), 'run')(); print('goes on')"
     )
 
     def recorded_under(runner: int) -> str:
