@@ -27,13 +27,20 @@ from pathlib import Path
 from benchmarks.journal_ways import Ours, Raw, Way
 from benchmarks.large_journal import Large
 from benchmarks.peers import ROOT, Peer, install
+from tests.postgres_cluster import Cluster, binaries
 
+from homeostat.record.postgres import PostgresJournal
 from homeostat.record.sqlite import SqliteJournal
 
 TOGETHER = 8
 RAW, SQLITE, EIGHT = "raw append + fdatasync, twice", "homeostat, SQLite", "homeostat, SQLite, eight incidents at once"
 DBOS_SQLITE, DBOS_STEPS = "DBOS, SQLite, a workflow of one step", "DBOS, SQLite, a step of one long workflow"
+POSTGRES, DBOS_POSTGRES = "homeostat, PostgreSQL", "DBOS, PostgreSQL, a workflow of one step"
+DBOS_POSTGRES_STEPS = "DBOS, PostgreSQL, a step of one long workflow"
+EIGHT_POSTGRES = "homeostat, PostgreSQL, eight incidents at once"
 PREFECT = "Prefect, SQLite, a flow of one task"
+LEASE_S = 3600.0
+"""Nobody else wants the incidents; without an agent's loop nothing renews their leases."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +137,11 @@ def compare(folder: Path, measured: Rounds, *, with_peers: bool) -> list[Goal]:
         field.add(RAW, Raw, measured.steps)
         field.add(SQLITE, lambda own: Ours(SqliteJournal(own / "journal.sqlite"), 1, "one"), measured.steps)
         field.add(EIGHT, lambda own: Ours(SqliteJournal(own / "journal.sqlite"), TOGETHER, "many"), measured.steps)
-        if with_peers:
-            python = install(ROOT / ".venv-peers")
+        python = install(ROOT / ".venv-peers") if with_peers else None
+        cluster = private_cluster(folder, opened)
+        if cluster is not None:
+            add_postgres(field, cluster, measured, python)
+        if python is not None:
             add_peers(field, python, measured)
         field.run()
         print("\n".join(field.rows()), flush=True)
@@ -139,18 +149,44 @@ def compare(folder: Path, measured: Rounds, *, with_peers: bool) -> list[Goal]:
             Goal("SQLite, times raw", field.ratio(SQLITE, RAW), 0.85),
             Goal("SQLite, eight incidents at once, times one", field.ratio(EIGHT, SQLITE), 3.0),
         ]
-        if with_peers:
+        if python is not None:
             goals.append(Goal("SQLite, times DBOS on SQLite", field.ratio(SQLITE, DBOS_SQLITE), 2.5))
+        if python is not None and cluster is not None:
+            goals.append(Goal("PostgreSQL, times DBOS on PostgreSQL", field.ratio(POSTGRES, DBOS_POSTGRES), 1.2))
         return goals
+
+
+def private_cluster(folder: Path, opened: ExitStack) -> Cluster | None:
+    """A server on the disk that is measured, fsync on; None where PostgreSQL is not installed."""
+    if binaries() is None:
+        print("without PostgreSQL: no server on this machine; on Debian: apt-get install postgresql", file=sys.stderr)
+        return None
+    folder.chmod(0o711)  # the server's own user must get through
+    cluster = Cluster.create(parent=folder)
+    opened.callback(cluster.remove)
+    return cluster
+
+
+def add_postgres(field: Field, cluster: Cluster, measured: Rounds, python: Path | None) -> None:
+    for name, together in ((POSTGRES, 1), (EIGHT_POSTGRES, TOGETHER)):
+
+        def ours(_: Path, together: int = together) -> Ours:
+            journal = PostgresJournal(cluster.database(), agent="benchmark", spool="benchmark", lease_ttl_s=LEASE_S)
+            return Ours(journal, together, f"of-{together}")
+
+        field.add(name, ours, measured.steps)
+    if python is not None:
+        for name, what in ((DBOS_POSTGRES, "workflows"), (DBOS_POSTGRES_STEPS, "steps")):
+            field.add(name, peer_dbos(python, lambda _: cluster.empty_database(), what), measured.steps_of_engines)
+
+
+def peer_dbos(python: Path, url: Callable[[Path], str], what: str) -> Callable[[Path], Peer]:
+    return lambda own: Peer(python, "peer_dbos.py", own, url(own), what)
 
 
 def add_peers(field: Field, python: Path, measured: Rounds) -> None:
     for name, what in ((DBOS_SQLITE, "workflows"), (DBOS_STEPS, "steps")):
-
-        def dbos(own: Path, what: str = what) -> Peer:
-            return Peer(python, "peer_dbos.py", own, f"sqlite:///{own}/dbos.sqlite", what)
-
-        field.add(name, dbos, measured.steps_of_engines)
+        field.add(name, peer_dbos(python, lambda own: f"sqlite:///{own}/dbos.sqlite", what), measured.steps_of_engines)
     field.add(PREFECT, lambda own: Peer(python, "peer_prefect.py", own), measured.steps_of_prefect)
 
 

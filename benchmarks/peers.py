@@ -16,7 +16,7 @@ from types import TracebackType
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements/peers.lock"
-READY_S_MAX = 120.0
+READY_S_MAX = 180.0
 ROUND_S_MAX = 300.0
 STOP_S_MAX = 20.0
 
@@ -61,6 +61,7 @@ class Peer:
             "HOME": str(folder),
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(READY_S_MAX)),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "DO_NOT_TRACK": "1",
