@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from homeostat.model.errors import PolicyError, Position, Problem
+from homeostat.model.errors import JournalCorrupt, PolicyError, Position, Problem
 from homeostat.record.keys import PrivateKey, PublicKey, key_id_of, signature_holds
 
 if TYPE_CHECKING:
@@ -86,14 +86,20 @@ def add_anchor(journal: Anchored, key: PrivateKey, at: float) -> Anchor | None:
     """Anchor all records there are; None when there is none since the last anchor.
 
     Raises:
-        JournalError: the journal cannot be read or written.
+        JournalError: the journal cannot be read or written, or holds what cannot be signed.
     """
     last = journal.last_anchor()
     previous = last.digest if last else _FIRST
     running, position = sha256(bytes.fromhex(previous)), last.position if last else 0
     start = position
-    for position, record_hash in journal.hashes(start):  # noqa: B007 - the last one is what counts
-        running.update(bytes.fromhex(record_hash))
+    for position, record_hash in journal.hashes(start):
+        try:
+            running.update(bytes.fromhex(record_hash))
+        except (TypeError, ValueError) as error:
+            raise JournalCorrupt(
+                f"the hash of the record at write position {position} is none, so nothing was signed;"
+                " `homeostat audit verify` shows what is wrong"
+            ) from error
     if position == start:
         return None
     anchor = signed(position, at, previous, running.hexdigest(), key)
