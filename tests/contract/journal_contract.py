@@ -17,14 +17,17 @@ from homeostat.model.entries import (
     ENTRY_TYPES,
     ActionEnded,
     ActionIntended,
+    ActionReconciled,
     AgentStarted,
     Closed,
     ConditionChanged,
     Entry,
+    GuardsLoaded,
     Observed,
+    Paused,
     Suspected,
 )
-from homeostat.model.errors import InvariantError, JournalConflict
+from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict
 from homeostat.model.policy import Effect
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import OutcomeStatus, Result
@@ -61,6 +64,18 @@ def ended(key: str, at: float = 3.0) -> ActionEnded:
 
 def content(journal: StoredJournal, stream: str) -> list[Entry]:
     return [record.entry for record in journal.read(stream)]
+
+
+RESTRICTING = [
+    intended("other"),
+    suspected("other-incident", dedup_key="other"),
+    Paused(at=1.0, by="ann", answer="1"),
+    GuardsLoaded(at=1.0, hash="h", text=""),
+]
+
+
+def restricting_stream(entry: Entry) -> str:
+    return "other-incident" if isinstance(entry, Suspected) else "agents"
 
 
 class JournalContract(ABC):
@@ -205,6 +220,94 @@ class JournalContract(ABC):
         assert list(journal.since(0.0, [])) == list(journal.since(0.0, ["no.such"])) == []
         [first, *_] = journal.since(5.0, types)
         assert first == next(journal.read("b"))
+
+    def test_positions_count_all_records_in_order_of_writing(self, journal: StoredJournal) -> None:
+        assert journal.position() == 0
+        assert journal.append([Batch("b", 0, [changed(9.0), changed(8.0)]), Batch("a", 0, [changed(7.0)])]) == 3
+        with pytest.raises(JournalConflict):
+            journal.append([Batch("c", 0, [changed()]), Batch("a", 0, [changed()])])
+        assert journal.append([]) == 3
+        assert journal.append([Batch("a", 1, [intended("k")]), Batch("b", 2, [changed()])]) == 5
+        assert journal.position() == 5
+        assert [record.position for record in journal.read("a")] == [3, 4]
+        assert [record.position for record in journal.read("b")] == [1, 2, 5]
+        assert [record.position for record in journal.since(0.0, ENTRY_TYPES)] == [1, 2, 3, 4, 5]
+
+    def test_after_gives_what_was_written_since_a_position(self, journal: StoredJournal) -> None:
+        journal.append([Batch("b", 0, [intended("1"), changed()]), Batch("a", 0, [intended("2"), changed()])])
+        types = [ActionIntended.TYPE, ActionEnded.TYPE]
+        assert [(record.position, record.stream) for record in journal.after(0, types)] == [(1, "b"), (3, "a")]
+        assert [record.position for record in journal.after(1, iter(types))] == [3]
+        assert list(journal.after(3, types)) == list(journal.after(99, types)) == list(journal.after(0, [])) == []
+        found = journal.after(0, types)
+        assert next(found) == next(journal.read("b"))
+        journal.append([Batch("b", 2, [ended("1")])])
+        assert [record.position for record in found] == [3]
+        assert [record.position for record in journal.after(3, types)] == [5]
+
+    def test_a_batch_without_a_head_goes_after_whatever_is_there(self, journal: StoredJournal) -> None:
+        journal.append([Batch("agent", None, [changed(1)])])
+        journal.append(
+            [Batch("agent", 1, [changed(2)]), Batch("agent", None, [changed(3)]), Batch("a", 0, [changed()])]
+        )
+        journal.append([Batch("agent", None, [changed(4)]), Batch("agent", 4, [changed(5)])])
+        assert content(journal, "agent") == [changed(number) for number in (1, 2, 3, 4, 5)]
+        with pytest.raises(JournalConflict, match="stream a is at record 1, not at 0"):
+            journal.append([Batch("agent", None, [changed(6)]), Batch("a", 0, [changed()])])
+        assert journal.head_seq("agent") == 5
+        assert journal.verify() == []
+
+    def test_threads_append_to_one_stream_without_a_head(self, journal: StoredJournal) -> None:
+        def write(name: str) -> None:
+            for number in range(20):
+                journal.append([Batch("agent", None, [changed(number, name)])])
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert journal.head_seq("agent") == journal.position() == 60
+        assert journal.verify() == []
+
+    @pytest.mark.parametrize("restricting", RESTRICTING)
+    def test_a_start_decided_on_old_facts_is_refused(self, journal: StoredJournal, restricting: Entry) -> None:
+        seen = journal.append([Batch("a", 0, [intended("k")])])
+        journal.append([Batch("a", 1, [ended("k"), changed()]), Batch("other", 0, [changed()])])
+        starts = [Batch("s", 0, [changed(), intended("l")])]
+        journal.append([Batch(restricting_stream(restricting), 0, [restricting])])
+        before = journal.position()
+        for entry in (intended("l"), ActionReconciled(at=1.0, key="l")):
+            with pytest.raises(FactsMovedOn):
+                journal.append([Batch("t", 0, [changed()]), Batch("s", 0, [entry])], seen=seen)
+        with pytest.raises(FactsMovedOn):
+            journal.append(starts, seen=before - 1)
+        assert journal.position() == before
+        journal.append([Batch("t", 0, [changed(), ended("x")])], seen=seen)
+        journal.append(starts, seen=before)
+        journal.append([Batch("s", 2, [ended("l")])], seen=0)
+        journal.append([Batch("s", 3, [ActionReconciled(at=1.0, key="l")])])
+
+    def test_other_facts_do_not_stand_in_the_way_of_a_start(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [intended("k")])])
+        seen = journal.position()
+        journal.append([Batch("a", 1, [ended("k"), changed()])])
+        journal.append([Batch("a", 3, [intended("l")])], seen=seen)
+
+    def test_many_streams_are_appended_to_at_once(self, journal: StoredJournal) -> None:
+        streams = [f"i{number}" for number in range(50)]
+        journal.append([Batch(name, 0, [suspected(name, dedup_key=name), changed()]) for name in streams])
+        journal.append([Batch(name, 2, [intended(name), ended(name), closed()]) for name in streams])
+        assert (journal.incidents(), journal.open_incidents(), journal.position()) == (streams, [], 250)
+        assert [record.seq for record in journal.read("i49")] == [1, 2, 3, 4, 5]
+        assert journal.verify() == []
+
+    def test_a_long_stream_is_read_whole_and_as_it_was(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [changed(float(number)) for number in range(1201)])])
+        records, recent = journal.read("a"), journal.since(0.0, [ConditionChanged.TYPE])
+        next(records), next(recent)
+        journal.append([Batch("a", 1201, [changed(5000.0)])])
+        assert [record.seq for record in records] == [record.seq for record in recent] == list(range(2, 1202))
 
     def test_reading_goes_on_while_records_are_appended(self, journal: StoredJournal) -> None:
         journal.append([Batch("a", 0, [changed(1), changed(2)])])

@@ -72,6 +72,10 @@ class Executor:
             return None
         return report
 
+    def reaches_anywhere(self, actuator: str) -> bool:
+        """Whether any agent can ask it about an action; by default only the one that started it can."""
+        return getattr(self._actuators.get(actuator), "reach", "host") == "anywhere"
+
     def _actuator(self, name: str) -> Actuator:
         actuator = self._actuators.get(name)
         if actuator is None:

@@ -71,8 +71,7 @@ class ManualActuator:
         """
         if self._read(key, "task.json") is None:
             raise ActuatorError(f"no manual step waits under '{key}'")
-        told = f"{'done' if status is OutcomeStatus.OK else 'not done'}, says {by}{f': {note}' if note else ''}"
-        return self._end(key, status, told)
+        return self._end(key, status, told(status, by, note))
 
     def waiting(self) -> list[dict[str, Any]]:
         """Every task that nobody has reported yet, oldest first."""
@@ -103,6 +102,11 @@ class ManualActuator:
 
     def _read(self, key: str, name: str) -> dict[str, Any] | None:
         return _load(self._place(key) / name)
+
+
+def told(status: OutcomeStatus, by: str, note: str) -> str:
+    """How the journal says who reported a manual step, and what they said."""
+    return f"{'done' if status is OutcomeStatus.OK else 'not done'}, says {by}{f': {note}' if note else ''}"
 
 
 def _load(path: Path) -> dict[str, Any] | None:

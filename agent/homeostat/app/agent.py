@@ -11,13 +11,11 @@ import structlog
 
 from homeostat import __version__
 from homeostat.app.clock import SystemClock
+from homeostat.app.store import STALL_TICKS
 from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
 from homeostat.model.guards import Guards
 from homeostat.model.policy import Policy
-
-STALL_TICKS = 3
-"""The agent counts as unhealthy when its last tick is this many intervals old."""
 
 
 class Agent:
@@ -46,6 +44,8 @@ class Agent:
         """Why the agent is not well; None when it is. For /healthz."""
         if self._ticked_at is None:
             return "no tick yet"
+        if self._loop.trouble is not None:
+            return f"nothing is started, since the journal cannot be written: {self._loop.trouble}"
         age_s = self._clock.now() - self._ticked_at
         if age_s > STALL_TICKS * self._poll_interval_s + 10.0:
             return f"the last tick ended {age_s:.0f} s ago"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import journal_to_read, policies_in_use, unrunnable
+from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
-from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.storage import network_filesystem, wal_reset_bug
 from homeostat.sense.check import Finding, Level, check
 from homeostat.sense.prometheus import PrometheusSensor
@@ -71,30 +71,24 @@ def _storage(state: Path) -> Iterator[Finding]:
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
-    if not settings.journal.exists():
+    if not has_journal(settings):
         yield Finding("journal", Level.OK, f"{settings.journal} does not exist yet; the agent will make it")
         return
     try:
-        journal = SqliteJournal(settings.journal, read_only=True)
+        with journal_to_read(settings) as journal:
+            faults = journal.verify()
+            for fault in faults:
+                yield Finding("journal", Level.ERROR, fault)
+            if not faults:
+                incidents = len(journal.incidents())
+                yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
     except HomeostatError as error:
         yield Finding("journal", Level.ERROR, str(error))
-        return
-    try:
-        faults = journal.verify()
-        for fault in faults:
-            yield Finding("journal", Level.ERROR, fault)
-        if not faults:
-            incidents = len(journal.incidents())
-            yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
-    except HomeostatError as error:
-        yield Finding("journal", Level.ERROR, str(error))
-    finally:
-        journal.close()
 
 
 def _pauses(settings: Settings) -> Iterator[Finding]:
     """A forgotten kill switch is found out in the next outage, or here."""
-    if not settings.journal.exists():
+    if not has_journal(settings):
         return
     try:
         with journal_to_read(settings) as journal:

@@ -198,6 +198,10 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ActionInDoubt: lambda entry: ("nobody can say whether the action ran to its end", [entry.detail]),
     e.ActionReconciled: lambda _: ("the action had never started; started now under the same key", []),
     e.AttemptEnded: _verdict,
+    e.JournalInterrupted: lambda entry: (
+        f"the journal could be written again, after {entry.at - entry.since:.0f} s",
+        [entry.error],
+    ),
     e.LeaseAcquired: lambda entry: (f"agent {entry.agent} took over, as owner {entry.fence}", []),
     e.WaitStarted: lambda entry: (f"waiting: {entry.node}", []),
     e.WaitEnded: lambda entry: (f"{entry.node}: {'waited' if entry.succeeded else 'waited in vain'}", []),

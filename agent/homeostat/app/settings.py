@@ -59,6 +59,38 @@ class LearningTable(_Table):
     promote: Literal["auto", "review"] = "auto"
 
 
+class StoreTable(_Table):
+    """Where the journal is kept: without `url` in the state folder, for one agent; with it in a PostgreSQL for many.
+
+    `password` is a reference (`env:NAME`, `file:/PATH`), never the password itself. An agent that has not been heard of
+    for `lease_ttl_s` loses its incidents to the others.
+    """
+
+    url: str | None = None
+    password: str | None = None
+    lease_ttl_s: float = Field(15.0, ge=2.0, le=300.0)
+    require_synchronous_standby: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise ValueError("must read postgresql://USER@HOST:PORT/DATABASE")
+        if parts.password is not None or "password" in parts.query:
+            raise ValueError("must not hold a password; name it by reference: password = 'env:NAME' or 'file:/PATH'")
+        return url
+
+    @field_validator("password")
+    @classmethod
+    def _is_reference(cls, password: str | None) -> str | None:
+        if password is not None and not is_reference(password):
+            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the password itself")
+        return password
+
+
 class AuditTable(_Table):
     """How the journal is anchored. Without a key (`homeostat audit keygen`) it is not.
 
@@ -103,6 +135,7 @@ class Settings(_Table):
     prometheus: PrometheusSettings = PrometheusSettings()
     agent: AgentTable = AgentTable()
     learning: LearningTable = LearningTable()
+    store: StoreTable = StoreTable()
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
@@ -115,6 +148,14 @@ class Settings(_Table):
             if not names or not all(name.strip() for name in names):
                 raise ValueError(f"the role '{role}' names nobody: an empty list permits nobody, leave it out")
         return people
+
+    def with_store(self, url: str) -> Settings:
+        """The same with its journal in another place. Raises UsageError."""
+        try:
+            return self.model_copy(update={"store": StoreTable.model_validate({**self.store.model_dump(), "url": url})})
+        except ValidationError as error:
+            what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise UsageError(f"--store {what}") from error
 
     @property
     def roles(self) -> dict[str, frozenset[str]]:
@@ -232,7 +273,9 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
         message = f"unknown key '{keys[-1]}'{_nearest(keys)}"
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
-        shown = "" if isinstance(finding["input"], dict) else f" is {finding['input']!r}, but"
+        # Whoever wrote a secret where a reference belongs must not find it in a log.
+        hidden = isinstance(finding["input"], dict) or keys[0] == "store"
+        shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)
 

@@ -42,7 +42,7 @@ def anchor(workspace: Workspace) -> None:
     """Sign the journal as it is now, and export the anchor. A running agent does so by itself."""
     from homeostat.app.anchoring import anchor_now
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import journal_to_write
+    from homeostat.app.store import journal_to_write
 
     with journal_to_write(workspace.settings) as journal:
         made = anchor_now(workspace.settings, journal, SystemClock().now())
@@ -82,7 +82,7 @@ def export(workspace: Workspace, streams: tuple[str, ...]) -> None:
     An incident's stream is its id; the others are `agent` and `policy/<name>`. Each line holds all that its hash is
     computed from.
     """
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
     from homeostat.record.export import export_stream
 
     with journal_to_read(workspace.settings) as journal:

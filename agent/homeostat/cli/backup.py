@@ -34,7 +34,7 @@ def restore(workspace: Workspace, file: Path) -> None:
     What was done after the backup is in none of it: see docs/operations/journal.md before an agent starts on it.
     """
     from homeostat.app.audit import export_check
-    from homeostat.app.compose import state_folder
+    from homeostat.app.store import state_folder
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
@@ -59,7 +59,7 @@ def write(workspace: Workspace) -> None:
     """Archive incidents that were closed retention.archive_after_s ago. May run beside the agent."""
     from homeostat.app.archives import archive_due
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
 
     with journal_to_read(workspace.settings) as journal:
         written = archive_due(workspace.settings, journal, SystemClock().now())
@@ -93,7 +93,7 @@ def prune(workspace: Workspace) -> None:
     """Remove outputs of actions that are safe in an archive from the journal. Records stay. No agent may run."""
     from homeostat.app.archives import prune as prune_journal
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import journal_to_write
+    from homeostat.app.store import journal_to_write
 
     with journal_to_write(workspace.settings) as journal:
         count = prune_journal(workspace.settings, journal, SystemClock().now())

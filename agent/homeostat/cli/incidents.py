@@ -36,7 +36,7 @@ def incidents(ctx: click.Context) -> None:
 @pass_workspace
 def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, limit: int) -> None:
     """List incidents, oldest first."""
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
     from homeostat.decide.projection import fold
 
     with journal_to_read(workspace.settings) as journal:
@@ -75,8 +75,8 @@ def show(workspace: Workspace, incident: str) -> None:
 @pass_workspace
 def record(workspace: Workspace, incident: str, file: Path) -> None:
     """Write one incident into FILE (.jsonl), for `simulate` and for sharing."""
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.recordings import record_incident
+    from homeostat.app.store import journal_to_read
 
     with journal_to_read(workspace.settings) as journal:
         record_incident(journal, found_incident(journal, incident), file)
@@ -96,9 +96,9 @@ def explain(workspace: Workspace, incident: str | None, policy: str | None) -> N
 
 
 def _explain_incident(workspace: Workspace, incident: str) -> None:
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.explain import explain as explain_entries
     from homeostat.app.explain import render
+    from homeostat.app.store import journal_to_read
 
     with journal_to_read(workspace.settings) as journal:
         lines = explain_entries(entries_of(journal, found_incident(journal, incident)))
@@ -113,9 +113,9 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.explain import why_nothing, why_paused
     from homeostat.app.listener import agent_health
+    from homeostat.app.store import journal_to_read
     from homeostat.decide.projection import fold
     from homeostat.model.errors import UsageError
     from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream

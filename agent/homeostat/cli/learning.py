@@ -38,6 +38,7 @@ def retrain(
     from homeostat.app import compose
     from homeostat.app.listener import ask_agent_to_retrain
     from homeostat.app.recordings import journal_of_recordings
+    from homeostat.app.store import journal_to_read, journal_to_write
     from homeostat.learn.retrain import apply_retrained
 
     settings = workspace.settings
@@ -46,7 +47,7 @@ def retrain(
         for policy in named:
             _tell(workspace, policy, _retrained(settings, journal_of_recordings(folder), policy, promote))
     elif dry_run:
-        with compose.journal_to_read(settings) as journal:
+        with journal_to_read(settings) as journal:
             for policy in named:
                 _tell(workspace, policy, _retrained(settings, journal, policy, promote))
     elif ask_agent_to_retrain(settings.agent.listen, settings.state):
@@ -54,7 +55,7 @@ def retrain(
             click.echo("the running agent retrains all its policies by its own settings; stop it to choose", err=True)
         workspace.output.say("the running agent retrains now; `homeostat rankings history` will show what came of it")
     else:
-        with compose.journal_to_write(settings) as journal:
+        with journal_to_write(settings) as journal:
             for policy in named:
                 retrained = _retrained(settings, journal, policy, promote)
                 apply_retrained(journal, retrained)
@@ -111,13 +112,14 @@ def show(workspace: Workspace, policy: str | None) -> None:
     The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take.
     """
     from homeostat.app import compose
+    from homeostat.app.store import journal_to_read
     from homeostat.learn.explain import describe
     from homeostat.learn.retrain import current_ranking
 
     settings = workspace.settings
     named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
     rows: list[Row] = []
-    with compose.journal_to_read(settings) as journal:
+    with journal_to_read(settings) as journal:
         for one in named:
             ranking = current_ranking(journal, one.name)
             if ranking is None:
@@ -149,7 +151,7 @@ def show(workspace: Workspace, policy: str | None) -> None:
 @pass_workspace
 def history(workspace: Workspace) -> None:
     """Every ranking ever trained or promoted, oldest first."""
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
     from homeostat.model.streams import POLICY_STREAMS
 
     rows: list[Row] = []

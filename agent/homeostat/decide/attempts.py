@@ -46,6 +46,9 @@ def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
             return
         case Running(handle) if attempt.started_at is None:
             turn.record(e.ActionStarted(at=turn.now, key=attempt.key, handle=handle))
+        case None if attempt.is_elsewhere(turn.moment.spool):
+            _await_word(turn, attempt)
+            return
     _enforce_deadline(turn, leaf, attempt)
 
 
@@ -107,6 +110,18 @@ def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     turn.commands.append(CancelAction(attempt.key, leaf.action))
     if turn.now - attempt.cancel_requested_at > CANCEL_GRACE_S and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.CANCEL_UNCONFIRMED, attempt.node, f"'{attempt.key}' may still be running")
+
+
+def _await_word(turn: Turn, attempt: Attempt) -> None:
+    """The hands it was meant for are another agent's: those hold it to its time-out, and leave word if they live.
+
+    Nobody else may start it, and nobody else knows. Once its time-out and a grace are over, the signals must tell.
+    """
+    if turn.now >= attempt.deadline_at and attempt.cancel_requested_at is None:
+        turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
+    if turn.now - attempt.deadline_at > CANCEL_GRACE_S:
+        detail = "the agent it was meant for has not said what became of it"
+        turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
 
 
 def request_cancel(turn: Turn, leaf: Do, attempt: Attempt, reason: EscalationReason) -> None:

@@ -81,6 +81,7 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             harm_before=turn.truth(harm) if harm else None,
             policy=turn.policy.name,
             undoes=undoes,
+            spool=turn.moment.spool,
         )
     )
     turn.commands.append(start_command(leaf, key))

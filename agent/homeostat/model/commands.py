@@ -17,6 +17,8 @@ class StartAction:
 
     Attributes:
         timeout_s: the actuator ends the action by itself after this.
+        start_before_s: on CLOCK_BOOTTIME (seconds); a start that comes later is withdrawn, since another agent may
+            have the incident by then. None: no bound.
     """
 
     key: str
@@ -24,6 +26,7 @@ class StartAction:
     target: str
     arguments: Mapping[str, Scalar]
     timeout_s: float
+    start_before_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,6 +347,16 @@ class LeaseAcquired(Entry, frozen=True, kw_only=True):
     fence: int
 
 
+@entry_type
+class JournalInterrupted(Entry, frozen=True, kw_only=True):
+    """The journal could not be written from `since` (Unix seconds) until now; nothing was started meanwhile."""
+
+    TYPE: ClassVar[str] = "journal.interrupted"
+    agent: str
+    since: float
+    error: str
+
+
 RESTRICTING_TYPES = frozenset({ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE})
 """Facts that may forbid a start which was decided before they were written."""
 

@@ -8,6 +8,7 @@ HomeostatError
 |-- JournalError           TERMINAL    the journal cannot be used
 |   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
 |   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
+|   |   |-- FactsMovedOn   TRANSIENT   a fact that may forbid a start was written after the writer last looked
 |   |   `-- LeaseLost      TRANSIENT   another agent answers for the incident now
 |   |-- JournalCorrupt     TERMINAL    the hash chain or a record's meaning is broken
 |   `-- JournalTooNew      TERMINAL    written by a newer release
@@ -97,6 +98,12 @@ class JournalConflict(JournalError):
     """The stream's head is not where the writer believed it to be."""
 
     disposition = Disposition.PROGRAMMER
+
+
+class FactsMovedOn(JournalConflict):
+    """A start was decided on facts that are no longer all there are: decide again."""
+
+    disposition = Disposition.TRANSIENT
 
 
 class LeaseLost(JournalConflict):

@@ -59,6 +59,10 @@ class Attempt:
         """Whether its action may still be running."""
         return self.ended_at is None and self.verdict is None
 
+    def is_elsewhere(self, spool: str) -> bool:
+        """Whether it was meant for other hands than those of `spool`: only they know what became of it."""
+        return self.spool not in ("", spool)
+
     @property
     def verifying(self) -> bool:
         """Whether its action has ended and its verdict is still open."""

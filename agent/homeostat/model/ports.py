@@ -105,8 +105,9 @@ class Journal(Protocol):
                 check, since it starts nothing.
 
         Raises:
-            JournalConflict: a stream's head is not at `head_seq`, or an action would start (`STARTING_TYPES`) and a
-                fact that may forbid it (`RESTRICTING_TYPES`) was written after `seen`; nothing was written.
+            JournalConflict: a stream's head is not at `head_seq`; nothing was written.
+            FactsMovedOn: an action would start (`STARTING_TYPES`) and a fact that may forbid it (`RESTRICTING_TYPES`)
+                was written after `seen`; nothing was written.
             LeaseLost: an incident is not this agent's (any more), or a start comes too late for its lease; nothing
                 was written.
             JournalWriteError: the write did not become durable; nothing may be assumed written.
@@ -210,6 +211,10 @@ class Executor(Protocol):
 
     def report(self, key: str, actuator: str) -> Report | None:
         """Say what became of an action; None when the actuator cannot be asked now."""
+        ...
+
+    def reaches_anywhere(self, actuator: str) -> bool:
+        """Whether any agent can ask this actuator about an action, and not only the one that started it."""
         ...
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
+from typing import Protocol
 
 from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, ActionEnded, ActionIntended, Closed, Suspected
@@ -14,7 +16,7 @@ from homeostat.model.ports import Batch, Record
 from homeostat.record.anchors import Anchor, AnchorCheck
 from homeostat.record.chain import GENESIS, ChainCheck, body_digest, chained, raw
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
-from homeostat.record.stored import MOVED_ON, StoredRecord, check_artifact, check_follows, starts_something
+from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
 
 
 @dataclass(slots=True)
@@ -26,6 +28,18 @@ class _Staged:
     keys: set[tuple[str, str]] = field(default_factory=set)
     incidents: list[str] = field(default_factory=list)
     open: dict[str, str] | None = None
+
+
+class AppendGuard(Protocol):
+    """What stands between one agent and a journal that several share."""
+
+    def check(self, batches: Sequence[Batch]) -> None:
+        """Raise LeaseLost where this agent may not append."""
+        ...
+
+    def written(self, batches: Sequence[Batch]) -> None:
+        """Take note of what was appended."""
+        ...
 
 
 class MemoryJournal:
@@ -47,17 +61,28 @@ class MemoryJournal:
         """Stream of an open incident -> its dedup key, oldest first."""
         self._artifacts: dict[str, tuple[bytes, float]] = {}
         self._anchors: list[Anchor] = []
+        self._guard: AppendGuard | None = None
+
+    def as_agent(self, guard: AppendGuard) -> MemoryJournal:
+        """Give the same journal for one of several agents: whatever it appends has to pass the guard."""
+        view = copy(self)
+        view._guard = guard  # noqa: SLF001 - its own class
+        return view
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`."""
         encoded = [(batch, [self._codec.encode(entry) for entry in batch.entries]) for batch in batches]
         with self._lock:
             if seen is not None and starts_something(batches) and any(self.after(seen, RESTRICTING_TYPES)):
-                raise JournalConflict(MOVED_ON)
+                raise moved_on()
+            if self._guard is not None:
+                self._guard.check(batches)
             staged = _Staged()
             for batch, entries in encoded:
                 self._stage(staged, batch, entries)
             self._commit(staged)
+            if self._guard is not None:
+                self._guard.written(batches)
             return len(self._written)
 
     def _stage(self, staged: _Staged, batch: Batch, entries: Sequence[EncodedEntry]) -> None:
@@ -102,7 +127,10 @@ class MemoryJournal:
         self._keys |= staged.keys
         self._incidents += staged.incidents
         if staged.open is not None:
-            self._open = staged.open
+            # In place, and never without the ones that stay: views share it, and others are reading.
+            for stream in self._open.keys() - staged.open.keys():
+                del self._open[stream]
+            self._open.update(staged.open)
 
     def read(self, stream: str) -> Iterator[Record]:
         """See `model.ports.Journal.read`."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 """The newest revision in `migrations/versions`. Revisions are numbered, so that a newer one is known as newer."""
 
 METADATA = MetaData()

@@ -28,7 +28,7 @@ from homeostat.record.anchors import Anchor, AnchorCheck
 from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import MOVED_ON, StoredRecord, check_artifact, check_follows, starts_something
+from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -155,7 +155,7 @@ class SqliteJournal:
 
     def _check_seen(self, connection: sqlite3.Connection, seen: int) -> None:
         if connection.execute(_AFTER, (seen, _RESTRICTING)).fetchone() is not None:
-            raise JournalConflict(MOVED_ON)
+            raise moved_on()
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch, entries: Sequence[EncodedEntry]) -> tuple[int, str]:
         """Insert one batch and give the stream's new head."""

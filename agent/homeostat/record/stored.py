@@ -7,15 +7,12 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from homeostat.model.entries import STARTING_TYPES
-from homeostat.model.errors import InvariantError, JournalConflict
+from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Journal
 from homeostat.record.anchors import Anchor, AnchorCheck, Anchored
 
 ARTIFACT_BYTES_MAX = 16 * 1024 * 1024
 """What is kept of one output; runners keep less."""
-
-MOVED_ON = "an action would start on facts that are no longer all there are; nothing was written"
-"""Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
 
 
 class StoredRecord(NamedTuple):
@@ -93,6 +90,11 @@ class StoredJournal(Journal, Anchored, Protocol):
 def starts_something(batches: Sequence[Batch]) -> bool:
     """Whether an action starts once these entries are durable."""
     return any(entry.TYPE in STARTING_TYPES for batch in batches for entry in batch.entries)
+
+
+def moved_on() -> FactsMovedOn:
+    """Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
+    return FactsMovedOn("an action would start on facts that are no longer all there are; nothing was written")
 
 
 def check_artifact(digest: str, content: bytes) -> None:

@@ -68,7 +68,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
         connection.execute("DELETE FROM alembic_version")
         connection.commit()
     with pytest.raises(
-        JournalError, match="could not be brought to 0002; it is as it was: table journal already exists"
+        JournalError, match=f"could not be brought to {HEAD_REVISION}; it is as it was: table journal already exists"
     ):
         sqlite_open.migrate(path, HEAD_REVISION)
     with closing(sqlite3.connect(path)) as connection:
