@@ -51,7 +51,7 @@ def anchor(workspace: Workspace) -> None:
 
 @audit.command()
 @click.option("--journal", type=_file, help="Another journal than the workspace's, such as a backup.")
-@click.option("--store", metavar="URL", help="A shared journal: postgresql://USER@HOST/DATABASE [default: store.url].")
+@click.option("--store", metavar="URL", help="A journal on PostgreSQL, instead of store.url of the settings.")
 @click.option("--anchors", type=_file, help="Exported anchors [default: the file audit.export_file names].")
 @click.option("--public-key", "keys", type=_file, multiple=True, help="Public key of anchors; may be repeated.")
 @click.pass_context
@@ -65,6 +65,8 @@ def verify(
     from homeostat.app.audit import verify as verify_journal
 
     workspace = ctx.ensure_object(Workspace)
+    if journal is not None and store is not None:
+        raise click.UsageError("--journal and --store name two journals; give one of them", ctx)
     settings = workspace.settings if store is None else workspace.settings.with_store(store)
     verdict = verify_journal(settings, journal=journal, anchors=anchors, keys=keys)
     rows: list[Row] = [{"kind": "fault", "message": fault} for fault in verdict.faults]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from homeostat.cli.output import Row
 from homeostat.cli.workspace import Workspace, pass_workspace
-
-if TYPE_CHECKING:
-    from homeostat.app.settings import Settings
 
 COLUMNS = ("archive", "records", "incidents", "artifacts")
 
@@ -21,11 +17,11 @@ COLUMNS = ("archive", "records", "incidents", "artifacts")
 @pass_workspace
 def backup(workspace: Workspace, file: Path) -> None:
     """Copy the journal to a new FILE, and verify the copy. May run beside the agent."""
-    from homeostat.app.audit import export_check
+    from homeostat.app.audit import export_check, require_file
     from homeostat.record.sqlite_backup import back_up
 
     settings = workspace.settings
-    _refuse_shared(settings)
+    require_file(settings)
     position = back_up(settings.journal, file, export_check(settings))
     workspace.output.say(f"wrote {file}: {position} records, verified")
 
@@ -38,12 +34,12 @@ def restore(workspace: Workspace, file: Path) -> None:
 
     What was done after the backup is in none of it: see docs/operations/journal.md before an agent starts on it.
     """
-    from homeostat.app.audit import export_check
+    from homeostat.app.audit import export_check, require_file
     from homeostat.app.store import state_folder
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
-    _refuse_shared(settings)
+    require_file(settings)
     state_folder(settings)
     check = export_check(settings)
     anchored = max([anchor.position for anchor in check.exported], default=0)
@@ -52,16 +48,6 @@ def restore(workspace: Workspace, file: Path) -> None:
     if anchored > position:
         workspace.output.say(f"at least {anchored - position} records were written after this backup and are lost")
     workspace.output.say("what was done after this backup is not in it: `homeostat pause` before an agent may act")
-
-
-def _refuse_shared(settings: Settings) -> None:
-    from homeostat.model.errors import UsageError
-
-    if settings.store.url is not None:
-        raise UsageError(
-            "the journal is in PostgreSQL: back it up with the server (pg_basebackup and its log; pg_dump for a copy),"
-            " then `homeostat audit verify --store` the copy; `homeostat audit export` writes every record as a line"
-        )
 
 
 @click.group()
