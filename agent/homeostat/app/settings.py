@@ -120,8 +120,8 @@ class AuditTable(_Table):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must begin with https:// or http:// and name a host")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user and no password: settings are no place for secrets")
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise ValueError("must hold no user, no password and no query: settings are no place for secrets")
         return url
 
 

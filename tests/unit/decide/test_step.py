@@ -473,6 +473,29 @@ def test_a_rerun_after_doubt_does_not_use_up_the_incidents_attempts() -> None:
     assert driver.incident.result is Result.RECOVERED
 
 
+def test_a_start_that_was_withdrawn_before_it_began_does_not_use_up_the_incidents_attempts() -> None:
+    driver = Driver(policy(do("restart", effect=Effect.UNSAFE), attempts_max=1))
+    while not driver.started:
+        driver.tick(errors=10.0)
+    driver.reports[driver.started[0].key] = Done(OutcomeStatus.CANCELLED, 0.0, detail="nothing was run: too late")
+    driver.tick()
+    assert driver.names() == ["restart"] * 2
+    heal(driver)
+    assert driver.incident.result is Result.RECOVERED
+
+
+def test_starts_that_are_withdrawn_again_and_again_are_bounded() -> None:
+    driver = Driver(policy(do("restart", effect=Effect.SAFE), attempts_max=3))
+    while not driver.started:
+        driver.tick(errors=10.0)
+    for _ in range(6):
+        for command in driver.started:
+            driver.reports[command.key] = Done(OutcomeStatus.CANCELLED, 0.0)
+        driver.tick()
+    assert driver.names() == ["restart"] * 4
+    assert driver.incident.escalation is EscalationReason.ATTEMPTS_EXHAUSTED
+
+
 def test_a_window_breaks_when_nobody_looked() -> None:
     driver = Driver(policy(do("restart"), for_s=10.0))
     driver.tick(errors=10.0)
