@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.chaos.hosts import Host, Link
 
-READY_S_MAX = 60.0
+READY_S_MAX = 120.0
 PROGRAM = str(Path(sys.executable).with_name("homeostat"))
 
 

@@ -103,6 +103,8 @@ class Field:
             )
             self.agents.append(agent)
             agent.start()
+            if number == 1:
+                agent.await_ready()  # it journals the policies; the others then have less to do
         for agent in self.agents:
             agent.await_ready()
         self.wait_for("the first samples", self._sampled)

@@ -192,7 +192,8 @@ class Standing:
         return pinned
 
     def note_policies(self, policies: Iterable[Policy], now: float) -> None:
-        """Journal the versions that are new, and know their rankings. Raises JournalError."""
+        """Journal the versions that are new, in one append, and know their rankings. Raises JournalError."""
+        new: list[Batch] = []
         for policy in policies:
             stream = policy_stream(policy.name)
             entries = [record.entry for record in self._journal.read(stream)]
@@ -205,8 +206,9 @@ class Standing:
                     sources=policy.sources,
                     environment=policy.environment,
                 )
-                self.say(stream, [entry])
+                new.append(Batch(stream, None, [entry]))
             self._rankings[policy.name] = promoted_ranking(entries)
+        self.append(new)
 
     def note_guards(self, digest: str, text: str, now: float) -> None:
         """Journal the shared guards where they are new. Raises JournalError."""
