@@ -156,6 +156,8 @@ def test_what_was_acknowledged_is_there_and_a_stopped_client_holds_nobody_up(url
         heir.journal.append([Batch("agent", None, [changed()])])
         os.kill(writers[0].pid, signal.SIGCONT)
     acknowledged = [len(end(writer).splitlines()) for writer in writers]
+    # What was on its way has time to arrive.
+    time.sleep(0.3)
     heads = [heir.journal.head_seq(name) for name in ("w1", "w2")]
     for acked, head in zip(acknowledged, heads, strict=True):
         assert acked > 0

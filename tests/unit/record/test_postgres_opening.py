@@ -238,6 +238,13 @@ def test_a_journal_opened_for_reading_writes_nothing(url: str) -> None:
     reader.close()
 
 
+def test_a_server_that_keeps_its_identity_to_itself(cluster: Cluster, url: str) -> None:
+    execute(cluster, url, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    journal = open_journal(url)
+    assert journal.append([Batch("a", 0, [changed()])]) == 1
+    journal.close()
+
+
 def test_the_migrations_are_in_the_package() -> None:
     folder = Path(postgres_open.__file__).parent / "migrations" / "versions"
     assert (folder / f"{HEAD_REVISION}_many_agents.py").is_file()
