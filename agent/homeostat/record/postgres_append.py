@@ -163,7 +163,7 @@ def execute(connection: psycopg.Connection[Any], parameters: tuple[object, ...],
 
 
 def _array(values: list[object]) -> str:
-    """Write an array as PostgreSQL reads it (its manual, section 8.15.2), which is quicker than to have it found out."""
+    """Write an array as PostgreSQL reads it (its manual, 8.15.2): quicker than to have its types found out."""
     return "{" + ",".join("NULL" if value is None else _element(str(value)) for value in values) + "}"
 
 
