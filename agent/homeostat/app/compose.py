@@ -32,7 +32,9 @@ from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
 from homeostat.policy.guards_file import load_guards
-from homeostat.policy.load import SUFFIX, load_policies, load_policy
+from homeostat.policy.load import SUFFIX, load_policies, load_policy, read_draft
+from homeostat.policy.naming import UNDO_SUFFIX
+from homeostat.policy.sources import FolderSources
 from homeostat.sense.prometheus import PrometheusSensor
 
 CLOCK_SKEW_MAX_S = 30.0
@@ -98,7 +100,16 @@ def _forbidden(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """What the allow-list does not name would be refused at its start; better before an incident than in one."""
     for node_id, why in settings.allowed.objections(policy).items():
         what = f"policy '{policy.name}': step '{node_id}' is {why}; add it there, or give the policy `mode: observe`"
-        yield Problem(_place(settings, policy), "E010", what)
+        yield Problem(_step_place(settings, policy, node_id), "E010", what)
+
+
+def _step_place(settings: Settings, policy: Policy, node_id: str) -> Position:
+    """Where a step, or the one that an undo takes back, is written."""
+    file = _place(settings, policy)
+    name = Path(file.file).name
+    origins = read_draft(FolderSources(settings.policies), name, settings.agent.environment).origins
+    origin = origins.get(node_id) or origins.get(node_id.removesuffix(UNDO_SUFFIX))
+    return file if origin is None else origin.document.at((*origin.path, "do"))
 
 
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
