@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat.act.bell import Bell
+from homeostat.act.context import Choosy
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
@@ -78,6 +79,12 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
             what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
             away = "; an example that is not for your systems: delete the file, or give the policy `mode: observe`"
             yield Problem(_place(settings, policy), "E007", what + away)
+            continue
+        actuator = actuators[action.actuator]
+        why = actuator.unusable(action) if isinstance(actuator, Choosy) else None
+        if why is not None:
+            what = f"policy '{policy.name}': action '{action.name}' cannot run here: {why}"
+            yield Problem(_place(settings, policy), "E007", what)
 
 
 def _place(settings: Settings, policy: Policy) -> Position:
