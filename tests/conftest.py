@@ -11,6 +11,6 @@ from tests.postgres_cluster import Cluster
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of this worker's own."""
-    cluster = Cluster.create()
+    cluster = Cluster.create(in_memory=True)
     yield cluster
     cluster.remove()

@@ -1,7 +1,7 @@
 """The `http` actuator: one request, made by a runner that outlives the agent.
 
 Parameters: `method`, `url` (http or https, no user name or password in it), `headers` (name to text, `{target: ...}`,
-`{with: ...}` or `{secret: env:NAME | file:PATH}`), `json` (any JSON, with `{target: ...}` and `{with: ...}` as leaves)
+`{with: ...}` or `{secret: REFERENCE}`), `json` (any JSON, with `{target: ...}` and `{with: ...}` as leaves)
 or `body` (text), `expect_status` (a status or a list of them; 200 to 299 if not given).
 
 The request carries the idempotency key (draft-ietf-httpapi-idempotency-key-header), by which a target that keeps to
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homeostat.act.detached import DetachedActuator
-from homeostat.act.secret import is_reference
+from homeostat.act.secret import FORMS, is_reference
 from homeostat.act.substitution import RefusedError, as_json, as_text
 from homeostat.act.values import Source, literal, secret, timeout_of
 from homeostat.model.commands import StartAction
@@ -75,7 +75,7 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
     if not isinstance(headers, Mapping):
         raise RefusedError("headers are a mapping of names to values")
     given = {str(name).lower() for name in headers}
-    yield KEY_HEADER, _header(KEY_HEADER, command.key)
+    yield KEY_HEADER, _header(KEY_HEADER, command.key_for_target)
     for name, default in (("User-Agent", "homeostat"), ("Accept", "*/*")):
         if name.lower() not in given:
             yield name, literal(default)
@@ -89,7 +89,7 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
             raise RefusedError(f"the header {name} is set by the agent itself")
         if isinstance(value, Mapping) and set(value) == {"secret"}:
             if not is_reference(value["secret"]):
-                raise RefusedError(f"the secret of {name} must read env:NAME or file:/ABSOLUTE/PATH")
+                raise RefusedError(f"the secret of {name} must read {FORMS}")
             yield name, secret(str(value["secret"]))
         else:
             yield name, _header(name, as_text(value, command))

@@ -23,7 +23,13 @@ BYTES_MAX = 64 << 10
 
 
 class ManualActuator:
-    """Implements `model.ports.Actuator`: people are the ones who act."""
+    """Implements `model.ports.Actuator`: people are the ones who act.
+
+    Attributes:
+        may_block: False, since all that its calls touch is local files.
+    """
+
+    may_block = False
 
     def __init__(self, context: ActuatorContext) -> None:
         self._folder = context.state / FOLDER
@@ -58,6 +64,10 @@ class ManualActuator:
             return InDoubt(f"the task or report of '{key}' cannot be understood: {error}")
         self._end(key, OutcomeStatus.TIMEOUT, f"nobody reported within {task['timeout_s']:g} s")
         return self.lookup(key)
+
+    def withdraw(self, key: str, status: OutcomeStatus, detail: str) -> bool:
+        """Settle a task that nobody was given; False if somebody was. Raises ActuatorError."""
+        return self._read(key, "task.json") is None and self._end(key, status, detail)
 
     def cancel(self, key: str) -> None:
         """Take the task back: nobody's later report counts. Raises ActuatorError."""

@@ -21,7 +21,7 @@ from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
-from homeostat.app.observe import LogObserver, MetricsObserver, Observers
+from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.store import agent_store, state_folder
@@ -57,6 +57,7 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
         if Mode.OBSERVE not in (policy.mode, mode or settings.agent.mode):
             problems += unrunnable(settings, policy, actuators)
             problems += _unanswerable(settings, policy)
+            problems += _forbidden(settings, policy)
         problems += _unwatchable(settings, policy)
     if not policies and not problems:
         folder = Position(str(settings.policies), 1, 1)
@@ -93,6 +94,13 @@ def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
                 yield Problem(_place(settings, policy), "E009", what)
 
 
+def _forbidden(settings: Settings, policy: Policy) -> Iterator[Problem]:
+    """What the allow-list does not name would be refused at its start; better before an incident than in one."""
+    for node_id, why in settings.allowed.objections(policy).items():
+        what = f"policy '{policy.name}': step '{node_id}' is {why}; add it there, or give the policy `mode: observe`"
+        yield Problem(_place(settings, policy), "E010", what)
+
+
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """A signal that is looked at too seldom breaks every window on it: the policy could never confirm anything."""
     for name, spec in policy.signals.items():
@@ -117,7 +125,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         PolicyError, UsageError, JournalError: something it needs is wrong; nothing was started.
     """
     state = state_folder(settings)
-    actuators = load_actuators(state)
+    actuators = load_actuators(state, secret_commands=settings.secrets.by_name())
     policies, guards = _plans_on_disk(settings, actuators, mode)
     with ExitStack() as opened:
         reach = settings.prometheus
@@ -140,7 +148,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
-        executor = Executor(actuators, observer.failed)
+        executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
+        opened.callback(executor.close)
+        registry.register(ActuatorMetrics(executor.loads))
         outside = Outside(
             clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes
         )

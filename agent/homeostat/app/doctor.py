@@ -12,7 +12,7 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
-from homeostat.app.store import has_journal, journal_to_read
+from homeostat.app.store import has_journal, journal_to_read, store_faults
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
@@ -32,7 +32,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _storage(settings.state)
     yield from _journal(settings)
     yield from _pauses(settings)
-    actuators = load_actuators(settings.state)
+    actuators = load_actuators(settings.state, secret_commands=settings.secrets.by_name())
+    yield _allow_list(settings)
     policies = {}
     try:
         policies = policies_in_use(settings, actuators)
@@ -50,6 +51,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if all(finding.level is not Level.ERROR for finding in findings):
         for policy in policies.values():
             yield from _signals(settings, policy, clock.now)
+
+
+def _allow_list(settings: Settings) -> Finding:
+    if settings.allowed:
+        rules = f"{len(settings.allow)} rule{'' if len(settings.allow) == 1 else 's'}"
+        return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
+    missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target and program"
+    return Finding("allow-list", Level.OK, missing)
 
 
 def _storage(state: Path) -> Iterator[Finding]:
@@ -82,6 +91,8 @@ def _journal(settings: Settings) -> Iterator[Finding]:
             if not faults:
                 incidents = len(journal.incidents())
                 yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
+        for fault in store_faults(settings):
+            yield Finding("store", Level.WARNING, fault)
     except HomeostatError as error:
         yield Finding("journal", Level.ERROR, str(error))
 

@@ -6,12 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
+from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -139,6 +141,8 @@ class Settings(_Table):
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
+    secrets: SecretsTable = SecretsTable()
+    allow: dict[str, AllowTable] = Field(default_factory=dict)
     root: Path = Path()
 
     @field_validator("people")
@@ -156,6 +160,11 @@ class Settings(_Table):
         except ValidationError as error:
             what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
             raise UsageError(f"--store {what}") from error
+
+    @property
+    def allowed(self) -> AllowList:
+        """What policies may use."""
+        return allow_list(self.allow)
 
     @property
     def roles(self) -> dict[str, frozenset[str]]:
@@ -274,31 +283,52 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
         # Whoever wrote a secret where a reference belongs must not find it in a log.
-        hidden = isinstance(finding["input"], dict) or keys[0] == "store"
+        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit")
         shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)
 
 
 def _nearest(keys: tuple[str, ...]) -> str:
-    table: type[BaseModel] = Settings
+    table: Any = Settings
     for key in keys[:-1]:
-        annotation = table.model_fields[key].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            table = annotation
+        # A table by name, as [allow.NAME], says of all its values what they are.
+        is_model = isinstance(table, type) and issubclass(table, BaseModel)
+        table = table.model_fields[key].annotation if is_model else get_args(table)[-1]
     known = [name for name in table.model_fields if name != "root"]
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"
 
 
 def _place(path: Path, text: str, keys: tuple[str, ...]) -> Position:
     """Find a key's line, first its table and then the key itself; TOML parsers keep no positions."""
-    in_table = len(keys) == 1
+    table: tuple[str, ...] = ()
+    found = Position(str(path), 1, 1)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith("["):
-            in_table = len(keys) > 1 and stripped.strip("[] ") == keys[0]
-            if len(keys) == 1 and stripped.strip("[] ") == keys[0]:
-                return Position(str(path), number, line.index("[") + 2)
-        elif in_table and re.match(rf'"?{re.escape(keys[-1])}"?\s*=', stripped):
+            table = _header(stripped)
+            if table and table == keys[: len(table)]:
+                found = Position(str(path), number, line.index("[") + 2)
+                if len(table) == len(keys):
+                    return found
+        elif table == keys[: len(table)] and _sets(stripped, keys[len(table) :]):
             return Position(str(path), number, len(line) - len(line.lstrip()) + 1)
-    return Position(str(path), 1, 1)
+    return found
+
+
+def _sets(line: str, keys: tuple[str, ...]) -> bool:
+    """Whether a line sets the first of these keys, or something below it."""
+    return bool(keys) and re.match(rf"[\"']?{re.escape(keys[0])}[\"']?\s*[=.]", line) is not None
+
+
+def _header(line: str) -> tuple[str, ...]:
+    """The path of a table's header; empty where the line is something else."""
+    try:
+        here: object = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    path: list[str] = []
+    while isinstance(here, dict) and here:
+        path.append(next(iter(here)))
+        here = here[path[-1]]
+    return tuple(path)

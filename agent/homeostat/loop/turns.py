@@ -13,6 +13,7 @@ from homeostat.loop.hearing import Hearing
 from homeostat.loop.outside import Outside
 from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
+from homeostat.model import entries as e
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Done, Report, Step
 from homeostat.model.errors import (
@@ -113,6 +114,8 @@ class Turns:
 
     def _append_all(self, decided: Sequence[_Decided], look: Look, *, alone: bool) -> bool:
         """Make steps durable together and carry them out; False when nothing was written and each is to go alone."""
+        for one in decided:
+            self._keep_outputs(one, look.now)
         try:
             self._standing.append([batch for one in decided for batch in one.batches])
         except JournalConflict as error:
@@ -131,6 +134,31 @@ class Turns:
             for one in decided:
                 self._carry_out(one)
         return True
+
+    def _keep_outputs(self, decided: _Decided, now: float) -> None:
+        """Keep the whole output of what has ended, where the journal's own entry shows only the end of it."""
+        for entry in decided.step.entries:
+            if not isinstance(entry, e.ActionEnded) or not entry.output_sha256:
+                continue
+            if entry.output_bytes <= len(entry.output.encode()):
+                continue
+            actuator = next(
+                decided.policy.leaf(a.node).action.actuator
+                for a in decided.step.incident.every_attempt()
+                if a.key == entry.key
+            )
+            try:
+                content = self._outside.executor.artifact(entry.key, actuator)
+                if content is not None:
+                    self._outside.journal.keep(
+                        entry.output_sha256,
+                        content,
+                        bytes_total=entry.output_bytes,
+                        truncated=len(content) < entry.output_bytes,
+                        at=now,
+                    )
+            except HomeostatError as error:
+                self._outside.observer.failed(f"output of {entry.key}", error)
 
     def _give_way(self, decided: _Decided, error: JournalConflict) -> None:
         """Somebody else was first: they have the incident, or wrote a fact that the next tick will know."""

@@ -5,6 +5,7 @@ HomeostatError
 |-- UsageError             TERMINAL    a command was called with something that does not exist or is refused
 |-- SensorError            TRANSIENT   the telemetry source could not be read
 |-- ActuatorError          TRANSIENT   an action could not be started, looked up or cancelled
+|-- WorkersError           TRANSIENT   the processes or machines that share a computation were lost
 |-- JournalError           TERMINAL    the journal cannot be used
 |   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
 |   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
@@ -80,6 +81,12 @@ class SensorError(HomeostatError):
 
 class ActuatorError(HomeostatError):
     """An actuator could not start, look up or cancel an action."""
+
+    disposition = Disposition.TRANSIENT
+
+
+class WorkersError(HomeostatError):
+    """Other processes or machines did not do their part of a computation. Nothing depends on it having begun."""
 
     disposition = Disposition.TRANSIENT
 

@@ -175,7 +175,7 @@ class MemoryJournal:
         return map(self._store, self.read(stream))
 
     def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
-        """See `StoredJournal.keep`."""
+        """See `model.ports.Journal.keep`."""
         del bytes_total, truncated
         check_artifact(digest, content)
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -18,9 +19,9 @@ from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import GENESIS, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.held import HeldLeases, boottime_s, margin_s
-from homeostat.record.postgres_append import APPEND, Append, Head, moved_head, named, refusal, stored
+from homeostat.record.postgres_append import Append, Head, execute, moved_head, named, refusal, stored
 from homeostat.record.postgres_beside import Beside
-from homeostat.record.postgres_connection import BoundedConnection, Server, lost
+from homeostat.record.postgres_connection import READING_STATEMENT_S, BoundedConnection, Server, lost
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_session import AgentProcess, Session
 from homeostat.record.postgres_verify import verify
@@ -35,7 +36,7 @@ RACES_MAX = 50
 _HEADS = """
 SELECT s.stream, j.seq, j.hash FROM unnest(%s::text[]) AS s (stream)
 CROSS JOIN LATERAL (SELECT seq, hash FROM journal WHERE stream = s.stream ORDER BY seq DESC LIMIT 1) AS j"""
-_HASH = "SELECT hash FROM journal WHERE stream = %s AND seq = %s"
+_WRITTEN = "SELECT hash, position FROM journal WHERE stream = %s AND seq = %s"
 _POSITION = "SELECT position FROM head"
 
 _COLUMNS = "stream, seq, type, v, at, action_key, code_version, body, body_sha, prev_hash, hash, position"
@@ -109,7 +110,8 @@ class PostgresJournal(Beside):
         else:
             postgres_open.prepare(self.server)
             self._session.open()
-        self.readers = Readers(self.server, f"homeostat {agent} reading")
+        application = f"homeostat {agent} reading"[:63]
+        self.readers = Readers(self.server, application, statement_s=READING_STATEMENT_S if read_only else None)
         super().__init__(self.server, f"homeostat {agent} keeping", read_only=read_only)
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
@@ -132,17 +134,17 @@ class PostgresJournal(Beside):
     def _try(self, encoded: Sequence[tuple[Batch, Sequence[EncodedEntry]]], seen: int | None) -> int | None:
         """Append once; None when another agent was first on a stream that everyone writes to."""
         connection = self._session.open()
+        self._fetch_heads(connection, [batch for batch, _ in encoded])
         append, expected = Append(), dict[str, int]()
+        for batch, entries in encoded:
+            append.add(batch, entries, self._believed(batch), self.process.version)
+            if batch.head_seq is not None:
+                expected.setdefault(batch.stream, batch.head_seq)
+        sent_s = boottime_s()
+        connection.warned = ""
         try:
-            self._fetch_heads(connection, [batch for batch, _ in encoded])
-            for batch, entries in encoded:
-                append.add(batch, entries, self._believed(batch), self.process.version)
-                if batch.head_seq is not None:
-                    expected.setdefault(batch.stream, batch.head_seq)
-            sent_s = boottime_s()
-            connection.warned = ""
-            row = connection.execute(
-                APPEND,
+            position = execute(
+                connection,
                 (
                     *(self.process.owner, self._session.number, self.process.agent),
                     *(self.lease_ttl_s, margin_s(self.lease_ttl_s)),
@@ -150,19 +152,17 @@ class PostgresJournal(Beside):
                     self._require_standby and append.starts,
                     *append.parameters(self.held.fence),
                 ),
-                prepare=True,
-            ).fetchone()
-            position = int(row[0]) if row else 0
+                large=append.large,
+            )
         except psycopg.Error as error:
             if not lost(connection, error):
                 self._refused(error, append, expected)
                 return None
             position = self._settle(append, error)
-        except BaseException as error:
+        except BaseException:
             # Interrupted between sending and the answer: as if the connection were lost.
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                self._session.drop(doubtful=True)
-            raise error from None
+            self._forget(append)
+            raise
         else:
             self._check_replicated(connection, append)
         self._acknowledged(append, position, sent_s)
@@ -171,11 +171,16 @@ class PostgresJournal(Beside):
     def _fetch_heads(self, connection: BoundedConnection, batches: Sequence[Batch]) -> None:
         """Learn the heads to chain onto that are not known."""
         unknown = {batch.stream for batch in batches if not self._knows(batch)}
-        if unknown:
+        if not unknown:
+            return
+        try:
             found = connection.execute(_HEADS, ([stored(stream) for stream in unknown],)).fetchall()
-            heads = {named(stream): Head(seq, record_hash) for stream, seq, record_hash in found}
-            for stream in unknown:
-                self._remember(stream, heads.get(stream, Head(0, GENESIS)))
+        except psycopg.Error as error:
+            self._session.drop()
+            raise JournalWriteError(f"{self.server.shown}: nothing was written: {error}") from error
+        heads = {named(stream): Head(seq, record_hash) for stream, seq, record_hash in found}
+        for stream in unknown:
+            self._remember(stream, heads.get(stream, Head(0, GENESIS)))
 
     def _knows(self, batch: Batch) -> bool:
         head = self._heads.get(batch.stream)
@@ -187,8 +192,6 @@ class PostgresJournal(Beside):
     def _remember(self, stream: str, head: Head) -> None:
         self._heads[stream] = head
         self._heads.move_to_end(stream)
-        if len(self._heads) > HEADS_KEPT:
-            self._heads.popitem(last=False)
 
     def _refused(self, error: psycopg.Error, append: Append, expected: dict[str, int]) -> None:
         """Raise our error for an append that did not happen; return to try again on the head the store told of."""
@@ -210,21 +213,18 @@ class PostgresJournal(Beside):
     def _settle(self, append: Append, error: psycopg.Error) -> int:
         """After an append whose answer was lost: find out whether it happened, and tell the truth about it."""
         self._forget(append)
-        if not append.rows:
-            raise self._unknown(error) from error
-        last = append.rows[-1]
+        last = append.rows[-1] if append.rows else None
         try:
             connection = self._session.open()
-            found = connection.execute(_HASH, (stored(last.stream), last.seq)).fetchone()
-            position = connection.execute(_POSITION).fetchone()
+            found = last and connection.execute(_WRITTEN, (stored(last.stream), last.seq)).fetchone()
         except JournalCorrupt:
             raise
         except (psycopg.Error, JournalError) as unknown:
             self._session.drop(doubtful=True)
             raise self._unknown(unknown) from error
-        if found is None or found[0] != last.hash or position is None:
+        if last is None or not found or found[0] != last.hash:
             raise JournalWriteError(f"{self.server.shown}: nothing was written: {error}; it is tried again") from error
-        return int(position[0])
+        return int(found[1])
 
     def _check_replicated(self, connection: BoundedConnection, append: Append) -> None:
         if connection.warned:
@@ -246,6 +246,8 @@ class PostgresJournal(Beside):
         """Know what an append that happened has changed."""
         for stream, head in append.heads.items():
             self._remember(stream, head)
+        while len(self._heads) > HEADS_KEPT:
+            self._heads.popitem(last=False)
         start_before_s = sent_s + self.lease_ttl_s - margin_s(self.lease_ttl_s)
         for stream in append.opened:
             self.held.keep(Lease(stream, 1, start_before_s))
@@ -330,7 +332,9 @@ class PostgresJournal(Beside):
         """See `StoredJournal.verify`: all chains, the incident table, the head, artifacts and anchors."""
         anchors = anchors or AnchorCheck()
         anchors.begin(self.anchors())
-        return [*verify(self._query, anchors), *self.artifact_faults(), *anchors.finish()]
+        self._query(_POSITION)
+        with closing(Readers(self.server, "homeostat verify", statement_s=READING_STATEMENT_S)) as patient:
+            return [*verify(patient.query, anchors), *self.artifact_faults(), *anchors.finish()]
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""

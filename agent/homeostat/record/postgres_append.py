@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -30,7 +30,10 @@ _TYPES = (
     " text text[] bigint[] text[] integer[] float8[] text[] text[] text[] text[] text[]"
     " boolean[] text[] float8[] text[] text[] text[]"
 )
-APPEND = f"SELECT homeostat_append({', '.join(f'%s::{name}' for name in _TYPES.split())})"
+_APPEND = f"SELECT homeostat_append({', '.join(f'%s::{name}' for name in _TYPES.split())})"
+
+_AT_ONCE_BYTES, _ROW_BYTES = 6_000, 400
+"""libpq sends 8 KiB at once (PQflush); a row has about so much beside its body."""
 
 _HEAD_MOVED = "HS001"
 """SQLSTATE of `homeostat_append` where a stream's head is elsewhere: the message is the stream."""
@@ -72,6 +75,11 @@ class Append:
         return {name: stream.after for name, stream in self._streams.items()}
 
     @property
+    def large(self) -> bool:
+        """Whether it may be more than libpq sends at once."""
+        return sum(len(row.body) for row in self.rows) + _ROW_BYTES * len(self.rows) > _AT_ONCE_BYTES
+
+    @property
     def starts(self) -> bool:
         """Whether an action starts once it is durable."""
         return any(stream.starts for stream in self._streams.values())
@@ -106,7 +114,7 @@ class Append:
                 self.closed.append(row.stream)
 
     def parameters(self, fence: Callable[[str], int | None]) -> tuple[object, ...]:
-        """Give all that `APPEND` takes from `p_restricting` on."""
+        """Give all that `homeostat_append` takes from `p_restricting` on."""
         names = list(self._streams)
         streams = list(self._streams.values())
         rows = self.rows
@@ -139,6 +147,18 @@ class Append:
             [stored(name) for name in policy_hashes],
             [stored(name) for name in dedup_keys],
         )
+
+
+def execute(connection: psycopg.Connection[Any], parameters: tuple[object, ...], *, large: bool) -> int:
+    """Run `homeostat_append`, and give the position it gives.
+
+    A prepared statement is several messages; the server begins at one and commits at the next. A client that is stopped
+    between sending the two would keep the head locked. What fits into one packet is sent as one; what may not goes as
+    one message of the simple protocol, which is slower.
+    """
+    cursor = psycopg.ClientCursor(connection) if large else connection.cursor()
+    row = cursor.execute(_APPEND, parameters, prepare=None if large else True).fetchone()
+    return int(row[0]) if row else 0
 
 
 def stored(text: str) -> str:

@@ -35,7 +35,7 @@ class Beside:
         self._rows = Readers(server, application, writing=not read_only)
 
     def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
-        """See `StoredJournal.keep`."""
+        """See `model.ports.Journal.keep`."""
         check_artifact(digest, content)
         self._change(_KEEP, (digest, content, bytes_total, int(truncated), at))
 

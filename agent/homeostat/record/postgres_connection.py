@@ -94,11 +94,12 @@ class Server:
             raise JournalError("the journal's URL must be of the form postgresql://user@host:port/database")
         try:
             known = conninfo_to_dict(url)
-        except psycopg.Error as error:
+        except psycopg.Error:
+            # Its message repeats the URL, with the password.
             raise JournalError(
                 "the journal's URL is not postgresql://user@host:port/database?option=value;"
                 " write special characters in it as %XX (@ is %40, / is %2F)"
-            ) from error
+            ) from None
         host = str(known.get("host") or known.get("hostaddr") or "local socket")
         if "@" in host:
             raise JournalError("the journal's URL has more than one @; write one inside a password as %40")
@@ -116,7 +117,8 @@ class Server:
         known: dict[str, Any] = dict(conninfo_to_dict(self.conninfo))
         settings = {
             "statement_timeout": int(limit_s * 1000),
-            "lock_timeout": int(min(limit_s, self.patience_s) * 1000),
+            # Before the statement's own, so that the cause is told.
+            "lock_timeout": int(0.8 * min(limit_s, self.patience_s) * 1000),
             "idle_in_transaction_session_timeout": int(max(3 * self.patience_s, limit_s) * 1000),
             "default_transaction_read_only": "off" if writing else "on",
         }

@@ -21,12 +21,15 @@ class Readers:
     Args:
         application: the name under which the server's administrators see the connections.
         writing: lend connections that may also write: for the inbox.
+        statement_s: how long one statement may take; None: as long as a loop may be held up.
     """
 
-    def __init__(self, server: Server, application: str, *, writing: bool = False) -> None:
+    def __init__(
+        self, server: Server, application: str, *, writing: bool = False, statement_s: float | None = None
+    ) -> None:
         self._server = server
         self._pool = QueuePool(
-            lambda: server.connect(application, writing=writing),  # type: ignore[arg-type]  # DBAPI's type
+            lambda: server.connect(application, writing=writing, statement_s=statement_s),  # type: ignore[arg-type]  # DBAPI's type
             pool_size=READERS_KEPT,
             max_overflow=-1,
         )

@@ -54,22 +54,6 @@ class StoredJournal(Journal, Anchored, Protocol):
         """All anchors, oldest first."""
         ...
 
-    def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
-        """Keep the output of an action under the SHA-256 of `content`; once per digest, repeating it is harmless.
-
-        Args:
-            digest: 64 lower-case hexadecimal digits.
-            content: what is kept of it, redacted already; at most `ARTIFACT_BYTES_MAX`.
-            bytes_total: size of the whole output.
-            truncated: whether `content` is less than all of it.
-            at: now, in Unix seconds.
-
-        Raises:
-            InvariantError: the digest is not that of the content, or it is too large.
-            JournalWriteError: it did not become durable.
-        """
-        ...
-
     def artifact(self, digest: str) -> bytes | None:
         """The content kept under a digest; None when there is none (any more). Raises JournalCorrupt if it changed."""
         ...

@@ -504,6 +504,17 @@ def test_recovery_is_not_taken_for_granted_over_a_gap() -> None:
     assert driver.incident.result is Result.RECOVERED
 
 
+def test_an_escalated_incident_that_stays_broken_writes_nothing_more() -> None:
+    driver = Driver(policy(attempt_of_each("a")))
+    driver.confirm()
+    driver.finish(FAILED)
+    driver.tick()
+    assert driver.incident.phase is Phase.ESCALATED
+    written = len(driver.entries)
+    driver.ticks(100, errors=10.0)
+    assert len(driver.entries) == written
+
+
 def test_an_escalated_incident_does_not_close_over_a_gap() -> None:
     driver = Driver(policy(attempt_of_each("a")))
     driver.confirm()

@@ -67,6 +67,11 @@ BEGIN
     INSERT INTO agent_process (owner, agent, spool, version, session) VALUES (p_owner, p_agent, p_spool, p_version, 1)
     ON CONFLICT (owner) DO UPDATE SET session = agent_process.session + 1
     RETURNING session INTO begun;
+    -- One that lives and writes all the same begins another session.
+    DELETE FROM agent_process a WHERE coalesce(a.seen_at, a.started_at) < clock_timestamp() - interval '30 days'
+    AND a.owner <> p_owner AND NOT EXISTS (SELECT FROM lease l WHERE l.owner = a.owner);
+    DELETE FROM inbox b WHERE b.kind <> 'answer' AND b.put_at < clock_timestamp() - interval '30 days'
+    AND NOT EXISTS (SELECT FROM incident i WHERE i.stream = b.incident AND i.closed_at IS NULL);
     RETURN begun;
 END $$
 """
@@ -144,8 +149,9 @@ BEGIN
             DELETE FROM inbox WHERE kind = 'outcome' AND incident = f_stream[n];
         END IF;
     END LOOP;
-    UPDATE incident SET head_seq = s.seq, head_hash = s.hash
-    FROM unnest(s_stream, s_new_seq, s_new_hash) AS s (stream, seq, hash) WHERE incident.stream = s.stream;
+    FOR n IN 1 .. cardinality(s_stream) LOOP
+        UPDATE incident SET head_seq = s_new_seq[n], head_hash = s_new_hash[n] WHERE stream = s_stream[n];
+    END LOOP;
     UPDATE head SET
         position = before.position + cardinality(r_stream),
         restricting_position = CASE WHEN p_restricting > 0 THEN before.position + p_restricting
@@ -156,7 +162,7 @@ END $$
 
 _ACQUIRE = """
 CREATE FUNCTION homeostat_acquire(
-    p_owner uuid, p_agent text, p_ttl_s float8, p_orphaned_s float8, p_watched text[]
+    p_owner uuid, p_agent text, p_ttl_s float8, p_waits_s float8, p_watched text[]
 ) RETURNS TABLE (stream text, fence bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -188,7 +194,7 @@ BEGIN
         expires_at = clock_timestamp() + make_interval(secs => p_ttl_s)
     FROM (
         SELECT free.stream, row_number() OVER (ORDER BY free.expires_at, free.stream) AS n,
-               free.expires_at <= clock_timestamp() - make_interval(secs => p_orphaned_s) AS orphaned
+               free.expires_at <= clock_timestamp() - make_interval(secs => p_waits_s) AS overdue
         FROM (
             SELECT l.stream, l.expires_at FROM lease l
             WHERE l.expires_at <= clock_timestamp() AND l.owner IS DISTINCT FROM p_owner
@@ -197,7 +203,7 @@ BEGIN
             FOR UPDATE OF l SKIP LOCKED
         ) AS free
     ) AS free
-    WHERE lease.stream = free.stream AND (free.orphaned OR free.n <= room)
+    WHERE lease.stream = free.stream AND (free.overdue OR free.n <= room)
     RETURNING lease.stream, lease.fence;
 END $$
 """
