@@ -12,7 +12,8 @@ from homeostat.model.commands import StartAction
 TIMEOUT_S_MAX = 30 * 86400.0
 
 Source = dict[str, str]
-"""Where the runner gets a value from: `{literal: text}`, `{inherit: NAME}` or `{secret: reference}`."""
+"""Where the runner gets a value from: `{literal: text}`, `{inherit: NAME}`, `{secret: reference}` or
+`{sign: reference, id: text}`, the signature of the request."""
 
 
 def literal(text: str) -> Source:
@@ -30,10 +31,15 @@ def secret(reference: str) -> Source:
     return {"secret": reference}
 
 
+def signing(reference: str, identity: str) -> Source:
+    """The signature of the request, as the message `identity`, by a secret that only the runner looks up."""
+    return {"sign": reference, "id": identity}
+
+
 def variables_of(values: Mapping[str, Source]) -> Iterator[str]:
     """Name the agent's variables that the runner needs for these values."""
     for source in values.values():
-        name = source.get("inherit") or variable_named(source.get("secret", ""))
+        name = source.get("inherit") or variable_named(source.get("secret") or source.get("sign", ""))
         if name:
             yield name
 

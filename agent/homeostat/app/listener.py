@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http.client
 import json
 import os
 import secrets
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterable
@@ -49,6 +51,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 16
+    request_timeout_s = _REQUEST_TIMEOUT_S
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._places = threading.BoundedSemaphore(_CALLERS_MAX)
@@ -61,13 +64,23 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        # A time-out of each read alone would let a caller that sends a byte now and then keep its place for ever.
+        end = threading.Timer(self.request_timeout_s, _hang_up, [request])
+        end.daemon = True
+        end.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            end.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a caller that hangs up is no error of the agent's."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(WSGIRequestHandler):
@@ -86,6 +99,7 @@ class Listener:
         registry: the metrics.
         healthy: None when all is well, else why not.
         retrain: asks for a retraining as soon as may be.
+        request_timeout_s: how long one caller may take in all.
     """
 
     def __init__(
@@ -95,6 +109,8 @@ class Listener:
         registry: CollectorRegistry,
         healthy: Callable[[], str | None],
         retrain: Callable[[], None],
+        *,
+        request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
         self._token = token.encode()
         self._metrics = make_wsgi_app(registry)
@@ -107,6 +123,7 @@ class Listener:
             raise UsageError(
                 f"cannot listen on {address}: {error.strerror}; set agent.listen to a free port"
             ) from error
+        self._server.request_timeout_s = request_timeout_s
         self.address = f"{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True)
         self._thread.start()

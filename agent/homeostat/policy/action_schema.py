@@ -2,8 +2,8 @@
 
 There is no template language and no shell. A value is a literal, or a mapping that stands for a whole value:
 `{target: kind|name|full}` for the step's target, `{with: key}` (with an optional literal `prefix`) for an argument,
-and in headers and the environment `{secret: env:NAME | file:/PATH}`, which only the runner ever looks up. In JSON such
-mappings are reserved.
+and in headers, `sign` and the environment `{secret: env:NAME | file:/PATH}`, which only the runner ever looks up. In
+JSON such mappings are reserved.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _OWN_HEADERS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
 """Set by the actuator itself."""
+_SIGNED_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+"""Set by it where the request is signed."""
 
 _SUBSTITUTION_SCHEMA: dict[str, Any] = {
     "anyOf": [
@@ -205,6 +207,12 @@ def _headers(value: object) -> dict[str, object]:
     return value
 
 
+def _sign(value: object) -> object:
+    if not isinstance(value, dict) or set(value) != {"secret"}:
+        raise wrong("E133", f"sign reads {{secret: env:NAME}} or {{secret: file:/PATH}}, not {shown(value)}")
+    return _substitution(value, secrets=True)
+
+
 def _json(value: object, depth: int = 1) -> object:
     if depth > JSON_DEPTH_MAX:
         raise wrong("E133", f"nested deeper than {JSON_DEPTH_MAX}")
@@ -264,6 +272,14 @@ class HttpAction(ActionFields):
     expect_status: Annotated[
         Any, *_checked(_status, {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]})
     ] = None
+    sign: Annotated[Any, *_checked(_sign, _SECRET_SCHEMA)] = None
+
+    @model_validator(mode="after")
+    def _signs_alone(self) -> Self:
+        twice = sorted(name for name in self.headers or () if name.lower() in _SIGNED_HEADERS)
+        if self.sign is not None and twice:
+            raise wrong("E133", f"the header {twice[0]} is set by the agent itself where a request is signed")
+        return self
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
