@@ -54,6 +54,7 @@ COMMANDS = {
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
     "doctor": "homeostat.cli.setup",
+    "health": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""
 
