@@ -29,9 +29,9 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
 
-# A real Prometheus for tests/live, where this machine lets us install one.
+# A real Prometheus and a real PostgreSQL for tests, where this machine lets us install them.
 live-tools:
-	@tools/install_prometheus.sh
+	@tools/install_live_tools.sh
 
 # helm and the validators for tests/acceptance/test_deploy.py.
 deploy-tools: $(VENV)/.deploy
@@ -46,6 +46,7 @@ audit: $(VENV)/.dev
 	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/core.lock
 	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.lock
 	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/deploy.lock
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/peers.lock
 
 $(VENV)/.venv: 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homeostat needs Python 3.11 or newer; set PYTHON=")'

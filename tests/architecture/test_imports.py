@@ -15,7 +15,7 @@ PLANTED = [
     ("decide/step.py", "import homeostat.sense", "decide gets compiled policies handed in"),
     ("decide/guards.py", "import time", "The pure rooms touch nothing outside"),
     ("model/policy.py", "import homeostat.decide.step", "Imports only go down the floors"),
-    ("loop.py", "import homeostat.app.settings", "Imports only go down the floors"),
+    ("loop/loop.py", "import homeostat.app.settings", "Imports only go down the floors"),
     ("act/__init__.py", "import homeostat.record", "Imports only go down the floors"),
     ("learn/__init__.py", "import homeostat.simulate", "Imports only go down the floors"),
     ("decide/step.py", "import transitions", "transitions lives in the lifecycle alone"),

@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
@@ -16,21 +17,26 @@ from homeostat.model.entries import (
     ENTRY_TYPES,
     ActionEnded,
     ActionIntended,
+    ActionReconciled,
     AgentStarted,
     Closed,
     ConditionChanged,
     Entry,
+    GuardsLoaded,
     Observed,
+    Paused,
     Suspected,
 )
-from homeostat.model.errors import InvariantError, JournalConflict
+from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict
 from homeostat.model.policy import Effect
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import OutcomeStatus, Result
 from homeostat.model.signals import Reading, Snapshot
+from homeostat.record.anchors import Anchor, AnchorCheck, add_anchor
 from homeostat.record.chain import GENESIS
 from homeostat.record.export import export_stream
-from homeostat.record.stored import StoredJournal
+from homeostat.record.keys import PrivateKey, key_id_of
+from homeostat.record.stored import ARTIFACT_BYTES_MAX, StoredJournal
 
 
 def suspected(stream: str, at: float = 0.0, dedup_key: str = "shop") -> Suspected:
@@ -58,6 +64,18 @@ def ended(key: str, at: float = 3.0) -> ActionEnded:
 
 def content(journal: StoredJournal, stream: str) -> list[Entry]:
     return [record.entry for record in journal.read(stream)]
+
+
+RESTRICTING = [
+    intended("other"),
+    suspected("other-incident", dedup_key="other"),
+    Paused(at=1.0, by="ann", answer="1"),
+    GuardsLoaded(at=1.0, hash="h", text=""),
+]
+
+
+def restricting_stream(entry: Entry) -> str:
+    return "other-incident" if isinstance(entry, Suspected) else "agents"
 
 
 class JournalContract(ABC):
@@ -203,6 +221,94 @@ class JournalContract(ABC):
         [first, *_] = journal.since(5.0, types)
         assert first == next(journal.read("b"))
 
+    def test_positions_count_all_records_in_order_of_writing(self, journal: StoredJournal) -> None:
+        assert journal.position() == 0
+        assert journal.append([Batch("b", 0, [changed(9.0), changed(8.0)]), Batch("a", 0, [changed(7.0)])]) == 3
+        with pytest.raises(JournalConflict):
+            journal.append([Batch("c", 0, [changed()]), Batch("a", 0, [changed()])])
+        assert journal.append([]) == 3
+        assert journal.append([Batch("a", 1, [intended("k")]), Batch("b", 2, [changed()])]) == 5
+        assert journal.position() == 5
+        assert [record.position for record in journal.read("a")] == [3, 4]
+        assert [record.position for record in journal.read("b")] == [1, 2, 5]
+        assert [record.position for record in journal.since(0.0, ENTRY_TYPES)] == [1, 2, 3, 4, 5]
+
+    def test_after_gives_what_was_written_since_a_position(self, journal: StoredJournal) -> None:
+        journal.append([Batch("b", 0, [intended("1"), changed()]), Batch("a", 0, [intended("2"), changed()])])
+        types = [ActionIntended.TYPE, ActionEnded.TYPE]
+        assert [(record.position, record.stream) for record in journal.after(0, types)] == [(1, "b"), (3, "a")]
+        assert [record.position for record in journal.after(1, iter(types))] == [3]
+        assert list(journal.after(3, types)) == list(journal.after(99, types)) == list(journal.after(0, [])) == []
+        found = journal.after(0, types)
+        assert next(found) == next(journal.read("b"))
+        journal.append([Batch("b", 2, [ended("1")])])
+        assert [record.position for record in found] == [3]
+        assert [record.position for record in journal.after(3, types)] == [5]
+
+    def test_a_batch_without_a_head_goes_after_whatever_is_there(self, journal: StoredJournal) -> None:
+        journal.append([Batch("agent", None, [changed(1)])])
+        journal.append(
+            [Batch("agent", 1, [changed(2)]), Batch("agent", None, [changed(3)]), Batch("a", 0, [changed()])]
+        )
+        journal.append([Batch("agent", None, [changed(4)]), Batch("agent", 4, [changed(5)])])
+        assert content(journal, "agent") == [changed(number) for number in (1, 2, 3, 4, 5)]
+        with pytest.raises(JournalConflict, match="stream a is at record 1, not at 0"):
+            journal.append([Batch("agent", None, [changed(6)]), Batch("a", 0, [changed()])])
+        assert journal.head_seq("agent") == 5
+        assert journal.verify() == []
+
+    def test_threads_append_to_one_stream_without_a_head(self, journal: StoredJournal) -> None:
+        def write(name: str) -> None:
+            for number in range(20):
+                journal.append([Batch("agent", None, [changed(number, name)])])
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert journal.head_seq("agent") == journal.position() == 60
+        assert journal.verify() == []
+
+    @pytest.mark.parametrize("restricting", RESTRICTING)
+    def test_a_start_decided_on_old_facts_is_refused(self, journal: StoredJournal, restricting: Entry) -> None:
+        seen = journal.append([Batch("a", 0, [intended("k")])])
+        journal.append([Batch("a", 1, [ended("k"), changed()]), Batch("other", 0, [changed()])])
+        starts = [Batch("s", 0, [changed(), intended("l")])]
+        journal.append([Batch(restricting_stream(restricting), 0, [restricting])])
+        before = journal.position()
+        for entry in (intended("l"), ActionReconciled(at=1.0, key="l")):
+            with pytest.raises(FactsMovedOn):
+                journal.append([Batch("t", 0, [changed()]), Batch("s", 0, [entry])], seen=seen)
+        with pytest.raises(FactsMovedOn):
+            journal.append(starts, seen=before - 1)
+        assert journal.position() == before
+        journal.append([Batch("t", 0, [changed(), ended("x")])], seen=seen)
+        journal.append(starts, seen=before)
+        journal.append([Batch("s", 2, [ended("l")])], seen=0)
+        journal.append([Batch("s", 3, [ActionReconciled(at=1.0, key="l")])])
+
+    def test_other_facts_do_not_stand_in_the_way_of_a_start(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [intended("k")])])
+        seen = journal.position()
+        journal.append([Batch("a", 1, [ended("k"), changed()])])
+        journal.append([Batch("a", 3, [intended("l")])], seen=seen)
+
+    def test_many_streams_are_appended_to_at_once(self, journal: StoredJournal) -> None:
+        streams = [f"i{number}" for number in range(50)]
+        journal.append([Batch(name, 0, [suspected(name, dedup_key=name), changed()]) for name in streams])
+        journal.append([Batch(name, 2, [intended(name), ended(name), closed()]) for name in streams])
+        assert (journal.incidents(), journal.open_incidents(), journal.position()) == (streams, [], 250)
+        assert [record.seq for record in journal.read("i49")] == [1, 2, 3, 4, 5]
+        assert journal.verify() == []
+
+    def test_a_long_stream_is_read_whole_and_as_it_was(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [changed(float(number)) for number in range(1201)])])
+        records, recent = journal.read("a"), journal.since(0.0, [ConditionChanged.TYPE])
+        next(records), next(recent)
+        journal.append([Batch("a", 1201, [changed(5000.0)])])
+        assert [record.seq for record in records] == [record.seq for record in recent] == list(range(2, 1202))
+
     def test_reading_goes_on_while_records_are_appended(self, journal: StoredJournal) -> None:
         journal.append([Batch("a", 0, [changed(1), changed(2)])])
         records, recent = journal.read("a"), journal.since(0.0, [ConditionChanged.TYPE])
@@ -264,3 +370,78 @@ class JournalContract(ABC):
             thread.join()
         assert len(refused) == 3
         assert journal.head_seq("a") == 1
+
+    def test_an_artifact_is_kept_once_under_its_digest(self, journal: StoredJournal) -> None:
+        content = b"pods restarted\x00\xff\n"
+        digest = sha256(content).hexdigest()
+        assert journal.artifact(digest) is None
+        journal.keep(digest, content, bytes_total=99, truncated=True, at=1.0)
+        journal.keep(digest, content, bytes_total=16, truncated=False, at=5.0)
+        assert journal.artifact(digest) == content
+        assert journal.verify() == []
+        assert journal.discard([digest], stored_before=1.0) == 0, "it was stored at 1.0, once"
+        assert journal.discard(["f" * 64, digest], stored_before=2.0) == 1
+        assert journal.artifact(digest) is None
+
+    @pytest.mark.parametrize("content", [b"other", bytes(ARTIFACT_BYTES_MAX + 1)], ids=["wrong digest", "too large"])
+    def test_an_artifact_that_is_not_what_it_says_is_refused(self, journal: StoredJournal, content: bytes) -> None:
+        digest = sha256(content if len(content) > 5 else b"this").hexdigest()
+        with pytest.raises(InvariantError, match="artifact"):
+            journal.keep(digest, content, bytes_total=len(content), truncated=False, at=1.0)
+        assert journal.artifact(digest) is None
+
+    def test_anchors_follow_each_other_and_cover_every_record(self, journal: StoredJournal) -> None:
+        key = PrivateKey.generate()
+        assert add_anchor(journal, key, 1.0) is None
+        assert journal.last_anchor() is None
+        journal.append([Batch("a", 0, [changed(), changed()]), Batch("b", 0, [changed()])])
+        first = add_anchor(journal, key, 1.0)
+        journal.append([Batch("a", 2, [changed()])])
+        second = add_anchor(journal, key, 2.0)
+        assert first is not None
+        assert second is not None
+        hashes = [bytes.fromhex(record_hash) for _, record_hash in journal.hashes(0)]
+        assert [position for position, _ in journal.hashes(1)] == [2, 3, 4]
+        assert (first.position, first.previous) == (3, GENESIS)
+        assert first.digest == sha256(bytes(32) + b"".join(hashes[:3])).hexdigest()
+        assert (second.position, second.previous) == (4, first.digest)
+        assert second.digest == sha256(bytes.fromhex(first.digest) + hashes[3]).hexdigest()
+        assert list(journal.anchors()) == [first, second]
+        assert journal.last_anchor() == second
+        assert add_anchor(journal, key, 3.0) is None, "nothing is new"
+        check = AnchorCheck([second], {key_id_of(key.public_key()): key.public_key()})
+        assert journal.verify(check) == []
+        assert check.count == 2
+
+    def test_an_anchor_that_does_not_follow_is_refused(self, journal: StoredJournal) -> None:
+        journal.append([Batch("a", 0, [changed(), changed()])])
+        first = add_anchor(journal, PrivateKey.generate(), 1.0)
+        assert first is not None
+        journal.append([Batch("a", 2, [changed()])])
+        for position, previous in ((3, GENESIS), (2, first.digest)):
+            with pytest.raises(JournalConflict, match="does not follow"):
+                journal.add_anchor(
+                    Anchor(
+                        position=position, at=1.0, previous=previous, digest=first.digest, key_id="k", signature="00"
+                    )
+                )
+        assert list(journal.anchors()) == [first]
+
+    def test_verify_holds_the_journal_against_exported_anchors(self, journal: StoredJournal) -> None:
+        """Another journal's anchors contradict it, and so do its own when it lacks their records."""
+        key, other = PrivateKey.generate(), self.open_new()
+        for one, count in ((journal, 2), (other, 3)):
+            one.append([Batch("a", 0, [changed(at=float(number)) for number in range(count)])])
+        anchor = add_anchor(other, key, 1.0)
+        assert anchor is not None
+        faults = journal.verify(AnchorCheck([anchor]))
+        assert len(faults) == 2
+        assert "was exported and is not in the journal any more" in faults[0]
+        assert "the newest were cut off" in faults[1]
+        keys = {key_id_of(key.public_key()): key.public_key()}
+        assert other.verify(AnchorCheck([anchor], keys)) == []
+        forged = Anchor(
+            position=anchor.position, at=2.0, previous=anchor.previous, digest=anchor.digest, key_id=anchor.key_id,
+            signature=anchor.signature,
+        )  # fmt: skip
+        assert any("not signed by its key" in fault for fault in other.verify(AnchorCheck([forged], keys)))

@@ -1,8 +1,9 @@
 """The `command` actuator: one program with its arguments, never a shell.
 
 Parameters: `argv` (a list: text, `{target: kind|name|full}`, `{with: key, prefix: text}`; the program itself is always
-written out), `cwd` (absolute; a folder of the job's own if not given), `env` (names to pass on from the agent, or a
-mapping of names to text, `{target: ...}`, `{with: ...}` or `{secret: env:NAME | file:PATH}`).
+written out), `cwd` (absolute; a folder of the job's own if not given), `run_with` (`systemd`: the runner is a unit of
+its own, which outlives the agent's control group; only where systemd runs the host), `env` (names to pass on from the
+agent, or a mapping of names to text, `{target: ...}`, `{with: ...}` or `{secret: REFERENCE}`, see `secret.py`).
 
 The command sees PATH, HOME and LANG, HOMEOSTAT_ACTION_KEY (its idempotency key), HOMEOSTAT_RUN_ID (the runner's own)
 and what `env` names, and nothing else of the agent's environment. Values passed on by name are not redacted in its
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from homeostat.act.detached import DetachedActuator
-from homeostat.act.secret import is_reference
+from homeostat.act.secret import FORMS, command_named, is_reference
 from homeostat.act.substitution import RefusedError, as_argument, as_text
 from homeostat.act.values import Source, inherited, literal, secret, timeout_of
 from homeostat.model.commands import StartAction
@@ -41,13 +42,28 @@ class CommandActuator(DetachedActuator):
         cwd = parameters.get("cwd")
         if cwd is not None and not (isinstance(cwd, str) and cwd.startswith("/")):
             raise RefusedError(f"cwd must be an absolute path, not {cwd!r}")
+        run_with = parameters.get("run_with", "runner")
+        values = dict(self._values(command))
+        if run_with == "systemd":
+            self._refuse_visible_secrets(values)
+        elif run_with != "runner":
+            raise RefusedError(f"run_with is runner or systemd, not {run_with!r}")
         return {
             "kind": "command",
+            "run_with": run_with,
             "argv": [as_argument(argument, command) for argument in argv],
             "cwd": cwd,
-            "values": dict(self._values(command)),
+            "values": values,
             "timeout_s": timeout_of(command),
         }
+
+    def _refuse_visible_secrets(self, values: Mapping[str, Source]) -> None:
+        """A unit's environment can be read by every user of the host (`systemctl show`)."""
+        for name, source in values.items():
+            reference = source.get("secret", "")
+            printer = self._secret_commands.get(command_named(reference) or "")
+            if reference.startswith("env:") or (printer is not None and printer.env):
+                raise RefusedError(f"the secret of {name} would be seen in systemd's unit; name one by file: or k8s:")
 
     def _values(self, command: StartAction) -> Iterator[tuple[str, Source]]:
         own = self._environment
@@ -64,7 +80,7 @@ class CommandActuator(DetachedActuator):
             if not isinstance(name, str) or _NAME.fullmatch(name) is None:
                 raise RefusedError(f"{name!r} is not the name of an environment variable")
             yield name, self._value(name, value, command)
-        yield KEY_VARIABLE, literal(command.key)
+        yield KEY_VARIABLE, literal(command.key_for_target)
 
     def _value(self, name: str, value: object, command: StartAction) -> Source:
         if value is None:
@@ -73,6 +89,6 @@ class CommandActuator(DetachedActuator):
             return inherited(name)
         if isinstance(value, Mapping) and set(value) == {"secret"}:
             if not is_reference(value["secret"]):
-                raise RefusedError(f"the secret of {name} must read env:NAME or file:/ABSOLUTE/PATH")
+                raise RefusedError(f"the secret of {name} must read {FORMS}")
             return secret(str(value["secret"]))
         return literal(as_text(value, command))

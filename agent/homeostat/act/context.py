@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeostat.model.ports import Actuator
 
 CANCEL_GRACE_S = 10.0
 OUTPUT_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SecretCommand:
+    """A command that prints a secret: its arguments, and the agent's variables that it is given."""
+
+    argv: tuple[str, ...]
+    env: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class ActuatorContext:
         cancel_grace_s: how long an action that was told to stop may take before it is killed.
         output_bytes_max: how much of an action's output is kept.
         now: Unix seconds, for actions whose time no runner keeps.
+        secret_commands: what prints a secret, by the name in `command:NAME`.
     """
 
     state: Path
@@ -30,6 +39,7 @@ class ActuatorContext:
     cancel_grace_s: float = CANCEL_GRACE_S
     output_bytes_max: int = OUTPUT_BYTES_MAX
     now: Callable[[], float] = time.time
+    secret_commands: Mapping[str, SecretCommand] = field(default_factory=dict)
 
 
 ActuatorFactory = Callable[[ActuatorContext], Actuator]

@@ -8,7 +8,7 @@ from typing import Any
 from homeostat.act.context import ActuatorContext
 from homeostat.act.jobs import Spool
 from homeostat.act.substitution import RefusedError
-from homeostat.act.values import variables_of
+from homeostat.act.values import commands_of, variables_of
 from homeostat.model.commands import Report, StartAction
 from homeostat.model.reasons import OutcomeStatus
 
@@ -18,10 +18,16 @@ class DetachedActuator(ABC):
 
     An action that cannot be built (a missing argument, a value that would be read as an option) is not an exception
     but an outcome: `lookup` reports an error that says why, and that nothing was run.
+
+    Attributes:
+        may_block: all that its calls touch is local files, and a runner's fork, which has a deadline.
     """
+
+    may_block = False
 
     def __init__(self, context: ActuatorContext) -> None:
         self._environment = context.environment
+        self._secret_commands = context.secret_commands
         self._spool = Spool(context)
 
     @abstractmethod
@@ -34,14 +40,24 @@ class DetachedActuator(ABC):
             return
         try:
             job = self.job(command)
+            commands = commands_of(job["values"], self._secret_commands)
         except RefusedError as refused:
             self._spool.withdraw(command.key, OutcomeStatus.ERROR, f"nothing was run: {refused}")
         else:
-            self._spool.submit(command.key, job, variables_of(job["values"]))
+            more = {"secret_commands": commands, "start_before_boottime_s": command.start_before_s}
+            self._spool.submit(command.key, {**job, **more}, variables_of(job["values"], commands))
 
     def lookup(self, key: str) -> Report:
         """Say what became of the key. Raises ActuatorError."""
         return self._spool.lookup(key)
+
+    def withdraw(self, key: str, status: OutcomeStatus, detail: str) -> bool:
+        """Settle a key that no runner has claimed: it will never run. False if one has. Raises ActuatorError."""
+        return self._spool.withdraw(key, status, detail)
+
+    def artifact(self, key: str) -> bytes | None:
+        """All that was kept of its output; None where nothing was. Raises ActuatorError."""
+        return self._spool.artifact(key)
 
     def cancel(self, key: str) -> None:
         """Have it stopped; a key that was not started never will be. Raises ActuatorError."""

@@ -1,9 +1,9 @@
 """The `http` actuator: one request, made by a runner that outlives the agent.
 
 Parameters: `method`, `url` (http or https, no user name or password in it), `headers` (name to text, `{target: ...}`,
-`{with: ...}` or `{secret: env:NAME | file:PATH}`), `json` (any JSON, with `{target: ...}` and `{with: ...}` as leaves)
-or `body` (text), `expect_status` (a status or a list of them; 200 to 299 if not given), `sign` (`{secret: env:NAME |
-file:PATH}`: the request is signed with that, see `signing.py`).
+`{with: ...}` or `{secret: REFERENCE}`), `json` (any JSON, with `{target: ...}` and `{with: ...}` as leaves)
+or `body` (text), `expect_status` (a status or a list of them; 200 to 299 if not given), `sign` (`{secret: REFERENCE}`:
+the request is signed with that, see `signing.py`).
 
 The request carries the idempotency key (draft-ietf-httpapi-idempotency-key-header), by which a target that keeps to
 it deduplicates. Redirects are not followed and proxies not used; certificates are verified (SSL_CERT_FILE and
@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homeostat.act.detached import DetachedActuator
-from homeostat.act.secret import is_reference
+from homeostat.act.secret import FORMS, is_reference
 from homeostat.act.signing import HEADERS as SIGNED_HEADERS
 from homeostat.act.signing import message_id
 from homeostat.act.substitution import RefusedError, as_json, as_text
@@ -78,7 +78,7 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
     if not isinstance(headers, Mapping):
         raise RefusedError("headers are a mapping of names to values")
     given = {str(name).lower() for name in headers}
-    yield KEY_HEADER, _header(KEY_HEADER, command.key)
+    yield KEY_HEADER, _header(KEY_HEADER, command.key_for_target)
     for name, default in (("User-Agent", "homeostat"), ("Accept", "*/*")):
         if name.lower() not in given:
             yield name, literal(default)
@@ -92,7 +92,7 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
             raise RefusedError(f"the header {name} is set by the agent itself")
         if isinstance(value, Mapping) and set(value) == {"secret"}:
             if not is_reference(value["secret"]):
-                raise RefusedError(f"the secret of {name} must read env:NAME or file:/ABSOLUTE/PATH")
+                raise RefusedError(f"the secret of {name} must read {FORMS}")
             yield name, secret(str(value["secret"]))
         else:
             yield name, _header(name, as_text(value, command))
@@ -104,7 +104,7 @@ def _signed(sign: object, given: set[str], key: str) -> Iterator[tuple[str, Sour
     if sign is None:
         return
     if not isinstance(sign, Mapping) or set(sign) != {"secret"} or not is_reference(sign["secret"]):
-        raise RefusedError("sign reads {secret: env:NAME} or {secret: file:/ABSOLUTE/PATH}")
+        raise RefusedError(f"sign reads {{secret: REFERENCE}}, where a reference is {FORMS}")
     twice = sorted(given.intersection(SIGNED_HEADERS))
     if twice:
         raise RefusedError(f"the header {twice[0]} is set by the agent itself where a request is signed")

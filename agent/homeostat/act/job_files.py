@@ -1,6 +1,6 @@
 """The folder of one job: what the agent, the runner and the next agent know of it. Standard library only.
 
-`job.json`   what to do, written by the agent before the runner starts; never changed
+`job.json`   what to do, written by the agent before the runner starts; not changed once it is claimed
 `claim`      who may do it, decided once: the runner, or the agent that withdrew it before any runner came
 `begun`      the process that has the effect, durable before the effect can begin
 `cancel`     the wish to stop it
@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,16 @@ _RECORD_BYTES_MAX = 64 << 10
 _NOT_SAID = (KeyError, TypeError, ValueError, OverflowError)
 _STATUSES = frozenset({"ok", "error", "timeout", "cancelled"})
 """Those of `model.reasons.OutcomeStatus`; a runner imports nothing of ours but this room."""
+
+
+TOO_LATE = "nothing was run: it came too late to begin"
+
+
+class TooLateError(Exception):
+    """The job's bound has passed; it must not begin."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_LATE)
 
 
 class BrokenJobFileError(Exception):
@@ -107,15 +119,18 @@ class JobFiles:
         return self.folder / "guard.lock"
 
     def write_job(self, job: dict[str, Any]) -> None:
-        """Write the job, unless it is written. Raises ValueError if it is too large.
+        """Write the job that nobody has claimed yet. Raises ValueError if it is too large.
 
-        A power failure may take it back, or leave it empty, as long as nobody has claimed it; then it is written again.
+        A power failure may take it back, or leave it empty, and another start may have another bound; then it is
+        written again.
         """
         content = json.dumps(job).encode()
         if len(content) > JOB_BYTES_MAX:
             raise ValueError(f"the action is {len(content)} bytes long; at most {JOB_BYTES_MAX} are taken")
         path = self.folder / "job.json"
-        if not create_once(path, content, durable_content=False, durable_name=False) and not path.stat().st_size:
+        if create_once(path, content, durable_content=False, durable_name=False):
+            return
+        if not path.stat().st_size or _bound_of(self.read_job()) != _bound_of(job):
             replace_durably(path, content)
 
     def read_job(self) -> dict[str, Any]:
@@ -229,6 +244,18 @@ class ReservedExit:
         self._path.replace(self._folder / "exit.json")
         sync_directory(self._folder)
         os.close(self._descriptor)
+
+
+def _bound_of(job: Mapping[str, Any]) -> float | None:
+    """Until when the job may begin, in seconds on CLOCK_BOOTTIME; None: no bound."""
+    bound_s = job.get("start_before_boottime_s")
+    return None if bound_s is None else float(bound_s)
+
+
+def came_too_late(job: Mapping[str, Any]) -> bool:
+    """Whether the job must not begin any more."""
+    bound_s = _bound_of(job)
+    return bound_s is not None and time.clock_gettime(time.CLOCK_BOOTTIME) >= bound_s
 
 
 def job_folder(actions: Path, key: str) -> Path:

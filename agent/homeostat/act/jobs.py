@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -22,6 +23,9 @@ from homeostat.model.reasons import OutcomeStatus
 
 PASSED_ON = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that every runner gets from the agent, where the agent has them."""
+
+ARTIFACT_BYTES_MAX = 64 << 20
+"""More than any cap on outputs; a file that is larger is not one that a runner kept."""
 
 _LOG_BYTES_MAX = 1 << 16
 _REMOVED_PREFIX = ".removed."
@@ -71,7 +75,7 @@ class Spool:
             files.work.mkdir(mode=0o700, exist_ok=True)
             files.write_job({"key": key, **job, **limits})
             self._launcher.launch(files, self._environment(variables))
-        except ValueError as error:
+        except (ValueError, BrokenJobFileError) as error:
             self.withdraw(key, OutcomeStatus.ERROR, f"nothing was run: {error}")
         except OSError as error:
             raise ActuatorError(f"the runner of {key} could not be started: {error}") from error
@@ -99,6 +103,24 @@ class Spool:
             return InDoubt(str(error))
         except OSError as error:
             raise ActuatorError(f"{key} could not be looked up: {error}") from error
+
+    def artifact(self, key: str) -> bytes | None:
+        """All that was kept of an ended job's output: capped and redacted. None where nothing was.
+
+        Raises:
+            ActuatorError: it cannot be read, or is not what the runner kept.
+        """
+        files = self._files(key)
+        try:
+            ended = files.read_exit()
+            if ended is None or ended.output_sha256 is None:
+                return None
+            content = read_at_most(files.output, ARTIFACT_BYTES_MAX) or b""
+        except (OSError, ValueError, BrokenJobFileError) as error:
+            raise ActuatorError(f"the output of {key} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != ended.output_sha256:
+            raise ActuatorError(f"the output of {key} in {files.output} is not what its runner kept")
+        return content
 
     def cancel(self, key: str) -> None:
         """Have a running job stopped, and one that has not begun never begin.

@@ -24,7 +24,13 @@ BYTES_MAX = 64 << 10
 
 
 class ManualActuator:
-    """Implements `model.ports.Actuator`: people are the ones who act."""
+    """Implements `model.ports.Actuator`: people are the ones who act.
+
+    Attributes:
+        may_block: False, since all that its calls touch is local files.
+    """
+
+    may_block = False
 
     def __init__(self, context: ActuatorContext) -> None:
         self._folder = context.state / FOLDER
@@ -61,6 +67,10 @@ class ManualActuator:
         self._end(key, OutcomeStatus.TIMEOUT, f"nobody reported within {timeout_s:g} s")
         return self.lookup(key)
 
+    def withdraw(self, key: str, status: OutcomeStatus, detail: str) -> bool:
+        """Settle a task that nobody was given; False if somebody was. Raises ActuatorError."""
+        return self._read(key, "task.json") is None and self._end(key, status, detail)
+
     def cancel(self, key: str) -> None:
         """Take the task back: nobody's later report counts. Raises ActuatorError."""
         self._end(key, OutcomeStatus.CANCELLED, "taken back")
@@ -73,8 +83,7 @@ class ManualActuator:
         """
         if self._read(key, "task.json") is None:
             raise ActuatorError(f"no manual step waits under '{key}'")
-        told = f"{'done' if status is OutcomeStatus.OK else 'not done'}, says {by}{f': {note}' if note else ''}"
-        return self._end(key, status, told)
+        return self._end(key, status, told(status, by, note))
 
     def waiting(self) -> list[dict[str, Any]]:
         """Every task that nobody has reported yet, oldest first."""
@@ -105,6 +114,11 @@ class ManualActuator:
 
     def _read(self, key: str, name: str) -> dict[str, Any] | None:
         return _load(self._place(key) / name)
+
+
+def told(status: OutcomeStatus, by: str, note: str) -> str:
+    """How the journal says who reported a manual step, and what they said."""
+    return f"{'done' if status is OutcomeStatus.OK else 'not done'}, says {by}{f': {note}' if note else ''}"
 
 
 def _load(path: Path) -> dict[str, Any] | None:

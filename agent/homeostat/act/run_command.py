@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from homeostat.act.job_files import Begun, Ending, JobFiles
+from homeostat.act.job_files import TOO_LATE, Begun, Ending, JobFiles, TooLateError, came_too_late
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import Process, descendants, own_identity, send
 from homeostat.act.wakeup import Wakeup
@@ -107,7 +107,7 @@ class CommandRun:
                 cwd=self._job["cwd"] or self._files.work,
                 start_new_session=True,
                 # In the child, so that no runner's death can leave an effect that is not on record.
-                preexec_fn=_BeginRecord(self._files, os.getpid(), self._run_id),
+                preexec_fn=_BeginRecord(self._files, self._job, os.getpid(), self._run_id),
             )
         finally:
             os.close(write_end)
@@ -200,8 +200,9 @@ class CommandRun:
 class _BeginRecord:
     """Records the process that is about to become the command, from within it."""
 
-    def __init__(self, files: JobFiles, runner: int, run_id: str) -> None:
+    def __init__(self, files: JobFiles, job: Mapping[str, Any], runner: int, run_id: str) -> None:
         self._files = files
+        self._job = job
         self._runner = runner
         self._run_id = run_id
 
@@ -212,6 +213,9 @@ class _BeginRecord:
         # unless the runner was alive when the record was there.
         if os.getppid() != self._runner:
             os._exit(EXIT_NOT_EXECUTABLE)
+        # Putting it on record may have taken a slow disk any time.
+        if came_too_late(self._job):
+            raise TooLateError
 
 
 def terminate(leader: int, processes: list[Process]) -> None:
@@ -234,6 +238,8 @@ def _adopt_orphans() -> None:
 
 def _not_begun(error: Exception, job: Mapping[str, Any]) -> Ending:
     program = job["argv"][0]
+    if isinstance(error, subprocess.SubprocessError) and came_too_late(job):
+        return Ending("cancelled", None, TOO_LATE)
     if isinstance(error, subprocess.SubprocessError):
         return Ending("error", None, "nothing was run: its start could not be put on record; is the disk full?")
     if not isinstance(error, OSError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from homeostat.act.job_files import Begun, Ending, JobFiles
+from homeostat.act.job_files import TOO_LATE, Begun, Ending, JobFiles, TooLateError, came_too_late
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import own_identity
 from homeostat.act.wakeup import Wakeup
@@ -42,11 +42,14 @@ class Exchange:
         self.status: tuple[int, str] | None = None
         self.location: str | None = None
         self.failure: str | None = None
+        self.too_late = False
 
     def run(self, done: Callable[[], None]) -> None:
         """Exchange request and answer; every failure becomes a sentence."""
         try:
             self._exchange()
+        except TooLateError:
+            self.too_late = True
         except ssl.SSLCertVerificationError as error:
             self.failure = f"the server's certificate is not trusted: {error.verify_message}"
         except OSError as error:
@@ -111,6 +114,8 @@ def run_request(
 
     def begin() -> None:
         files.write_begun(Begun(own_identity(), time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)))
+        if came_too_late(job):
+            raise TooLateError
 
     exchange = Exchange(job, headers, begin)
     threading.Thread(target=exchange.run, args=(bell.ring,), daemon=True).start()
@@ -132,6 +137,8 @@ def run_request(
 
 
 def _answered(exchange: Exchange, expect_status: list[int] | None) -> Ending:
+    if exchange.too_late:
+        return Ending("cancelled", None, TOO_LATE)
     if exchange.status is None:
         progress = "the request was sent, but no usable answer came" if exchange.sent else "nothing was sent"
         return Ending("error", None, f"{progress}: {exchange.failure}")

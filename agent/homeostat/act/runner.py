@@ -1,6 +1,7 @@
 """The detached runner: a process that carries out one job, once, and outlives the agent that started it.
 
-    python -I -m homeostat.act.runner FOLDER           carry out the job in FOLDER
+    python -I -m homeostat.act.runner FOLDER           carry out the job in FOLDER, or have a unit of systemd's do so
+    python -I -m homeostat.act.runner --in-unit FOLDER carry it out in that unit (`systemd_unit.py`)
     python -I -m homeostat.act.runner --guard FOLDER   see to a command whose runner was killed (`guard.py`)
 
 It claims the job before anything else; who finds it claimed leaves without effect. Standard library only, and HTTP
@@ -19,12 +20,21 @@ from typing import Any
 
 from homeostat.act.bell import ring
 from homeostat.act.guard import guard
-from homeostat.act.job_files import BrokenJobFileError, Ending, Exit, JobFiles, ReservedExit
+from homeostat.act.job_files import (
+    TOO_LATE,
+    BrokenJobFileError,
+    Ending,
+    Exit,
+    JobFiles,
+    ReservedExit,
+    came_too_late,
+)
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import own_identity
 from homeostat.act.redaction import Redactor
 from homeostat.act.run_command import CommandRun
 from homeostat.act.secret import SecretError, resolve
+from homeostat.act.systemd_unit import become_unit
 from homeostat.act.wakeup import Wakeup
 
 DETAIL_CHARACTERS_MAX = 500
@@ -38,10 +48,22 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[0] == "--guard":
             return guard(files)
+        if arguments[0] == "--in-unit":
+            _log_to(files)
+        elif files.read_job().get("run_with") == "systemd":
+            become_unit(files, files.read_job()["cancel_grace_s"])
+            return 0
         return carry_out(files)
     except (OSError, BrokenJobFileError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+
+
+def _log_to(files: JobFiles) -> None:
+    """What goes wrong is for the agent to read, wherever systemd would have sent it."""
+    log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 def carry_out(files: JobFiles) -> int:
@@ -97,7 +119,7 @@ def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], list[str], Ending |
         else:
             reference = source.get("secret") or source["sign"]
             try:
-                secrets.append(resolve(reference))
+                secrets.append(resolve(reference, job.get("secret_commands", {})))
                 if "secret" in source:
                     values[name] = _checked(job["kind"], reference, secrets[-1])
                 else:
@@ -127,6 +149,8 @@ def _checked(kind: str, reference: str, secret: str) -> str:
 def _called_off(files: JobFiles, job: Mapping[str, Any], bell: Wakeup) -> Ending | None:
     if bell.stop_signal is not None or files.cancel_requested():
         return Ending("cancelled", None, "nothing was run: cancelled before it began")
+    if came_too_late(job):
+        return Ending("cancelled", None, TOO_LATE)
     if job["timeout_s"] <= 0:
         return Ending("timeout", None, "nothing was run: its time-out is 0 s")
     return None

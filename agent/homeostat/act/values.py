@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from homeostat.act.secret import variable_named
+from homeostat.act.context import SecretCommand
+from homeostat.act.secret import command_named, variables_for
 from homeostat.act.substitution import RefusedError
 from homeostat.model.commands import StartAction
+from homeostat.model.nearest import did_you_mean
 
 TIMEOUT_S_MAX = 30 * 86400.0
 
@@ -36,12 +38,34 @@ def signing(reference: str, identity: str) -> Source:
     return {"sign": reference, "id": identity}
 
 
-def variables_of(values: Mapping[str, Source]) -> Iterator[str]:
+def _reference_of(source: Source) -> str:
+    return source.get("secret") or source.get("sign", "")
+
+
+def commands_of(values: Mapping[str, Source], known: Mapping[str, SecretCommand]) -> dict[str, dict[str, list[str]]]:
+    """The commands that print secrets among these values, as the runner is told of them.
+
+    Raises:
+        RefusedError: one of them is not in the agent's settings.
+    """
+    commands = {}
+    for source in values.values():
+        name = command_named(_reference_of(source))
+        if name is None:
+            continue
+        if name not in known:
+            hint = did_you_mean(name, known) or "; name it in the table [secrets.commands] of homeostat.toml"
+            raise RefusedError(f"no command '{name}' prints a secret{hint}")
+        commands[name] = {"argv": list(known[name].argv), "env": list(known[name].env)}
+    return commands
+
+
+def variables_of(values: Mapping[str, Source], commands: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
     """Name the agent's variables that the runner needs for these values."""
     for source in values.values():
-        name = source.get("inherit") or variable_named(source.get("secret") or source.get("sign", ""))
-        if name:
-            yield name
+        if "inherit" in source:
+            yield source["inherit"]
+        yield from variables_for(_reference_of(source), commands)
 
 
 def timeout_of(command: StartAction) -> float:

@@ -12,13 +12,11 @@ import structlog
 from homeostat import __version__
 from homeostat.app.clock import SystemClock
 from homeostat.app.service_manager import ServiceManager
+from homeostat.app.store import STALL_TICKS
 from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
 from homeostat.model.guards import Guards
 from homeostat.model.policy import Policy
-
-STALL_TICKS = 3
-"""The agent counts as unhealthy when its last tick is this many intervals old."""
 
 
 class Agent:
@@ -48,10 +46,16 @@ class Agent:
         """Why the agent is not well; None when it is. For /healthz."""
         if self._ticked_at is None:
             return "no tick yet"
+        if self._loop.trouble is not None:
+            return f"nothing is started, since the journal cannot be written: {self._loop.trouble}"
+        return self.stalled()
+
+    def stalled(self) -> str | None:
+        """Why the loop stands still; None when it turns, whatever else is wrong. For /livez: a new process may help."""
+        if self._ticked_at is None:
+            return "no tick yet"
         age_s = self._clock.now() - self._ticked_at
-        if age_s > self._stall_limit_s:
-            return f"the last tick ended {age_s:.0f} s ago"
-        return None
+        return f"the last tick ended {age_s:.0f} s ago" if age_s > self._stall_limit_s else None
 
     @property
     def _stall_limit_s(self) -> float:

@@ -6,21 +6,25 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat.act.bell import Bell
 from homeostat.act.executor import Executor, load_actuators
+from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
+from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
-from homeostat.app.observe import LogObserver, MetricsObserver, Observers
+from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.settings import Settings, policies_folder
+from homeostat.app.store import agent_store, state_folder
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -29,8 +33,6 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
 from homeostat.policy.guards_file import load_guards
 from homeostat.policy.load import SUFFIX, load_policies, load_policy
-from homeostat.record.inbox import FolderInbox
-from homeostat.record.sqlite import SqliteJournal
 from homeostat.sense.prometheus import PrometheusSensor
 
 CLOCK_SKEW_MAX_S = 30.0
@@ -55,6 +57,7 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
         if Mode.OBSERVE not in (policy.mode, mode or settings.agent.mode):
             problems += unrunnable(settings, policy, actuators)
             problems += _unanswerable(settings, policy)
+            problems += _forbidden(settings, policy)
         problems += _unwatchable(settings, policy)
     if not policies and not problems:
         folder = Position(str(settings.policies), 1, 1)
@@ -91,6 +94,13 @@ def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
                 yield Problem(_place(settings, policy), "E009", what)
 
 
+def _forbidden(settings: Settings, policy: Policy) -> Iterator[Problem]:
+    """What the allow-list does not name would be refused at its start; better before an incident than in one."""
+    for node_id, why in settings.allowed.objections(policy).items():
+        what = f"policy '{policy.name}': step '{node_id}' is {why}; add it there, or give the policy `mode: observe`"
+        yield Problem(_place(settings, policy), "E010", what)
+
+
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """A signal that is looked at too seldom breaks every window on it: the policy could never confirm anything."""
     for name, spec in policy.signals.items():
@@ -114,20 +124,22 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
     Raises:
         PolicyError, UsageError, JournalError: something it needs is wrong; nothing was started.
     """
-    state = _state_folder(settings)
-    actuators = load_actuators(state)
+    state = state_folder(settings)
+    actuators = load_actuators(state, secret_commands=settings.secrets.by_name())
     policies, guards = _plans_on_disk(settings, actuators, mode)
     with ExitStack() as opened:
         reach = settings.prometheus
         sensor = PrometheusSensor(replace(reach, clock_skew_max_s=reach.clock_skew_max_s or CLOCK_SKEW_MAX_S))
         opened.callback(sensor.close)
-        journal = opened.enter_context(closing(SqliteJournal(settings.journal)))
         registry = CollectorRegistry()
         watching = Observers([LogObserver(), MetricsObserver(registry)])
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        store = opened.enter_context(agent_store(settings, name, watching.failed, _tell))
+        journal = store.journal
         observer = Observers([watching, Housekeeping(state, journal, watching)])
         retrainer = BackgroundRetrainer(
             journal,
-            lambda: loop.policies,
+            lambda: loop.watched,
             observer,
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
@@ -135,10 +147,13 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         )
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
-        executor = Executor(actuators, observer.failed)
-        inbox = FolderInbox(settings.inbox, observer.failed)
-        outside = Outside(clock, sensor, executor, journal, observer, retrainer, inbox)
-        name = f"{socket.gethostname()}/{os.getpid()}"
+        opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
+        executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
+        opened.callback(executor.close)
+        registry.register(ActuatorMetrics(executor.loads))
+        outside = Outside(
+            clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes
+        )
         loop = Loop(
             outside,
             policies,
@@ -147,14 +162,21 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             mode=mode or settings.agent.mode,
             guards=guards,
             people=settings.roles,
+            spool=spool_id(state),
         )
         paused = Gauge("homeostat_paused", "Kill switches pulled: of all policies or of one.", registry=registry)
         paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
-        listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
+        listener = Listener(
+            settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask, stalled=built.stalled
+        )
         opened.callback(listener.close)
         yield built
+
+
+def _tell(what: str) -> None:
+    structlog.get_logger("homeostat").warning("store", what=what)
 
 
 def _bell(state: Path, opened: ExitStack) -> Bell:
@@ -162,44 +184,6 @@ def _bell(state: Path, opened: ExitStack) -> Bell:
         return opened.enter_context(Bell(state))
     except OSError as error:
         raise UsageError(f"{state}: {error.strerror}; choose another agent.state, on a disk of this host") from error
-
-
-def _state_folder(settings: Settings) -> Path:
-    try:
-        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise UsageError(f"{settings.state}: cannot be made: {error.strerror}; choose another agent.state") from error
-    return settings.state
-
-
-@contextmanager
-def journal_to_read(settings: Settings) -> Iterator[SqliteJournal]:
-    """The workspace's journal, beside an agent that may be writing it.
-
-    Raises:
-        UsageError: there is none yet. JournalError: it cannot be read.
-    """
-    if not settings.journal.exists():
-        raise UsageError(
-            f"{settings.journal}: no journal yet; `homeostat run` writes one, and `homeostat demo` shows one"
-        )
-    journal = SqliteJournal(settings.journal, read_only=True)
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-@contextmanager
-def journal_to_write(settings: Settings) -> Iterator[SqliteJournal]:
-    """The workspace's journal, for a command that appends to it while no agent runs.
-
-    Raises:
-        JournalError: an agent holds it, or it cannot be used.
-    """
-    _state_folder(settings)
-    with closing(SqliteJournal(settings.journal)) as journal:
-        yield journal
 
 
 def policy_named(settings: Settings, name: str) -> Policy:

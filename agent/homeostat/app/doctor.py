@@ -9,13 +9,13 @@ from pathlib import Path
 
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import journal_to_read, policies_in_use, unrunnable
+from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read, store_faults
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
-from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.storage import network_filesystem, wal_reset_bug
 from homeostat.sense.check import Finding, Level, check
 from homeostat.sense.prometheus import PrometheusSensor
@@ -32,7 +32,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _storage(settings.state)
     yield from _journal(settings)
     yield from _pauses(settings)
-    actuators = load_actuators(settings.state)
+    actuators = load_actuators(settings.state, secret_commands=settings.secrets.by_name())
+    yield _allow_list(settings)
     policies = {}
     try:
         policies = policies_in_use(settings, actuators)
@@ -50,6 +51,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if all(finding.level is not Level.ERROR for finding in findings):
         for policy in policies.values():
             yield from _signals(settings, policy, clock.now)
+
+
+def _allow_list(settings: Settings) -> Finding:
+    if settings.allowed:
+        rules = f"{len(settings.allow)} rule{'' if len(settings.allow) == 1 else 's'}"
+        return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
+    missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target and program"
+    return Finding("allow-list", Level.OK, missing)
 
 
 def _storage(state: Path) -> Iterator[Finding]:
@@ -71,30 +80,26 @@ def _storage(state: Path) -> Iterator[Finding]:
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
-    if not settings.journal.exists():
+    if not has_journal(settings):
         yield Finding("journal", Level.OK, f"{settings.journal} does not exist yet; the agent will make it")
         return
     try:
-        journal = SqliteJournal(settings.journal, read_only=True)
+        with journal_to_read(settings) as journal:
+            faults = journal.verify()
+            for fault in faults:
+                yield Finding("journal", Level.ERROR, fault)
+            if not faults:
+                incidents = len(journal.incidents())
+                yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
+        for fault in store_faults(settings):
+            yield Finding("store", Level.WARNING, fault)
     except HomeostatError as error:
         yield Finding("journal", Level.ERROR, str(error))
-        return
-    try:
-        faults = journal.verify()
-        for fault in faults:
-            yield Finding("journal", Level.ERROR, fault)
-        if not faults:
-            incidents = len(journal.incidents())
-            yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
-    except HomeostatError as error:
-        yield Finding("journal", Level.ERROR, str(error))
-    finally:
-        journal.close()
 
 
 def _pauses(settings: Settings) -> Iterator[Finding]:
     """A forgotten kill switch is found out in the next outage, or here."""
-    if not settings.journal.exists():
+    if not has_journal(settings):
         return
     try:
         with journal_to_read(settings) as journal:

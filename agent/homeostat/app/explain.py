@@ -5,7 +5,7 @@ Every line comes from a journalled fact; nothing is computed anew, so what is sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,8 @@ def _intended(entry: e.ActionIntended) -> tuple[str, list[str]]:
     details = [f"key {entry.key}", f"effect {entry.effect}, attempt {entry.number}"]
     if arguments:
         details.append(f"with {arguments}")
+    if entry.effect_key:
+        details.append(f"told the target the key of the run in doubt, {entry.effect_key}")
     before = _known_before(entry.held_before)
     undoing = "undo: " if entry.undoes else ""
     return f"{undoing}action {entry.action} on {entry.target}", [*details, *before]
@@ -149,6 +151,13 @@ def _ended(entry: e.ActionEnded) -> tuple[str, list[str]]:
     details = [entry.detail] if entry.detail else []
     details += [f"| {line}" for line in entry.output.strip().splitlines()[-5:]]
     return f"action ended: {entry.status} after {entry.duration_s:.1f} s{code}", details
+
+
+_PROBED: Mapping[Truth, str] = {
+    True: "the signals say that the action has happened",
+    False: "the signals say that the action has not happened",
+    None: "the signals cannot say whether the action has happened",
+}
 
 
 def _verdict(entry: e.AttemptEnded) -> tuple[str, list[str]]:
@@ -196,8 +205,13 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.CancelRequested: lambda entry: (f"action told to stop: {entry.reason}", []),
     e.ActionEnded: _ended,
     e.ActionInDoubt: lambda entry: ("nobody can say whether the action ran to its end", [entry.detail]),
+    e.ActionProbed: lambda entry: (_PROBED[entry.happened], []),
     e.ActionReconciled: lambda _: ("the action had never started; started now under the same key", []),
     e.AttemptEnded: _verdict,
+    e.JournalInterrupted: lambda entry: (
+        f"the journal could be written again, after {entry.at - entry.since:.0f} s",
+        [entry.error],
+    ),
     e.LeaseAcquired: lambda entry: (f"agent {entry.agent} took over, as owner {entry.fence}", []),
     e.WaitStarted: lambda entry: (f"waiting: {entry.node}", []),
     e.WaitEnded: lambda entry: (f"{entry.node}: {'waited' if entry.succeeded else 'waited in vain'}", []),

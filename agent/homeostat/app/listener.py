@@ -1,4 +1,4 @@
-"""The agent's own listener: /metrics, /healthz and /retrain, on loopback, behind a bearer token."""
+"""The agent's own listener: /metrics, /healthz, /livez and /retrain, on loopback, behind a bearer token."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class Listener:
-    """Serves `/metrics` (Prometheus text), `/healthz` (JSON; 503 when something is wrong) and POST `/retrain`.
+    """Serves `/metrics` (Prometheus text), `/healthz`, `/livez` (JSON; 503 when something is wrong), POST `/retrain`.
 
     Args:
         address: HOST:PORT on loopback; port 0 takes any free one.
@@ -99,6 +99,7 @@ class Listener:
         registry: the metrics.
         healthy: None when all is well, else why not.
         retrain: asks for a retraining as soon as may be.
+        stalled: None while the loop turns, else why it does not; what is wrong outside is not asked.
         request_timeout_s: how long one caller may take in all.
     """
 
@@ -110,12 +111,14 @@ class Listener:
         healthy: Callable[[], str | None],
         retrain: Callable[[], None],
         *,
+        stalled: Callable[[], str | None] = lambda: None,
         request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
         self._token = token.encode()
         self._metrics = make_wsgi_app(registry)
         self._healthy = healthy
         self._retrain = retrain
+        self._stalled = stalled
         host, _, port = address.rpartition(":")
         try:
             self._server = make_server(host, int(port), self._serve, server_class=_Server, handler_class=_Handler)
@@ -144,8 +147,8 @@ class Listener:
         if path == "/metrics":
             metrics: Iterable[bytes] = self._metrics(environ, start)
             return metrics
-        if path == "/healthz":
-            reason = self._healthy()
+        if path in ("/healthz", "/livez"):
+            reason = self._healthy() if path == "/healthz" else self._stalled()
             start("200 OK" if reason is None else "503 Service Unavailable", [("Content-Type", "application/json")])
             return [json.dumps({"healthy": reason is None, "reason": reason}).encode()]
         if path == "/retrain" and environ.get("REQUEST_METHOD") == "POST":
@@ -153,7 +156,7 @@ class Listener:
             start("202 Accepted", [("Content-Type", "text/plain")])
             return [b"retraining begins with the next tick\n"]
         start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"here are GET /metrics, GET /healthz and POST /retrain\n"]
+        return [b"here are GET /metrics, GET /healthz, GET /livez and POST /retrain\n"]
 
 
 def ask_agent_to_retrain(address: str, state: Path) -> bool:
@@ -168,13 +171,13 @@ def ask_agent_to_retrain(address: str, state: Path) -> bool:
     return answer is not None
 
 
-def agent_health(address: str, state: Path) -> str | None:
-    """Say in words how the agent that listens on `address` is; None when it is well.
+def agent_health(address: str, state: Path, path: str = "/healthz") -> str | None:
+    """Say in words how the agent that listens on `address` is; None when it is well (or, by `/livez`, its loop turns).
 
     Raises:
         UsageError: something that is no agent of this workspace answers.
     """
-    answer = _ask(address, state, "GET", "/healthz")
+    answer = _ask(address, state, "GET", path)
     if answer is None:
         return f"no agent answers on {address}"
     status, body = answer

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from homeostat.act.isolated import Load
 from homeostat.model import entries as e
 from homeostat.model.errors import HomeostatError
 from homeostat.model.ports import Observer
@@ -147,3 +150,21 @@ class MetricsObserver:
         del what
         disposition = error.disposition if isinstance(error, HomeostatError) else "programmer"
         self._failed.labels(str(disposition)).inc()
+
+
+class ActuatorMetrics(Collector):
+    """How the actuators with a thread of their own are doing, asked whenever the metrics are read."""
+
+    def __init__(self, loads: Callable[[], Mapping[str, Load]]) -> None:
+        self._loads = loads
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric with one sample an actuator."""
+        waiting = GaugeMetricFamily("homeostat_actuator_waiting", "Calls in its queue.", labels=["actuator"])
+        busy = GaugeMetricFamily("homeostat_actuator_busy_seconds", "Age of its present call.", labels=["actuator"])
+        away = CounterMetricFamily("homeostat_actuator_turned_away", "Refused, its queue full.", labels=["actuator"])
+        for name, load in self._loads().items():
+            waiting.add_metric([name], load.waiting)
+            busy.add_metric([name], load.busy_s)
+            away.add_metric([name], load.turned_away)
+        yield from (waiting, busy, away)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from homeostat.act.context import ActuatorContext
-from homeostat.act.manual import ManualActuator
-from homeostat.app.compose import journal_to_read
+from homeostat.act.manual import ManualActuator, told
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read, put_answer, put_outcome
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.commands import Done
 from homeostat.model.errors import UsageError
 from homeostat.model.incident import Attempt, Incident
 from homeostat.model.nearest import did_you_mean
@@ -22,7 +23,6 @@ from homeostat.model.ports import Clock, Journal
 from homeostat.model.reasons import OutcomeStatus, Reason
 from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policies
-from homeostat.record.inbox import put
 
 LOOK_INTERVAL_S = 0.2
 
@@ -51,13 +51,19 @@ def pending(settings: Settings) -> list[Pending]:
     Raises:
         UsageError: there is no journal. JournalError: it cannot be read.
     """
-    board = {task["key"] for task in ManualActuator(ActuatorContext(settings.state, {})).waiting()}
     with journal_to_read(settings) as journal:
         paused = paused_now(_entries(journal, AGENT_STREAM))
         found = [_pause(pause) for pause in paused]
         for incident, entries in _open_incidents(journal):
-            found += _pending_in(journal, incident, entries, board)
+            found += _pending_in(journal, incident, entries, _board(settings, incident))
         return found
+
+
+def _board(settings: Settings, incident: Incident) -> Set[str]:
+    """Keys of the manual steps that nobody has reported yet; only the journal knows of those of other hosts."""
+    if settings.store.url is not None:
+        return {attempt.key for attempt in _manual_attempts(incident)}
+    return {task["key"] for task in ManualActuator(ActuatorContext(settings.state, {})).waiting()}
 
 
 def _pause(pause: e.Paused) -> Pending:
@@ -133,7 +139,7 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     answer = Answer(
         secrets.token_hex(8), kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash
     )
-    put(settings.inbox, answer)
+    put_answer(settings, answer)
     return answer
 
 
@@ -146,14 +152,14 @@ def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: 
     if policy is not None:
         _known_policy(settings, policy)
     answer = Answer(secrets.token_hex(8), kind, by, clock.now(), policy=policy, note=note)
-    put(settings.inbox, answer)
+    put_answer(settings, answer)
     return answer
 
 
 def _known_policy(settings: Settings, policy: str) -> None:
     policies, _ = load_policies(settings.policies, settings.agent.environment)
     known = set(policies)
-    if settings.journal.exists():
+    if has_journal(settings):
         with journal_to_read(settings) as journal:
             known |= {stream.removeprefix(POLICY_STREAMS) for stream in journal.streams(POLICY_STREAMS)}
     if policy not in known:
@@ -161,20 +167,26 @@ def _known_policy(settings: Settings, policy: str) -> None:
         raise UsageError(f"no policy '{policy}'{hint}")
 
 
-def report_manual(settings: Settings, beginning: str, node: str, status: OutcomeStatus, by: str, note: str) -> str:
+def report_manual(
+    settings: Settings, clock: Clock, beginning: str, node: str, status: OutcomeStatus, by: str, note: str
+) -> str:
     """Report a manual step as done or not done; give the attempt's key.
 
     Raises:
         UsageError: no such step waits. ActuatorError: the report cannot be written.
     """
+    now = clock.now()
     with journal_to_read(settings) as journal:
         incident, _ = _find_incident(journal, beginning)
     waiting = {attempt.node: attempt for attempt in _manual_attempts(incident)}
     if node not in waiting:
         hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
         raise UsageError(f"no manual step '{node}' waits in incident {incident.id}{hint}")
-    board = ManualActuator(ActuatorContext(settings.state, {}))
     key = waiting[node].key
+    done = Done(status, max(0.0, now - waiting[node].intended_at), detail=told(status, by, note))
+    if put_outcome(settings, incident.id, key, done):
+        return key
+    board = ManualActuator(ActuatorContext(settings.state, {}))
     if not board.report(key, status, by, note):
         raise UsageError(f"'{node}' was reported or taken back already")
     return key
@@ -184,7 +196,7 @@ def outcome_of(settings: Settings, clock: Clock, answer: Answer, wait_s: float) 
     """Wait until the journal says what became of an answer; None if it does not within `wait_s`."""
     until = clock.now() + wait_s
     while True:
-        if settings.journal.exists():
+        if has_journal(settings):
             with journal_to_read(settings) as journal:
                 found = _about(answer, [*_entries(journal, AGENT_STREAM), *_entries(journal, answer.incident)])
             if found is not None:

@@ -6,10 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from homeostat.act.allow_list import AllowList
+from homeostat.act.secret import is_reference
+from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -66,13 +70,88 @@ class LearningTable(_Table):
     promote: Literal["auto", "review"] = "auto"
 
 
+class StoreTable(_Table):
+    """Where the journal is kept: without `url` in the state folder, for one agent; with it in a PostgreSQL for many.
+
+    `password` is a reference (`env:NAME`, `file:/PATH`), never the password itself. An agent that has not been heard of
+    for `lease_ttl_s` loses its incidents to the others.
+    """
+
+    url: str | None = None
+    password: str | None = None
+    lease_ttl_s: float = Field(15.0, ge=2.0, le=300.0)
+    require_synchronous_standby: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise ValueError("must read postgresql://USER@HOST:PORT/DATABASE")
+        if parts.password is not None or "password" in parts.query:
+            raise ValueError("must not hold a password; name it by reference: password = 'env:NAME' or 'file:/PATH'")
+        return url
+
+    @field_validator("password")
+    @classmethod
+    def _is_reference(cls, password: str | None) -> str | None:
+        if password is not None and not is_reference(password):
+            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the password itself")
+        return password
+
+
+class AuditTable(_Table):
+    """How the journal is anchored. Without a key (`homeostat audit keygen`) it is not.
+
+    `key` is a reference (env:NAME or file:PATH) to a private key that is not in the state folder. Anchors are exported
+    to a file, by POST to a URL, or both.
+    """
+
+    key: str | None = None
+    anchor_interval_s: float = Field(300.0, ge=1.0, le=86_400.0)
+    export_file: Path | None = None
+    export_url: str | None = None
+
+    @field_validator("key")
+    @classmethod
+    def _is_reference(cls, key: str | None) -> str | None:
+        if key is not None and not is_reference(key):
+            raise ValueError("must read env:NAME or file:/ABSOLUTE/PATH: a reference, never the key itself")
+        return key
+
+    @field_validator("export_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must begin with https:// or http:// and name a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user and no password: settings are no place for secrets")
+        return url
+
+
+class RetentionTable(_Table):
+    """How long closed incidents stay out of the archive, and their outputs in the journal."""
+
+    archive_after_s: float = Field(90 * 86_400.0, ge=0.0)
+
+
 class Settings(_Table):
     """The whole file. Relative paths are relative to `root`, the folder the file stands in."""
 
     prometheus: PrometheusSettings = PrometheusSettings()
     agent: AgentTable = AgentTable()
     learning: LearningTable = LearningTable()
+    store: StoreTable = StoreTable()
+    audit: AuditTable = AuditTable()
+    retention: RetentionTable = RetentionTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
+    secrets: SecretsTable = SecretsTable()
+    allow: dict[str, AllowTable] = Field(default_factory=dict)
     root: Path = Path()
 
     @field_validator("people")
@@ -82,6 +161,19 @@ class Settings(_Table):
             if not names or not all(name.strip() for name in names):
                 raise ValueError(f"the role '{role}' names nobody: an empty list permits nobody, leave it out")
         return people
+
+    def with_store(self, url: str) -> Settings:
+        """The same with its journal in another place. Raises UsageError."""
+        try:
+            return self.model_copy(update={"store": StoreTable.model_validate({**self.store.model_dump(), "url": url})})
+        except ValidationError as error:
+            what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise UsageError(f"--store {what}") from error
+
+    @property
+    def allowed(self) -> AllowList:
+        """What policies may use."""
+        return allow_list(self.allow)
 
     @property
     def roles(self) -> dict[str, frozenset[str]]:
@@ -122,6 +214,17 @@ class Settings(_Table):
     def journal(self) -> Path:
         """The journal's file."""
         return self.state / "journal.sqlite"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of archives, one folder each."""
+        return self.state / "archive"
+
+    @property
+    def audit_export(self) -> Path | None:
+        """The file that anchors are exported to."""
+        file = self.audit.export_file
+        return None if file is None else self.root / file
 
 
 def policies_folder(settings: Settings) -> Path:
@@ -196,30 +299,53 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
         message = f"unknown key '{keys[-1]}'{_nearest(keys)}"
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
-        shown = "" if isinstance(finding["input"], dict) else f" is {finding['input']!r}, but"
+        # Whoever wrote a secret where a reference belongs must not find it in a log.
+        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit")
+        shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)
 
 
 def _nearest(keys: tuple[str, ...]) -> str:
-    table: type[BaseModel] = Settings
+    table: Any = Settings
     for key in keys[:-1]:
-        annotation = table.model_fields[key].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            table = annotation
+        # A table by name, as [allow.NAME], says of all its values what they are.
+        is_model = isinstance(table, type) and issubclass(table, BaseModel)
+        table = table.model_fields[key].annotation if is_model else get_args(table)[-1]
     known = [name for name in table.model_fields if name != "root"]
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"
 
 
 def _place(path: Path, text: str, keys: tuple[str, ...]) -> Position:
     """Find a key's line, first its table and then the key itself; TOML parsers keep no positions."""
-    in_table = len(keys) == 1
+    table: tuple[str, ...] = ()
+    found = Position(str(path), 1, 1)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith("["):
-            in_table = len(keys) > 1 and stripped.strip("[] ") == keys[0]
-            if len(keys) == 1 and stripped.strip("[] ") == keys[0]:
-                return Position(str(path), number, line.index("[") + 2)
-        elif in_table and re.match(rf'"?{re.escape(keys[-1])}"?\s*=', stripped):
+            table = _header(stripped)
+            if table and table == keys[: len(table)]:
+                found = Position(str(path), number, line.index("[") + 2)
+                if len(table) == len(keys):
+                    return found
+        elif table == keys[: len(table)] and _sets(stripped, keys[len(table) :]):
             return Position(str(path), number, len(line) - len(line.lstrip()) + 1)
-    return Position(str(path), 1, 1)
+    return found
+
+
+def _sets(line: str, keys: tuple[str, ...]) -> bool:
+    """Whether a line sets the first of these keys, or something below it."""
+    return bool(keys) and re.match(rf"[\"']?{re.escape(keys[0])}[\"']?\s*[=.]", line) is not None
+
+
+def _header(line: str) -> tuple[str, ...]:
+    """The path of a table's header; empty where the line is something else."""
+    try:
+        here: object = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    path: list[str] = []
+    while isinstance(here, dict) and here:
+        path.append(next(iter(here)))
+        here = here[path[-1]]
+    return tuple(path)

@@ -48,7 +48,7 @@ def _drawn(
 ) -> tuple[Policy, Mapping[str, NodeState] | None]:
     if incident is None:
         return _policy(workspace, policy, environment), None
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
     from homeostat.cli.incidents import entries_of, found_incident
     from homeostat.decide.projection import fold
     from homeostat.drawing.states import node_states, refusals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,16 +37,18 @@ def incidents(ctx: click.Context) -> None:
 @pass_workspace
 def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, limit: int) -> None:
     """List incidents, oldest first."""
-    from homeostat.app.compose import journal_to_read
+    from homeostat.app.store import journal_to_read
     from homeostat.decide.projection import fold
 
     with journal_to_read(workspace.settings) as journal:
         streams = journal.open_incidents() if only_open else journal.incidents()
-        found = [fold(record.entry for record in journal.read(stream)) for stream in streams]
-    rows = [_row(incident) for incident in found if policy in (None, incident.policy)]
-    workspace.output.rows(rows[-limit:], COLUMNS)
-    if len(rows) > limit:
-        workspace.output.say(f"{len(rows) - limit} older ones not shown; `incidents list --limit` shows more")
+        newest_first = (fold(record.entry for record in journal.read(stream)) for stream in reversed(streams))
+        wanted = (incident for incident in newest_first if policy in (None, incident.policy))
+        found = list(islice(wanted, limit))
+        is_cut = next(wanted, None) is not None
+    workspace.output.rows([_row(incident) for incident in reversed(found)], COLUMNS)
+    if is_cut:
+        workspace.output.say("older ones are not shown; `incidents list --limit` shows more")
 
 
 def _row(incident: Incident) -> Row:
@@ -75,8 +78,8 @@ def show(workspace: Workspace, incident: str) -> None:
 @pass_workspace
 def record(workspace: Workspace, incident: str, file: Path) -> None:
     """Write one incident into FILE (.jsonl), for `simulate` and for sharing."""
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.recordings import record_incident
+    from homeostat.app.store import journal_to_read
 
     with journal_to_read(workspace.settings) as journal:
         record_incident(journal, found_incident(journal, incident), file)
@@ -96,9 +99,9 @@ def explain(workspace: Workspace, incident: str | None, policy: str | None) -> N
 
 
 def _explain_incident(workspace: Workspace, incident: str) -> None:
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.explain import explain as explain_entries
     from homeostat.app.explain import render
+    from homeostat.app.store import journal_to_read
 
     with journal_to_read(workspace.settings) as journal:
         lines = explain_entries(entries_of(journal, found_incident(journal, incident)))
@@ -113,9 +116,9 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import journal_to_read
     from homeostat.app.explain import why_nothing, why_paused
     from homeostat.app.listener import agent_health
+    from homeostat.app.store import journal_to_read
     from homeostat.decide.projection import fold
     from homeostat.model.errors import UsageError
     from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream

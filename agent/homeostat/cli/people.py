@@ -111,11 +111,12 @@ def _reporting(name: str, status: str, text: str) -> click.Command:
     @_note
     @click.pass_context
     def report(ctx: click.Context, incident: str, step: str, by: str, note: str) -> None:
+        from homeostat.app.clock import SystemClock
         from homeostat.app.people import report_manual
         from homeostat.model.reasons import OutcomeStatus
 
         workspace = ctx.ensure_object(Workspace)
-        key = report_manual(workspace.settings, incident, step, OutcomeStatus(status), by, note)
+        key = report_manual(workspace.settings, SystemClock(), incident, step, OutcomeStatus(status), by, note)
         workspace.output.say(f"reported {key} as {name}; the agent takes it in at its next turn")
 
     return report

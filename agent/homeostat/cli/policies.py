@@ -59,6 +59,7 @@ def lint(
         environment=environment,
         people=workspace.settings.everybody or None,
         tried=None if history is None else attempts_in_recordings(history),
+        allowed=workspace.settings.allowed.objection,
     )
     reports = with_covered_changes(reports, today)
     _print(workspace, reports, form or workspace.output.format)

@@ -39,14 +39,15 @@ def doctor(ctx: click.Context) -> None:
 
 
 @click.command()
+@click.option("--alive", is_flag=True, help="Only whether the loop turns, not whether all that it needs is there.")
 @pass_workspace
-def health(workspace: Workspace) -> None:
+def health(workspace: Workspace, *, alive: bool) -> None:
     """Ask the running agent how it is, for probes. Exit code 3 when it is not well or does not answer."""
     from homeostat.app.listener import agent_health
     from homeostat.model.errors import SensorError
 
     settings = workspace.settings
-    reason = agent_health(settings.agent.listen, settings.state)
+    reason = agent_health(settings.agent.listen, settings.state, "/livez" if alive else "/healthz")
     if reason is not None:
         raise SensorError(reason)
-    workspace.output.say("the agent is well")
+    workspace.output.say("the loop turns" if alive else "the agent is well")

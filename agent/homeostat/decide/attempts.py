@@ -7,7 +7,7 @@ from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
 from homeostat.model.incident import Attempt, verify_window
-from homeostat.model.policy import Do, Verify
+from homeostat.model.policy import Do, Probe, Verify
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase
 
 CANCEL_GRACE_S = 60.0
@@ -46,6 +46,9 @@ def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
             return
         case Running(handle) if attempt.started_at is None:
             turn.record(e.ActionStarted(at=turn.now, key=attempt.key, handle=handle))
+        case None if attempt.is_elsewhere(turn.moment.spool):
+            _await_word(turn, attempt)
+            return
     _enforce_deadline(turn, leaf, attempt)
 
 
@@ -85,7 +88,7 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         turn.withhold(attempt.node, *blind)
     else:
         turn.record(e.ActionReconciled(at=turn.now, key=attempt.key))
-        turn.commands.append(start_command(leaf, attempt.key))
+        turn.commands.append(start_command(turn, leaf, attempt.key, attempt.effect_key))
 
 
 def _no_longer_wanted(turn: Turn, leaf: Do) -> bool:
@@ -93,9 +96,17 @@ def _no_longer_wanted(turn: Turn, leaf: Do) -> bool:
     return turn.truth(turn.policy.resolved.condition) is True or guards.hands_off(turn, leaf) is not None
 
 
-def start_command(leaf: Do, key: str) -> StartAction:
+def start_command(turn: Turn, leaf: Do, key: str, effect_key: str) -> StartAction:
     """The command that starts a leaf's action under `key`."""
-    return StartAction(key, leaf.action, leaf.target, leaf.arguments, leaf.timeout_s)
+    return StartAction(
+        key,
+        leaf.action,
+        leaf.target,
+        leaf.arguments,
+        leaf.timeout_s,
+        effect_key=effect_key,
+        policy=turn.policy.name,
+    )
 
 
 def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
@@ -109,6 +120,18 @@ def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         turn.escalate(EscalationReason.CANCEL_UNCONFIRMED, attempt.node, f"'{attempt.key}' may still be running")
 
 
+def _await_word(turn: Turn, attempt: Attempt) -> None:
+    """The hands it was meant for are another agent's: those hold it to its time-out, and leave word if they live.
+
+    Nobody else may start it, and nobody else knows. Once its time-out and a grace are over, the signals must tell.
+    """
+    if turn.now >= attempt.deadline_at and attempt.cancel_requested_at is None:
+        turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
+    if turn.now - attempt.deadline_at > CANCEL_GRACE_S:
+        detail = "the agent it was meant for has not said what became of it"
+        turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
+
+
 def request_cancel(turn: Turn, leaf: Do, attempt: Attempt, reason: EscalationReason) -> None:
     """Tell a running action to stop."""
     turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=reason))
@@ -117,7 +140,11 @@ def request_cancel(turn: Turn, leaf: Do, attempt: Attempt, reason: EscalationRea
 
 def _judge(turn: Turn, leaf: Do, attempt: Attempt, ended_at: float) -> None:
     """Give the attempt its verdict, if this moment allows one."""
-    if attempt.outcome not in (None, OutcomeStatus.OK):
+    if attempt.in_doubt and leaf.probe is not None and attempt.probed_at is None:
+        _ask_signals(turn, leaf.probe, attempt, ended_at)
+    elif attempt.happened is False:
+        _end(turn, attempt, AttemptVerdict.CANCELLED, succeeded=False)
+    elif attempt.outcome not in (None, OutcomeStatus.OK):
         _end(turn, attempt, _verdict_of_failed_action(turn, leaf, attempt), succeeded=False)
     elif _harmed(turn, attempt):
         _end(turn, attempt, AttemptVerdict.HARMFUL, succeeded=False)
@@ -126,6 +153,20 @@ def _judge(turn: Turn, leaf: Do, attempt: Attempt, ended_at: float) -> None:
         _end(turn, attempt, verdict, succeeded=not attempt.in_doubt)
     else:
         _verify(turn, leaf.verify, attempt, ended_at)
+
+
+def _ask_signals(turn: Turn, probe: Probe, attempt: Attempt, doubt_at: float) -> None:
+    """Find out from samples taken after the doubt arose whether the action has happened.
+
+    Only a change tells: what was so before the action proves nothing. Not seeing an effect counts once it has had its
+    time to show; a start that is repeated while the first is still on its way would be the double action.
+    """
+    truth = turn.truth_after(probe.condition, doubt_at)
+    if truth is True and attempt.probe_before is False:
+        turn.record(e.ActionProbed(at=turn.now, key=attempt.key, happened=True))
+    elif turn.now >= doubt_at + probe.within_s:
+        is_absent = truth is False and attempt.probe_before is not True
+        turn.record(e.ActionProbed(at=turn.now, key=attempt.key, happened=False if is_absent else None))
 
 
 def _verdict_of_failed_action(turn: Turn, leaf: Do, attempt: Attempt) -> AttemptVerdict:

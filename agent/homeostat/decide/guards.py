@@ -15,7 +15,7 @@ from homeostat.decide.turn import Turn
 from homeostat.model.guards import NO_GUARDS
 from homeostat.model.incident import ALL_POLICIES, Attempt
 from homeostat.model.policy import Do, Effect, Mode, Node, strictest
-from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason
+from homeostat.model.reasons import AttemptVerdict, Reason
 
 
 def blind(turn: Turn) -> Refusal | None:
@@ -66,9 +66,13 @@ def cooling_down(turn: Turn, leaf: Do) -> bool:
 def attempts_exhausted(turn: Turn) -> bool:
     """Whether the incident has had as many attempts as its policy allows; undos are not counted.
 
-    One whose outcome is in doubt may never have run; what may follow it is bounded by `may_run_again`.
+    One whose outcome is in doubt may never have run, and one that did not happen never has; what may follow them is
+    bounded by `may_run_again`.
     """
-    counted = (not attempt.in_doubt and attempt.undoes is None for attempt in turn.incident.every_attempt())
+    counted = (
+        not attempt.in_doubt and attempt.happened is not False and attempt.undoes is None
+        for attempt in turn.incident.every_attempt()
+    )
     return sum(counted) >= turn.policy.attempts_max
 
 
@@ -131,15 +135,17 @@ def may_run_again(leaf: Do, attempts: Sequence[Attempt]) -> bool:
     """Whether a leaf whose last attempt failed gets another one.
 
     Harm is never repeated. What may have half happened, or would do harm twice, is repeated only when its author
-    said so on that very step, and never when its outcome is in doubt or it had to be stopped.
+    said so on that very step, and never when its outcome is in doubt or it had to be stopped. What the signals say
+    has not happened is begun once more, or as often as its author allows retries.
     """
     last = attempts[-1]
     if last.verdict is AttemptVerdict.HARMFUL:
         return False
     if last.verdict is AttemptVerdict.CANCELLED and last.started_at is None:
         return True
-    uncertain = last.in_doubt or last.outcome in (OutcomeStatus.TIMEOUT, OutcomeStatus.CANCELLED)
-    if uncertain and not leaf.effect.repeatable:
+    if last.happened is False:
+        return sum(attempt.happened is False for attempt in attempts) <= max(leaf.retry.times_max, 1)
+    if last.is_uncertain and not leaf.effect.repeatable:
         return False
     if leaf.effect in (Effect.UNSAFE, Effect.PROBE) and not leaf.retry.explicit:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from homeostat.decide import approvals, guards
 from homeostat.decide.attempts import start_command
 from homeostat.decide.projection import pick_key
@@ -9,7 +11,7 @@ from homeostat.decide.status import Status
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.incident import Attempt
-from homeostat.model.policy import Do
+from homeostat.model.policy import Do, Effect
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
 
 UNDO_ATTEMPTS_MAX = 3
@@ -65,6 +67,7 @@ def _start(turn: Turn, leaf: Do, number: int) -> Status:
 def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> None:
     harm = turn.policy.harm
     key = f"{turn.incident.id}/{leaf.id}/{number}"
+    effect_key = _effect_key(leaf, turn.incident.attempts.get(leaf.id, ()), undoes)
     turn.record(
         e.ActionIntended(
             at=turn.now,
@@ -81,9 +84,22 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             harm_before=turn.truth(harm) if harm else None,
             policy=turn.policy.name,
             undoes=undoes,
+            effect_key=effect_key,
+            probe_before=turn.truth(leaf.probe.condition) if leaf.probe else None,
+            spool=turn.moment.spool,
         )
     )
-    turn.commands.append(start_command(leaf, key))
+    turn.commands.append(start_command(turn, leaf, key, effect_key))
+
+
+def _effect_key(leaf: Do, before: Sequence[Attempt], undoes: str | None) -> str:
+    """What the target is to deduplicate by: the key of the run before, while nobody knows what became of that.
+
+    After a known end it is the attempt's own, given as "": a target that keeps answers by key would only repeat its no.
+    """
+    if leaf.effect is not Effect.KEYED or not before or before[-1].undoes != undoes or not before[-1].is_uncertain:
+        return ""
+    return before[-1].effect_key or before[-1].key
 
 
 def _refused_for_good(turn: Turn, leaf: Do, number: int) -> bool:

@@ -24,7 +24,7 @@ from homeostat.model.incident import (
     Withheld,
 )
 from homeostat.model.ranking import Ranking
-from homeostat.model.reasons import Phase, Reason
+from homeostat.model.reasons import OutcomeStatus, Phase, Reason
 
 NONE_LEFT = ""
 """The pick that ends a `try` or `choose`: no candidate was left."""
@@ -148,6 +148,8 @@ def _intended(incident: Incident, entry: e.ActionIntended) -> Incident:
         harm_before=entry.harm_before,
         undoes=entry.undoes,
         spool=entry.spool,
+        effect_key=entry.effect_key,
+        probe_before=entry.probe_before,
     )
     if entry.number != len(before) + 1:
         raise JournalCorrupt(f"attempt {entry.number} of '{entry.node}' follows attempt {len(before)}")
@@ -198,6 +200,15 @@ def _ended(incident: Incident, entry: e.ActionEnded) -> Incident:
 
 def _in_doubt(incident: Incident, entry: e.ActionInDoubt) -> Incident:
     return _change(incident, entry.key, ended_at=entry.at, in_doubt=True)
+
+
+def _probed(incident: Incident, entry: e.ActionProbed) -> Incident:
+    """What the signals say takes the place of the outcome that nobody knows; proving starts from here."""
+    told: dict[str, Any] = {}
+    if entry.happened is not None:
+        outcome = OutcomeStatus.OK if entry.happened else OutcomeStatus.CANCELLED
+        told = {"in_doubt": False, "outcome": outcome, "happened": entry.happened}
+    return _change(incident, entry.key, ended_at=entry.at, probed_at=entry.at, **told)
 
 
 def _reconciled(incident: Incident, _: e.ActionReconciled) -> Incident:
@@ -274,6 +285,7 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.CancelRequested: _cancel_requested,
     e.ActionEnded: _ended,
     e.ActionInDoubt: _in_doubt,
+    e.ActionProbed: _probed,
     e.ActionReconciled: _reconciled,
     e.AttemptEnded: _verdict,
     e.WaitStarted: _waiting,

@@ -35,6 +35,7 @@ class Moment:
         guards: shared by all policies. guard_values: what their own signals say.
         answers: what people have said about this incident since the last step.
         people: role -> names of who has it.
+        spool: whose hands carry out what is started now; see `entries.ActionIntended`.
     """
 
     now: float
@@ -47,6 +48,7 @@ class Moment:
     guard_values: Mapping[str, Value] = field(default_factory=dict)
     answers: Sequence[Answer] = ()
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    spool: str = ""
 
 
 class Turn:

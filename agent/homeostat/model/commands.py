@@ -17,6 +17,10 @@ class StartAction:
 
     Attributes:
         timeout_s: the actuator ends the action by itself after this.
+        start_before_s: on CLOCK_BOOTTIME (seconds); a start that comes later is withdrawn, since another agent may
+            have the incident by then. None: no bound.
+        effect_key: what the target deduplicates by, where that is the key of an earlier attempt; "" for `key` itself.
+        policy: whose step it is, for the allow-list.
     """
 
     key: str
@@ -24,6 +28,14 @@ class StartAction:
     target: str
     arguments: Mapping[str, Scalar]
     timeout_s: float
+    start_before_s: float | None = None
+    effect_key: str = ""
+    policy: str = ""
+
+    @property
+    def key_for_target(self) -> str:
+        """What the target deduplicates by."""
+        return self.effect_key or self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,8 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
     Attributes:
         undoes: the key of the attempt that it takes back; None for a step of the plan.
         spool: whose hands it is for: the id of the state folder that alone may start it. "" where there is only one.
+        effect_key: what the target is told to deduplicate by, where that is the key of an earlier attempt.
+        probe_before: the probe's condition when the intent was written.
     """
 
     TYPE: ClassVar[str] = "action.intent"
@@ -204,6 +206,8 @@ class ActionIntended(Entry, frozen=True, kw_only=True):
     policy: str = ""
     undoes: str | None = None
     spool: str = ""
+    effect_key: str = ""
+    probe_before: Truth = None
 
 
 @entry_type
@@ -251,6 +255,15 @@ class ActionInDoubt(Entry, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "action.unknown"
     key: str
     detail: str
+
+
+@entry_type
+class ActionProbed(Entry, frozen=True, kw_only=True):
+    """The signals were asked whether an action in doubt has happened; None: they could not tell in time."""
+
+    TYPE: ClassVar[str] = "action.probed"
+    key: str
+    happened: Truth
 
 
 @entry_type
@@ -345,6 +358,16 @@ class LeaseAcquired(Entry, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "lease.acquired"
     agent: str
     fence: int
+
+
+@entry_type
+class JournalInterrupted(Entry, frozen=True, kw_only=True):
+    """The journal could not be written from `since` (Unix seconds) until now; nothing was started meanwhile."""
+
+    TYPE: ClassVar[str] = "journal.interrupted"
+    agent: str
+    since: float
+    error: str
 
 
 RESTRICTING_TYPES = frozenset({ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE})

@@ -5,9 +5,11 @@ HomeostatError
 |-- UsageError             TERMINAL    a command was called with something that does not exist or is refused
 |-- SensorError            TRANSIENT   the telemetry source could not be read
 |-- ActuatorError          TRANSIENT   an action could not be started, looked up or cancelled
+|-- WorkersError           TRANSIENT   the processes or machines that share a computation were lost
 |-- JournalError           TERMINAL    the journal cannot be used
 |   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
 |   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
+|   |   |-- FactsMovedOn   TRANSIENT   a fact that may forbid a start was written after the writer last looked
 |   |   `-- LeaseLost      TRANSIENT   another agent answers for the incident now
 |   |-- JournalCorrupt     TERMINAL    the hash chain or a record's meaning is broken
 |   `-- JournalTooNew      TERMINAL    written by a newer release
@@ -89,6 +91,12 @@ class ActuatorError(HomeostatError):
     disposition = Disposition.TRANSIENT
 
 
+class WorkersError(HomeostatError):
+    """Other processes or machines did not do their part of a computation. Nothing depends on it having begun."""
+
+    disposition = Disposition.TRANSIENT
+
+
 class JournalError(HomeostatError):
     """The journal cannot be used as it is."""
 
@@ -103,6 +111,12 @@ class JournalConflict(JournalError):
     """The stream's head is not where the writer believed it to be."""
 
     disposition = Disposition.PROGRAMMER
+
+
+class FactsMovedOn(JournalConflict):
+    """A start was decided on facts that are no longer all there are: decide again."""
+
+    disposition = Disposition.TRANSIENT
 
 
 class LeaseLost(JournalConflict):

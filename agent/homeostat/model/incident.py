@@ -31,6 +31,9 @@ class Attempt:
         in_doubt: set when nobody can say whether the action ran.
         succeeded: whether the plan goes on as if the leaf had worked; set with the verdict.
         spool: the id of the state folder that alone may start it.
+        effect_key: what the target was told to deduplicate by, if not `key`.
+        probe_before: the probe's condition when the intent was written.
+        probed_at, happened: when the signals were asked whether it happened, and what they said.
     """
 
     key: str
@@ -45,6 +48,8 @@ class Attempt:
     harm_before: Truth = None
     undoes: str | None = None
     spool: str = ""
+    effect_key: str = ""
+    probe_before: Truth = None
     started_at: float | None = None
     cancel_requested_at: float | None = None
     ended_at: float | None = None
@@ -53,11 +58,22 @@ class Attempt:
     verdict: AttemptVerdict | None = None
     verdict_at: float | None = None
     succeeded: bool = False
+    probed_at: float | None = None
+    happened: Truth = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether its effect may have happened, wholly or in part, and nobody can say."""
+        return self.in_doubt or self.outcome in (OutcomeStatus.TIMEOUT, OutcomeStatus.CANCELLED)
 
     @property
     def in_flight(self) -> bool:
         """Whether its action may still be running."""
         return self.ended_at is None and self.verdict is None
+
+    def is_elsewhere(self, spool: str) -> bool:
+        """Whether it was meant for other hands than those of `spool`: only they know what became of it."""
+        return self.spool not in ("", spool)
 
     @property
     def verifying(self) -> bool:

@@ -22,7 +22,7 @@ class Effect(StrEnum):
     """What running an action a second time would do.
 
     safe: nothing worse (idempotent). keyed: the target itself deduplicates by the idempotency key.
-    probe: only the signals can tell whether it happened. unsafe: it may do harm (the default).
+    probe: the signals tell whether it happened (`Do.probe`). unsafe: it may do harm (the default).
     """
 
     SAFE = "safe"
@@ -94,6 +94,19 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """How the signals tell whether an action whose outcome is in doubt has happened.
+
+    Attributes:
+        condition: true of a world in which it has.
+        within_s: how long its effect may take to show; before that, not seeing it says nothing.
+    """
+
+    condition: Condition
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """How often a failed leaf may run again. `explicit`: the step itself asked for it, not the policy's defaults."""
 
@@ -131,6 +144,7 @@ class Do:
         takes_s: how long this step usually takes, where its author knows better than the catalogue.
         percents: names of the arguments that are fractions written as percentages; only for showing them so.
         fallback: carried out when this leaf has failed for good; then its success counts.
+        probe: set where `effect` is probe.
     """
 
     id: str
@@ -149,6 +163,7 @@ class Do:
     takes_s: float | None = None
     fallback: Node | None = None
     percents: tuple[str, ...] = field(default=(), compare=False)
+    probe: Probe | None = None
 
     @property
     def is_manual(self) -> bool:

@@ -41,7 +41,13 @@ class Sensor(Protocol):
 
 
 class Actuator(Protocol):
-    """Runs one kind of action. All three calls return at once and may be repeated."""
+    """Runs one kind of action. All three calls may be repeated, and each has a deadline of its own.
+
+    What an actuator may say beside, as attributes: `may_block = False`: all that its calls touch is local files, so
+    that it needs no thread of its own. `reach = "anywhere"`: its `lookup` answers on every host, not only on the one
+    that started the action. It may also have `withdraw` (`act.admission.Withdraws`) and
+    `artifact(key) -> bytes | None`: all that was kept of an ended action's output.
+    """
 
     def start(self, command: StartAction) -> None:
         """Start the action under `command.key`; no effect if that key was ever started.
@@ -105,8 +111,9 @@ class Journal(Protocol):
                 check, since it starts nothing.
 
         Raises:
-            JournalConflict: a stream's head is not at `head_seq`, or an action would start (`STARTING_TYPES`) and a
-                fact that may forbid it (`RESTRICTING_TYPES`) was written after `seen`; nothing was written.
+            JournalConflict: a stream's head is not at `head_seq`; nothing was written.
+            FactsMovedOn: an action would start (`STARTING_TYPES`) and a fact that may forbid it (`RESTRICTING_TYPES`)
+                was written after `seen`; nothing was written.
             LeaseLost: an incident is not this agent's (any more), or a start comes too late for its lease; nothing
                 was written.
             JournalWriteError: the write did not become durable; nothing may be assumed written.
@@ -139,6 +146,22 @@ class Journal(Protocol):
 
     def since(self, at: float, types: Iterable[str]) -> Iterator[Record]:
         """Records of the given types with `entry.at >= at`, over all streams, in order of writing."""
+        ...
+
+    def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
+        """Keep the output of an action under the SHA-256 of `content`; once per digest, repeating it is harmless.
+
+        Args:
+            digest: 64 lower-case hexadecimal digits.
+            content: what is kept of it, redacted already; the store bounds its size.
+            bytes_total: size of the whole output.
+            truncated: whether `content` is less than all of it.
+            at: now, in Unix seconds.
+
+        Raises:
+            InvariantError: the digest is not that of the content, or it is too large.
+            JournalWriteError: it did not become durable.
+        """
         ...
 
     def verify(self) -> list[str]:
@@ -210,6 +233,14 @@ class Executor(Protocol):
 
     def report(self, key: str, actuator: str) -> Report | None:
         """Say what became of an action; None when the actuator cannot be asked now."""
+        ...
+
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        """All that was kept of an ended action's output, as `Done.output_sha256` has it. Raises ActuatorError."""
+        ...
+
+    def reaches_anywhere(self, actuator: str) -> bool:
+        """Whether any host may ask after its actions, not only the one that started them."""
         ...
 
 

@@ -35,6 +35,7 @@ from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
 from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
 from homeostat.policy.plan import Builder, Choice, Origin, Plan
+from homeostat.policy.probes import probe_of
 from homeostat.policy.procedures import put_procedure_in
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.step_schema import (
@@ -110,6 +111,7 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
         undo=_undo(plan, fields, action, node_id, path),
         takes_s=fields.takes,
         percents=percents_in(fields.arguments, action.parameters),
+        probe=probe_of(plan, action, effect, (*path, "do" if fields.effect is None else "effect"), fields, path),
     )
 
 
@@ -160,6 +162,7 @@ def _undo(plan: Plan, fields: DoStep, action: Action, node_id: str, path: Path) 
         timeout_s=chosen.timeout or undo.spec.timeout_s,
         verify=None,
         retry=Retry(UNDO_RETRIES) if undo.spec.effect.repeatable else Retry(),
+        probe=probe_of(plan, undo, undo.spec.effect, at),
     )
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import MANUAL, ActionSpec
+from homeostat.model.policy import MANUAL, ActionSpec, Effect
 from homeostat.model.signals import SignalSpec, SignalType
 from homeostat.policy.action_schema import (
     BUILT_IN_ACTUATORS,
     COMMON_KEYS,
     ActionFields,
     ParameterFields,
-    arguments_used,
 )
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
+from homeostat.policy.parameter_values import arguments_used
 from homeostat.policy.parts import UndoFields
 from homeostat.policy.schema import SignalFields
 from homeostat.policy.schema_errors import validated
@@ -62,6 +62,7 @@ class Action:
 
     Attributes:
         destructive: None: its author said nothing. sets: names of signals that it writes itself.
+        probe: as written; it is read where a step uses the action, since the catalogue has no signals.
     """
 
     spec: ActionSpec
@@ -70,6 +71,7 @@ class Action:
     undo: UndoFields | None = None
     destructive: bool | None = None
     sets: tuple[str, ...] = ()
+    probe: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,21 @@ def _action(name: str, entry: object, document: Document, path: Path) -> Action 
         problems.append(Problem(document.at((*path, "actuator")), "E133", message))
     if schema is not ActionFields:
         problems += _use_problems(parameters, fields.parameters, document, path)
+    if fields.probe is not None and fields.effect is not Effect.PROBE:
+        message = f"the effect is '{fields.effect}': only one that is 'probe' is probed"
+        problems.append(Problem(document.key_at((*path, "probe")), "E136", message))
     if problems:
         return problems
     timeout_s = TIMEOUT_S if fields.timeout is None else fields.timeout
     spec = ActionSpec(name, fields.actuator, parameters, fields.effect, timeout_s, fields.takes)
     return Action(
-        spec, fields.parameters, fields.timeout is not None, fields.undo, fields.destructive, tuple(fields.sets)
+        spec,
+        fields.parameters,
+        fields.timeout is not None,
+        fields.undo,
+        fields.destructive,
+        tuple(fields.sets),
+        entry.get("probe"),
     )
 
 

@@ -117,6 +117,8 @@ def _leaf(name: str, old: Do, new: Do) -> Iterator[str]:
     yield from _arguments(name, old.arguments, new.arguments)
     if old.effect is not new.effect:
         yield f"{name} now counts as {new.effect} to run twice instead of {old.effect}"
+    if old.probe != new.probe and None not in (old.probe, new.probe):
+        yield f"whether {name} happened is now told by {_probe(new)} instead of {_probe(old)}"
     if old.timeout_s != new.timeout_s:
         yield f"{name} is now stopped after {format_seconds(new.timeout_s)} instead of {format_seconds(old.timeout_s)}"
     yield from _verify(name, old.verify, new.verify)
@@ -129,6 +131,11 @@ def _leaf(name: str, old: Do, new: Do) -> Iterator[str]:
         now, was = (mode or "that of the policy" for mode in (new.mode, old.mode))
         yield f"the mode of {name} is now {now} instead of {was}"
     yield from _undo(name, old.undo, new.undo)
+
+
+def _probe(leaf: Do) -> str:
+    probe = leaf.probe
+    return "nothing" if probe is None else f"{probe.condition.text} within {format_seconds(probe.within_s)}"
 
 
 def _parameters(old: Do, new: Do) -> str:

@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "E133": "an actuator's parameters are wrong",
     "E134": "a signal's PromQL is wrong",
     "E135": "a signal's type and label do not fit",
+    "E136": "an effect that is probed without a probe, or a probe of another effect",
     "E140": "an id is used twice or reserved",
     "E141": "two policies have one name",
     "E150": "a branch or step that can never be reached",
@@ -74,5 +75,6 @@ CODES: dict[str, str] = {
     "W228": "an action that nothing uses",
     "W229": "a retry that comes sooner than the step's own cooldown allows",
     "W230": "an action `sets` a signal that is not there",
+    "W231": "a step that the workspace's allow-list does not allow",
     "W240": "covered files changed since the policy's last review",
 }

@@ -15,6 +15,10 @@ _BESIDE_THE_POINT = frozenset({"hash", "owner", "rto_s", "sources", "leaves", "u
 """Fields of a policy that no decision reads, or that only repeat others."""
 
 
+_ABSENT_WHEN_NONE = frozenset({"probe"})
+"""Fields that came later: without a value they leave the hash as it was."""
+
+
 def fingerprint(policy: Policy) -> str:
     """SHA-256 over the canonical JSON (sorted keys, no spaces) of a policy's deciding parts, as 64 hex digits.
 
@@ -46,7 +50,11 @@ def _plain(value: object) -> object:
         case list() | tuple():
             return [_plain(inner) for inner in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = [field.name for field in dataclasses.fields(value) if field.compare]
+            fields = [
+                field.name
+                for field in dataclasses.fields(value)
+                if field.compare and not (field.name in _ABSENT_WHEN_NONE and getattr(value, field.name) is None)
+            ]
             return {"is": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
         case _:
             return value

@@ -89,6 +89,12 @@ ERRORS: dict[str, Example] = {
         "signals: {http_5xx: error_ratio, rps: request_rate, phase: {expr: phase_info, type: text, label: "
         'phase}}\nharm: {if: phase == "red"}\n',
     ),
+    "E136": Example(
+        "After doubt only a probe tells whether the action has happened; without one, say `unsafe`.",
+        f"actions: {{slow: {_SLOW}, effect: probe}}}}\nsteps:\n- {{do: slow, target: deploy/shop, {_VERIFY}}}\n",
+        f"actions: {{slow: {_SLOW}, effect: probe, probe: http_5xx < 1%}}}}\nsteps:\n"
+        f"- {{do: slow, target: deploy/shop, {_VERIFY}}}\n",
+    ),
     "E140": Example(
         "The journal keeps what was done by the step's id.",
         f"steps:\n- {{id: again, {_RESTART}}}\n- {{id: again, {_RESTART}}}\n",

@@ -106,6 +106,19 @@ def unknown_approvers(linted: Linted) -> Iterator[Problem]:
                 yield linted.warn_node(leaf.id, "W220", message, "approval", "from")
 
 
+def not_allowed(linted: Linted) -> Iterator[Problem]:
+    """W231: the agent refuses to load such a policy for acting. Only where the workspace's settings are given."""
+    allowed = linted.given.allowed
+    if allowed is None:
+        return
+    policy = linted.policy
+    for leaf in policy.leaves.values():
+        for each in (leaf, leaf.undo):
+            why = None if each is None else allowed(policy.name, each.action, each.target)
+            if each is not None and why is not None:
+                yield linted.warn_node(leaf.id, "W231", f"'{each.id}' is {why}", "manual" if leaf.is_manual else "do")
+
+
 SAFETY_RULES: tuple[Rule, ...] = (
     destructive_without_approval,
     verify_reads_own_setting,
@@ -113,4 +126,5 @@ SAFETY_RULES: tuple[Rule, ...] = (
     undo_that_never_runs,
     observed_actions,
     unknown_approvers,
+    not_allowed,
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from homeostat.model.errors import Position, Problem
-from homeostat.model.policy import Policy
+from homeostat.model.policy import ActionSpec, Policy
 from homeostat.policy.catalogues import Actions, Signals
 from homeostat.policy.plan import Origin
 from homeostat.policy.schema import PolicyFile
 from homeostat.policy.yaml_tree import Document
+
+Allowed = Callable[[str, ActionSpec, str], str | None]
+"""Policy, action, target -> why it must not be run; None where it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,14 @@ class Given:
         scrape_interval_s: of the Prometheus that will be read.
         people: names of people and roles that exist; None: nobody can say.
         tried: policy -> node id -> attempts in recorded incidents; None: no recordings were given.
+        allowed: policy, action, target -> why it must not be run; None where it may, and where nobody can say.
     """
 
     today: date
     scrape_interval_s: float
     people: Collection[str] | None = None
     tried: Mapping[str, Mapping[str, int]] | None = None
+    allowed: Allowed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,11 @@ def _blind_proofs(draft: Draft, fields: PolicyFile, plan: Plan, root: Steps) -> 
                 draft.document.at((key,)), "E163", f"'{key}' reads no signal; it would never look at the world"
             )
     for node in walk_nodes(root):
+        probe = node.probe if isinstance(node, Do) else None
+        if probe is not None and not probe.condition.signals:
+            origin = plan.origins[node.id]
+            message = f"the probe of '{node.id}' reads no signal; it would never look at the world"
+            yield Problem(origin.document.at(origin.path), "E163", message)
         proof = node.verify.condition if isinstance(node, Do) and node.verify else None
         proof = node.until if isinstance(node, Wait) else proof
         if proof is not None and not proof.signals:

@@ -85,6 +85,33 @@ VerifyChoice = Annotated[
 """A proof, or `none`: the action's own word is enough."""
 
 
+PROBE_WITHIN_S = 60.0
+"""How long an action's effect may take to show in the signals where nobody says."""
+
+
+class ProbeFields(Part):
+    """How the signals tell whether an action in doubt has happened: `if` is true of a world in which it has.
+
+    Its effect shows `within` that time: one that is not seen by then has not happened.
+    """
+
+    condition: ConditionField = Field(alias="if")
+    within: PositiveDuration = PROBE_WITHIN_S
+
+
+ProbeChoice = Annotated[
+    Annotated[ProbeFields, Tag("<mapping>")] | Annotated[ConditionField, Tag("<other>")],
+    Discriminator(mapping_or_not),
+]
+"""A probe, or its condition alone."""
+
+
+class Probed(Part):
+    """An action's probe on its own, to be read again where its signals are known."""
+
+    probe: ProbeChoice
+
+
 class RetryFields(Part):
     """How often a failed leaf may run again, and after what wait."""
 

@@ -28,6 +28,7 @@ from homeostat.policy.parts import (
     Arguments,
     EscalateFields,
     Part,
+    ProbeChoice,
     RawBranches,
     RawStep,
     RawSteps,
@@ -62,6 +63,7 @@ class DoStep(StepFields):
     target: Target
     arguments: Arguments = Field(default_factory=dict, alias="with")
     effect: Annotated[Effect, Field(strict=False)] | None = None
+    probe: ProbeChoice | None = None
     timeout: PositiveDuration | None = None
     takes: PositiveDuration | None = None
     retry: RetryFields | None = None

@@ -24,6 +24,7 @@ def conditions_of(policy: Policy) -> Iterator[Condition]:
         if isinstance(node, Do):
             if node.verify is not None:
                 yield node.verify.condition
+            yield from (leaf.probe.condition for leaf in (node, node.undo) if leaf is not None and leaf.probe)
             if node.approval is not None and node.approval.condition is not None:
                 yield node.approval.condition
 

@@ -18,11 +18,14 @@ can be changed unseen; the body goes in by its digest, so that a body may one da
 from __future__ import annotations
 
 import struct
+from binascii import b2a_hex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 
 from homeostat.model.errors import JournalCorrupt
+from homeostat.record.anchors import AnchorCheck
 from homeostat.record.codec import EncodedEntry
 from homeostat.record.stored import StoredRecord
 
@@ -36,6 +39,8 @@ RawRow = tuple[int, bytes, int, bytes, int, float, bytes | None, bytes, bytes, b
 """Write position and the fields of a `StoredRecord`, text as UTF-8: what is quickest to check."""
 
 _NO_KEY = 0xFFFFFFFF
+_ROWS_AT_ONCE = 10_000
+_DIGEST_BYTES = 32
 _pack_header = struct.Struct(">QId32sIIII").pack
 
 
@@ -124,7 +129,8 @@ def raw(position: int, record: StoredRecord) -> RawRow:
 Head = tuple[int, bytes, bytes]
 """A stream's last record: its seq, its hash as 32 bytes, and its hash as stored."""
 
-_START: Head = (0, bytes(32), GENESIS.encode())
+START: Head = (0, bytes(_DIGEST_BYTES), GENESIS.encode())
+"""What a stream's first record follows."""
 
 
 @dataclass(slots=True)
@@ -138,14 +144,20 @@ class ChainCheck:
         faults: one sentence each, at most `FAULTS_MAX`; `faults_count` counts all.
         position: the last write position seen.
         marks: (type, stream, v, at, body) of every record whose type is in `marked`.
+        partial: whether the rows begin in the middle of a journal, after `position`. What a stream's first row says of
+            the record before it is then believed, and noted in `firsts`: its seq and its hash as stored.
+        anchors: is handed the hash of every record.
     """
 
     marked: frozenset[bytes] = frozenset()
+    anchors: AnchorCheck | None = None
     heads: dict[bytes, Head] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     faults_count: int = 0
     marks: list[tuple[bytes, bytes, int, float, bytes]] = field(default_factory=list)
     position: int = 0
+    partial: bool = False
+    firsts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
 
     def fault(self, sentence: str) -> None:
         """Note a fault."""
@@ -159,38 +171,66 @@ class ChainCheck:
         return [*self.faults, f"... and {untold} more faults."] if untold else list(self.faults)
 
     def check(self, rows: Iterable[RawRow]) -> None:
-        """Check rows; the first ever must be at write position 1, and positions must have no gap.
+        """Check rows; the first ever must be at write position 1, and positions must have no gap."""
+        iterator = iter(rows)
+        while some := list(islice(iterator, _ROWS_AT_ONCE)):
+            self._check(some)
+
+    def _check(self, rows: Iterable[RawRow]) -> None:
+        """Check some rows.
 
         The hash is `link` written out: a call and a name for everything would nearly halve the speed of an audit.
         """
         heads, marked, position = self.heads, self.marked, self.position
+        first, digests = position + 1, list[bytes]()
         for row in rows:
             at_position, stream, seq, name, v, at, key, code_version, body, body_sha, prev_hash, record_hash = row
             position += 1
-            head = heads.get(stream, _START)
             try:
+                head = heads.get(stream) or self._before_first(stream, seq, prev_hash)
                 content = sha256(body).digest()
                 key_length = _NO_KEY if key is None else len(key)
                 header = _pack_header(seq, v, at, content, len(stream), len(name), key_length, len(code_version))
                 digest = sha256(b"".join((head[1], header, stream, name, key or b"", code_version))).digest()
-            except (struct.error, TypeError):
-                self.fault(f"the record at write position {at_position}: a field is not of its type.")
-                position = at_position
+            except (struct.error, TypeError, OverflowError):
+                self.fault(f"the record at write position {_text(at_position)}: a field is not of its type.")
+                first = self._hand_over(first, digests, position + 1)
                 continue
             if (
-                digest.hex().encode() != record_hash
-                or content.hex().encode() != body_sha
+                b2a_hex(digest) != record_hash
+                or b2a_hex(content) != body_sha
                 or prev_hash != head[2]
                 or seq != head[0] + 1
                 or at_position != position
             ):
                 self._explain(row, head, position)
                 digest = _unhex(record_hash)
-                position = at_position
+                if at_position != position:
+                    first, position = self._hand_over(first, digests, at_position), at_position
             heads[stream] = (seq, digest, record_hash)
+            digests.append(digest)
             if name in marked:
                 self.marks.append((name, stream, v, at, body))
         self.position = position
+        self._hand_over(first, digests, position + 1)
+
+    def _hand_over(self, first: int, digests: list[bytes], next_first: int) -> int:
+        """Hand hashes in a row, the first of them at `first`, to the anchors; give where the next ones begin."""
+        if self.anchors is not None:
+            joined = b"".join(digests)
+            if len(joined) != _DIGEST_BYTES * len(digests):
+                # What is no hash is a fault that was told; it must only not move the others.
+                joined = b"".join(digest if len(digest) == _DIGEST_BYTES else START[1] for digest in digests)
+            self.anchors.take(first, joined)
+        digests.clear()
+        return next_first
+
+    def _before_first(self, stream: bytes, seq: int, prev_hash: bytes) -> Head:
+        """Give what a stream's first row must follow."""
+        if not self.partial:
+            return START
+        self.firsts[stream] = seq - 1, prev_hash
+        return seq - 1, _unhex(prev_hash), prev_hash
 
     def _explain(self, row: RawRow, head: Head, position: int) -> None:
         """Say what is wrong with a row that does not follow `head` or is not at `position`."""
@@ -234,11 +274,26 @@ def check_alone(record: StoredRecord) -> None:
 
 
 def _holds(record: StoredRecord) -> bool:
-    """Whether a record's hashes are those of its content; False for fields of a wrong type, too."""
+    """Whether a record's hashes are those of its content; False for fields of a wrong type, too.
+
+    Every record that is read goes through here, which is why nothing is converted that need not be.
+    """
     try:
-        return body_digest(record.body) == record.body_sha and _own_hash_holds(raw(1, record))
-    except (AttributeError, TypeError):
+        content = sha256(record.body)
+        digest = link(
+            bytes.fromhex(record.prev_hash),
+            record.stream.encode(),
+            record.seq,
+            record.type.encode(),
+            record.v,
+            record.at,
+            None if record.action_key is None else record.action_key.encode(),
+            record.code_version.encode(),
+            content.digest(),
+        )
+    except (AttributeError, TypeError, ValueError, OverflowError, struct.error):
         return False
+    return content.hexdigest() == record.body_sha and digest.hex() == record.hash
 
 
 def _broken(record: StoredRecord, head: Head) -> JournalCorrupt:
@@ -271,5 +326,6 @@ def _unhex(digits: bytes) -> bytes:
         return b""
 
 
-def _text(stream: bytes) -> str:
-    return stream.decode(errors="backslashreplace")
+def _text(value: object) -> str:
+    """Give what is stored where text should be, for people."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

@@ -15,7 +15,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("action.intent", 1): lambda body: {**body, "policy": "", "undoes": None},
-    ("action.intent", 2): lambda body: {**body, "spool": ""},
+    ("action.intent", 2): lambda body: {**body, "spool": "", "effect_key": "", "probe_before": None},
     ("policy.loaded", 1): lambda body: {**body, "environment": None},
 }
 """(entry type, v) -> how to turn a body of version v into version v + 1. A type without any is at version 1.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
+from typing import Protocol
 
 from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, ActionEnded, ActionIntended, Closed, Suspected
 from homeostat.model.errors import InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Record
+from homeostat.record.anchors import Anchor, AnchorCheck
 from homeostat.record.chain import GENESIS, ChainCheck, body_digest, chained, raw
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
-from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
+from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
 
 
 @dataclass(slots=True)
@@ -25,6 +28,18 @@ class _Staged:
     keys: set[tuple[str, str]] = field(default_factory=set)
     incidents: list[str] = field(default_factory=list)
     open: dict[str, str] | None = None
+
+
+class AppendGuard(Protocol):
+    """What stands between one agent and a journal that several share."""
+
+    def check(self, batches: Sequence[Batch]) -> None:
+        """Raise LeaseLost where this agent may not append."""
+        ...
+
+    def written(self, batches: Sequence[Batch]) -> None:
+        """Take note of what was appended."""
+        ...
 
 
 class MemoryJournal:
@@ -44,17 +59,30 @@ class MemoryJournal:
         self._incidents: list[str] = []
         self._open: dict[str, str] = {}
         """Stream of an open incident -> its dedup key, oldest first."""
+        self._artifacts: dict[str, tuple[bytes, float]] = {}
+        self._anchors: list[Anchor] = []
+        self._guard: AppendGuard | None = None
+
+    def as_agent(self, guard: AppendGuard) -> MemoryJournal:
+        """Give the same journal for one of several agents: whatever it appends has to pass the guard."""
+        view = copy(self)
+        view._guard = guard  # noqa: SLF001 - its own class
+        return view
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
         """See `model.ports.Journal.append`."""
         encoded = [(batch, [self._codec.encode(entry) for entry in batch.entries]) for batch in batches]
         with self._lock:
             if seen is not None and starts_something(batches) and any(self.after(seen, RESTRICTING_TYPES)):
-                raise JournalConflict(MOVED_ON)
+                raise moved_on()
+            if self._guard is not None:
+                self._guard.check(batches)
             staged = _Staged()
             for batch, entries in encoded:
                 self._stage(staged, batch, entries)
             self._commit(staged)
+            if self._guard is not None:
+                self._guard.written(batches)
             return len(self._written)
 
     def _stage(self, staged: _Staged, batch: Batch, entries: Sequence[EncodedEntry]) -> None:
@@ -99,7 +127,10 @@ class MemoryJournal:
         self._keys |= staged.keys
         self._incidents += staged.incidents
         if staged.open is not None:
-            self._open = staged.open
+            # In place, and never without the ones that stay: views share it, and others are reading.
+            for stream in self._open.keys() - staged.open.keys():
+                del self._open[stream]
+            self._open.update(staged.open)
 
     def read(self, stream: str) -> Iterator[Record]:
         """See `model.ports.Journal.read`."""
@@ -143,11 +174,51 @@ class MemoryJournal:
         """See `StoredJournal.stored`."""
         return map(self._store, self.read(stream))
 
-    def verify(self) -> list[str]:
-        """See `model.ports.Journal.verify`."""
-        check = ChainCheck()
+    def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
+        """See `model.ports.Journal.keep`."""
+        del bytes_total, truncated
+        check_artifact(digest, content)
+        with self._lock:
+            self._artifacts.setdefault(digest, (content, at))
+
+    def artifact(self, digest: str) -> bytes | None:
+        """See `StoredJournal.artifact`."""
+        content, _ = self._artifacts.get(digest, (None, 0.0))
+        return content
+
+    def discard(self, digests: Collection[str], *, stored_before: float) -> int:
+        """See `StoredJournal.discard`."""
+        with self._lock:
+            old = [one for one in set(digests) & set(self._artifacts) if self._artifacts[one][1] < stored_before]
+            for digest in old:
+                del self._artifacts[digest]
+            return len(old)
+
+    def anchors(self) -> Iterator[Anchor]:
+        """See `StoredJournal.anchors`."""
+        return iter(self._anchors[:])
+
+    def last_anchor(self) -> Anchor | None:
+        """See `anchors.Anchored`."""
+        return self._anchors[-1] if self._anchors else None
+
+    def hashes(self, after: int) -> Iterator[tuple[int, str]]:
+        """See `anchors.Anchored`."""
+        return ((record.position, record.hash) for record in islice(self._written, after, len(self._written)))
+
+    def add_anchor(self, anchor: Anchor) -> None:
+        """See `anchors.Anchored`."""
+        with self._lock:
+            check_follows(anchor, self.last_anchor())
+            self._anchors.append(anchor)
+
+    def verify(self, anchors: AnchorCheck | None = None) -> list[str]:
+        """See `StoredJournal.verify`."""
+        anchors = anchors or AnchorCheck()
+        anchors.begin(self.anchors())
+        check = ChainCheck(anchors=anchors)
         check.check(raw(position, self._store(record)) for position, record in enumerate(self._written, start=1))
-        return check.report()
+        return [*check.report(), *anchors.finish()]
 
     def close(self) -> None:
         """Nothing to release; what was appended stays readable."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0003"
 """The newest revision in `migrations/versions`. Revisions are numbered, so that a newer one is known as newer."""
 
 METADATA = MetaData()
@@ -77,7 +78,35 @@ INCIDENT = Table(
 _OPEN = text("closed_at IS NULL")
 Index("incident_open_dedup_key", INCIDENT.c.dedup_key, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
-APPEND_ONLY_TRIGGERS = ("journal_refuses_update", "journal_refuses_delete")
+ARTIFACT = Table(
+    "artifact",
+    METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("truncated", Integer, nullable=False),
+    Column("stored_at", Double, nullable=False),
+)
+"""Output of actions under the digest of what is kept of it; `bytes` counts the whole output, also when `truncated`."""
+
+ANCHOR = Table(
+    "anchor",
+    METADATA,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+)
+"""Append-only: signed states of the journal, see `anchors.py`."""
+
+APPEND_ONLY_TRIGGERS = (
+    "journal_refuses_update",
+    "journal_refuses_delete",
+    "anchor_refuses_update",
+    "anchor_refuses_delete",
+)
 
 
 def schema_faults(connection: sqlite3.Connection) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import cast
+from typing import Any, cast
+
+from msgspec.structs import astuple
 
 from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, Closed, Suspected
@@ -21,10 +24,11 @@ from homeostat.model.errors import (
 )
 from homeostat.model.ports import Batch, Record
 from homeostat.record import sqlite_open
+from homeostat.record.anchors import Anchor, AnchorCheck
 from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import MOVED_ON, StoredRecord, starts_something
+from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -40,8 +44,9 @@ _MOVE_HEAD = "UPDATE incident SET head_seq = ?, head_hash = ? WHERE stream = ?"
 # The body comes as the bytes that were stored, so that nothing stands between them and their digest.
 _COLUMNS = "stream, seq, type, v, at, action_key, code_version, CAST(body AS BLOB), body_sha, prev_hash, hash, position"
 _STREAM = f"SELECT {_COLUMNS} FROM journal WHERE stream = ? ORDER BY seq"  # noqa: S608 - constants
+# The plus keeps SQLite from going through all records of these types instead of through the newest of any type.
 _AFTER = f"""
-SELECT {_COLUMNS} FROM journal WHERE position > ? AND type IN (SELECT value FROM json_each(?))
+SELECT {_COLUMNS} FROM journal WHERE position > ? AND +type IN (SELECT value FROM json_each(?))
 ORDER BY position"""  # noqa: S608 - constants
 _POSITION = "SELECT coalesce(max(position), 0) FROM journal"
 _SINCE = f"""
@@ -57,6 +62,15 @@ WITH RECURSIVE name (stream) AS (
     UNION ALL
     SELECT (SELECT min(stream) FROM journal WHERE stream > name.stream) FROM name WHERE name.stream IS NOT NULL)
 SELECT stream FROM name WHERE substr(stream, 1, length(?1)) = ?1"""
+
+_KEEP = """
+INSERT INTO artifact (sha256, content, bytes, truncated, stored_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (sha256) DO NOTHING"""
+_DISCARD = """
+DELETE FROM artifact WHERE stored_at < ? AND sha256 IN (SELECT value FROM json_each(?))"""
+_ANCHORS = "SELECT position, at, previous, digest, key_id, signature FROM anchor ORDER BY position"
+_ADD_ANCHOR = "INSERT INTO anchor (position, at, previous, digest, key_id, signature) VALUES (?, ?, ?, ?, ?, ?)"
+_HASHES = "SELECT position, hash FROM journal WHERE position > ? ORDER BY position"
 
 _RESTRICTING = json.dumps(sorted(RESTRICTING_TYPES))
 
@@ -142,7 +156,7 @@ class SqliteJournal:
 
     def _check_seen(self, connection: sqlite3.Connection, seen: int) -> None:
         if connection.execute(_AFTER, (seen, _RESTRICTING)).fetchone() is not None:
-            raise JournalConflict(MOVED_ON)
+            raise moved_on()
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch, entries: Sequence[EncodedEntry]) -> tuple[int, str]:
         """Insert one batch and give the stream's new head."""
@@ -265,9 +279,72 @@ class SqliteJournal:
         """See `StoredJournal.streams`."""
         return self._names(_STREAMS, (prefix,))
 
-    def verify(self) -> list[str]:
-        """See `model.ports.Journal.verify`: all chains, the incident table, and SQLite's own structures."""
-        return verify(self._reading)
+    def verify(self, anchors: AnchorCheck | None = None) -> list[str]:
+        """See `StoredJournal.verify`: all chains, the incident table, artifacts, anchors, SQLite's own structures."""
+        return verify(sqlite_open.uri(self._path), self._reading, anchors or AnchorCheck())
+
+    def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
+        """See `model.ports.Journal.keep`."""
+        check_artifact(digest, content)
+        with self._changing() as connection:
+            connection.execute(_KEEP, (digest, content, bytes_total, int(truncated), at))
+
+    def artifact(self, digest: str) -> bytes | None:
+        """See `StoredJournal.artifact`."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT content FROM artifact WHERE sha256 = ?", (digest,)).fetchone()
+        if found is None:
+            return None
+        (content,) = found
+        if not isinstance(content, bytes) or sha256(content).hexdigest() != digest:
+            raise JournalCorrupt(f"{self._path}: the artifact {digest} is not the one that was kept")
+        return content
+
+    def discard(self, digests: Collection[str], *, stored_before: float) -> int:
+        """See `StoredJournal.discard`."""
+        with self._changing() as connection:
+            return connection.execute(_DISCARD, (stored_before, json.dumps(sorted(digests)))).rowcount
+
+    def anchors(self) -> Iterator[Anchor]:
+        """See `StoredJournal.anchors`."""
+        with self._reading() as connection:
+            for row in connection.execute(_ANCHORS):
+                yield _anchor(row)
+
+    def last_anchor(self) -> Anchor | None:
+        """See `anchors.Anchored`."""
+        with self._reading() as connection:
+            found = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
+        return _anchor(found) if found else None
+
+    def hashes(self, after: int) -> Iterator[tuple[int, str]]:
+        """See `anchors.Anchored`."""
+        with self._reading() as connection:
+            yield from connection.execute(_HASHES, (after,))
+
+    def add_anchor(self, anchor: Anchor) -> None:
+        """See `anchors.Anchored`."""
+        with self._changing() as connection:
+            last = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
+            check_follows(anchor, _anchor(last) if last else None)
+            connection.execute(_ADD_ANCHOR, astuple(anchor))
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Lend the writing connection for one durable transaction beside the journal's own appends."""
+        if self._read_only:
+            raise JournalError(f"{self._path}: the journal is open for reading only")
+        with self._append_lock:
+            connection = self._writing()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back()
+                if isinstance(error, sqlite3.Error):
+                    raise self._refusal(error) from error
+                raise
 
     def close(self) -> None:
         """See `model.ports.Journal.close`. Harmless when repeated."""
@@ -291,8 +368,8 @@ class SqliteJournal:
     def _select(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[StoredRecord, int]]:
         """Give records and their write positions one by one, as they were when the first was asked for."""
         with self._reading() as connection:
-            for *fields, position in connection.execute(statement, parameters):
-                yield StoredRecord._make(fields), position
+            for row in connection.execute(statement, parameters):
+                yield StoredRecord._make(row[:-1]), row[-1]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -317,6 +394,11 @@ def _noting(found: Iterable[tuple[StoredRecord, int]], positions: list[int]) -> 
 def _head(connection: sqlite3.Connection, stream: str) -> tuple[int, str]:
     """Give seq and hash of a stream's last record."""
     return connection.execute(_HEAD, (stream,)).fetchone() or (0, GENESIS)
+
+
+def _anchor(row: Sequence[Any]) -> Anchor:
+    position, at, previous, digest, key_id, signature = row
+    return Anchor(position=position, at=at, previous=previous, digest=digest, key_id=key_id, signature=signature)
 
 
 def _remedy(error: sqlite3.Error) -> str:

@@ -25,6 +25,10 @@ BUSY_TIMEOUT_S = 5.0
 WAL_BYTES_MAX = 64 * 1024 * 1024
 """What the write-ahead log is cut back to once its content is in the database."""
 
+CHECKPOINT_PAGES = 4000
+"""Pages of 4 KiB in the write-ahead log at which SQLite moves them into the database. A page that many appends change
+(the end of an index) is then written and synchronised once for all of them."""
+
 READERS_KEPT = 4
 
 _RESTORE = "restore the journal from a backup, or move it away to begin a new one"
@@ -128,9 +132,8 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
     Transactions begin and end by statement, never by themselves.
     """
-    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{query}",
+        uri(path, mode),
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
@@ -144,7 +147,15 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
+
+
+def uri(path: Path, mode: str | None = None) -> str:
+    """Name a journal's file to SQLite; without a mode, for reading."""
+    mode = mode or reading_mode(path)
+    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    return f"file:{quote(str(path))}?{query}"
 
 
 def writer_engine(path: Path) -> Engine:

@@ -1,40 +1,55 @@
-"""Verification of a whole SQLite journal: its file's structure, every chain, and the incident table."""
+"""Verification of a whole SQLite journal: its file's structure, every chain, the incident table, artifacts, anchors."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from binascii import b2a_hex
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from hashlib import sha256
+from typing import Any
 
-from homeostat.model.entries import Closed, Suspected
 from homeostat.model.errors import JournalError
-from homeostat.record.chain import ChainCheck
-from homeostat.record.codec import CODEC
+from homeostat.record.anchors import Anchor, AnchorCheck
+from homeostat.record.chain import ChainCheck, Head
+from homeostat.record.incident_facts import MARKED, IncidentFact, incident_facts
+from homeostat.record.sqlite_ranges import COLUMNS, check_ranges
+
+RANGES_FROM_ROWS = 200_000
+"""From so many records on, starting further processes pays."""
 
 _STRUCTURE_FAULTS_MAX = 20
-_OPENED, _CLOSED = Suspected.TYPE.encode(), Closed.TYPE.encode()
 
-_ALL = """
-SELECT position, stream, seq, type, v, at, action_key, code_version, body, body_sha, prev_hash, hash
-FROM journal ORDER BY position"""
+_ALL = f"SELECT {COLUMNS} FROM journal ORDER BY position"  # noqa: S608 - constants
+_LAST = "SELECT coalesce(max(position), 0) FROM journal"
 _LAST_POSITION = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'"
 _INCIDENTS = """
-SELECT stream, policy, policy_hash, dedup_key, opened_at, closed_at, head_seq, head_hash
+SELECT stream, policy, policy_hash, dedup_key, opened_at, closed_at, head_seq, head_hash, id
 FROM incident ORDER BY id"""
+_ARTIFACTS = "SELECT sha256, content FROM artifact"
+_ANCHORS = "SELECT position, at, previous, digest, key_id, signature FROM anchor ORDER BY position"
 
-# A value of another storage class has the same bytes, and so the same hash, but is not found by comparison.
+# A value of another storage class has the same bytes, and so the same hash, but is not found by comparison. Text sorts
+# below every blob, the empty one included, which is a quicker question than its type; the numbers of the journal are
+# checked with the chains.
 _MISTYPED = """
 SELECT 'journal', position FROM journal
-WHERE (typeof(stream), typeof(seq), typeof(type), typeof(v), typeof(at), typeof(body)) IS NOT
-      ('text', 'integer', 'text', 'integer', 'real', 'text')
-   OR (typeof(code_version), typeof(body_sha), typeof(prev_hash), typeof(hash)) IS NOT ('text', 'text', 'text', 'text')
-   OR typeof(action_key) NOT IN ('text', 'null')
+WHERE (stream < x'' AND type < x'' AND code_version < x'' AND body_sha < x'' AND prev_hash < x'' AND hash < x''
+       AND body < x'' AND (action_key IS NULL OR action_key < x'')) IS NOT 1
 UNION ALL
 SELECT 'incident', id FROM incident
 WHERE (typeof(stream), typeof(policy), typeof(policy_hash), typeof(dedup_key)) IS NOT ('text', 'text', 'text', 'text')
    OR (typeof(opened_at), typeof(head_seq), typeof(head_hash)) IS NOT ('real', 'integer', 'text')
    OR typeof(closed_at) NOT IN ('real', 'null')
+UNION ALL
+SELECT 'artifact', rowid FROM artifact
+WHERE (typeof(sha256), typeof(content), typeof(bytes), typeof(truncated), typeof(stored_at))
+   IS NOT ('text', 'blob', 'integer', 'integer', 'real') OR truncated NOT IN (0, 1)
+UNION ALL
+SELECT 'anchor', position FROM anchor
+WHERE (typeof(at), typeof(digest), typeof(previous), typeof(key_id), typeof(signature))
+   IS NOT ('real', 'text', 'text', 'text', 'text')
 LIMIT ?"""
 
 _Incident = tuple[bytes, bytes, bytes, bytes, float, float | None, int, bytes]
@@ -45,21 +60,26 @@ Lend = Callable[[], AbstractContextManager[sqlite3.Connection]]
 """Lends a connection for reading."""
 
 
-def verify(lend: Lend) -> list[str]:
+def verify(uri: str, lend: Lend, anchors: AnchorCheck) -> list[str]:
     """Give one sentence for each fault; none for a sound journal.
 
     The agent may go on writing meanwhile. SQLite's own check runs beside ours, on another core where there is one:
     it is what proves that the indexes, which `read` goes through, show all records.
+
+    Args:
+        uri: of the journal's file, for further processes.
+        lend: lends connections for reading.
+        anchors: what the journal is held against.
     """
     with ThreadPoolExecutor(max_workers=1) as other_thread:
         structure = other_thread.submit(_structure_faults, lend)
-        check = ChainCheck(marked=frozenset((_OPENED, _CLOSED)))
+        check = ChainCheck(marked=MARKED, anchors=anchors)
         try:
-            with lend() as connection:
-                _check_content(connection, check)
+            with lend() as connection, _at_one_moment(connection):
+                _check_content(connection, uri, check, anchors)
         except (sqlite3.Error, JournalError) as error:
             check.fault(f"the journal cannot be read to its end: {error}.")
-        return [*structure.result(), *check.report()]
+        return [*structure.result(), *check.report(), *anchors.finish()]
 
 
 def _structure_faults(lend: Lend) -> list[str]:
@@ -75,52 +95,96 @@ def _structure_faults(lend: Lend) -> list[str]:
     ]
 
 
-def _check_content(connection: sqlite3.Connection, check: ChainCheck) -> None:
-    """Check every record and the incident table, as they were at one moment."""
+@contextmanager
+def _at_one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read everything as it is now, and text as it is stored."""
     text_factory = connection.text_factory
     connection.text_factory = bytes
     connection.execute("BEGIN")
     try:
-        check.check(connection.execute(_ALL))
-        (last_position,) = connection.execute(_LAST_POSITION).fetchone()
-        if last_position != check.position:
-            check.fault(f"the last record is at position {check.position}, but {last_position} were written.")
-        _check_incidents(connection, check)
+        yield
     finally:
         connection.text_factory = text_factory
         connection.execute("ROLLBACK")
 
 
-def _check_incidents(connection: sqlite3.Connection, check: ChainCheck) -> None:
+def _check_content(connection: sqlite3.Connection, uri: str, check: ChainCheck, anchors: AnchorCheck) -> None:
+    own = [_anchor(row) for row in connection.execute(_ANCHORS)]
+    anchors.begin(own)
+    (last,) = connection.execute(_LAST).fetchone()
+    proven = check_ranges(uri, last, anchors) if last >= RANGES_FROM_ROWS else None
+    if proven is not None:
+        check.position = last
+        heads, facts = proven
+    else:
+        anchors.begin(own)
+        check.check(connection.execute(_ALL))
+        heads, facts = check.heads, _facts(check)
+    (last_position,) = connection.execute(_LAST_POSITION).fetchone()
+    if last_position != check.position:
+        check.fault(f"the last record is at position {check.position}, but {last_position} were written.")
+    _check_incidents(connection, check, _incidents_of(heads, facts))
+    _check_artifacts(connection, check)
+
+
+def _anchor(row: tuple[Any, ...]) -> Anchor:
+    """Give an anchor as it is stored, whatever is stored; `AnchorCheck` looks at it closely."""
+    position, at, *texts = row
+    previous, digest, key_id, signature = (
+        text.decode(errors="backslashreplace") if isinstance(text, bytes) else "" for text in texts
+    )
+    number = at if isinstance(at, float) else float("nan")
+    return Anchor(position=position, at=number, previous=previous, digest=digest, key_id=key_id, signature=signature)
+
+
+def _facts(check: ChainCheck) -> list[IncidentFact]:
+    """Read the marked records, and tell of those that cannot be read."""
+    facts: list[IncidentFact] = []
+    for mark in check.marks:
+        try:
+            facts += incident_facts([mark])
+        except JournalError as error:
+            check.fault(f"stream {_text(mark[1])}: {error}.")
+    return facts
+
+
+def _check_incidents(connection: sqlite3.Connection, check: ChainCheck, rows: Iterable[_Incident]) -> None:
     """Compare the incident table with what the journal says."""
-    expected = {row[0]: row for row in _incidents_of(check)}
+    expected = {row[0]: row for row in rows}
     order = list(expected)
-    found = {row[0]: row for row in connection.execute(_INCIDENTS)}
+    found: dict[bytes, _Incident] = {}
+    numbers: list[int] = []
+    for *fields, number in connection.execute(_INCIDENTS):
+        found[fields[0]] = tuple(fields)
+        numbers.append(number)
     for stream in [*expected, *(stream for stream in found if stream not in expected)]:
         if found.get(stream) != expected.get(stream):
-            check.fault(f"the incident table and the journal differ on {stream.decode(errors='backslashreplace')}.")
-    if list(found) != order and not check.faults:
-        check.fault("the incident table has the incidents in another order than the journal.")
+            check.fault(f"the incident table and the journal differ on {_text(stream)}.")
+    if not check.faults and (list(found) != order or numbers != list(range(1, len(numbers) + 1))):
+        check.fault("the incident table has the incidents in another order, or under other numbers, than the journal.")
 
 
-def _incidents_of(check: ChainCheck) -> list[_Incident]:
-    """Derive the incident table's rows from the records seen, oldest first."""
-    opened: dict[bytes, tuple[Suspected, float]] = {}
+def _incidents_of(heads: dict[bytes, Head], facts: Iterable[IncidentFact]) -> Iterator[_Incident]:
+    """Derive the incident table's rows from what the journal says, oldest first."""
+    opened: dict[bytes, tuple[tuple[bytes, bytes, bytes], float]] = {}
     closed_at: dict[bytes, float] = {}
-    for name, stream, v, at, body in check.marks:
-        if name == _CLOSED:
+    for stream, at, identity in facts:
+        if identity is None:
             closed_at[stream] = at
-            continue
-        try:
-            entry = CODEC.decode(Suspected.TYPE, v, body)
-        except JournalError as error:
-            check.fault(f"stream {stream.decode(errors='backslashreplace')}: {error}.")
-            continue
-        if isinstance(entry, Suspected):
-            opened[stream] = entry, at
-    rows: list[_Incident] = []
-    for stream, (entry, at) in opened.items():
-        head_seq, _, head_hash = check.heads[stream]
-        identity = (entry.policy.encode(), entry.policy_hash.encode(), entry.dedup_key.encode())
-        rows.append((stream, *identity, at, closed_at.get(stream), head_seq, head_hash))
-    return rows
+        else:
+            opened[stream] = identity, at
+    for stream, (identity, at) in opened.items():
+        head_seq, _, head_hash = heads[stream]
+        yield (stream, *identity, at, closed_at.get(stream), head_seq, head_hash)
+
+
+def _check_artifacts(connection: sqlite3.Connection, check: ChainCheck) -> None:
+    """Hold what is kept of outputs against the digest it is kept under."""
+    for digest, content in connection.execute(_ARTIFACTS):
+        if not isinstance(content, bytes) or b2a_hex(sha256(content).digest()) != digest:
+            check.fault(f"the artifact {_text(digest)} is not the one that was kept.")
+
+
+def _text(stored: object) -> str:
+    """Give what is stored where text should be, for people."""
+    return stored.decode(errors="backslashreplace") if isinstance(stored, bytes) else str(stored)

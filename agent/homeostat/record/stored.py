@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from homeostat.model.entries import STARTING_TYPES
+from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Journal
+from homeostat.record.anchors import Anchor, AnchorCheck, Anchored
 
-MOVED_ON = "an action would start on facts that are no longer all there are; nothing was written"
-"""Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
+ARTIFACT_BYTES_MAX = 16 * 1024 * 1024
+"""What is kept of one output; runners keep less."""
 
 
 class StoredRecord(NamedTuple):
@@ -36,8 +39,28 @@ class StoredRecord(NamedTuple):
     hash: str
 
 
-class StoredJournal(Journal, Protocol):
-    """A journal that also shows its records undecoded, for export and audit."""
+class StoredJournal(Journal, Anchored, Protocol):
+    """A journal that also shows its records undecoded, for export and audit, and keeps artifacts and anchors."""
+
+    def verify(self, anchors: AnchorCheck | None = None) -> list[str]:
+        """Check every chain, artifact and anchor; give one sentence for each fault found.
+
+        Args:
+            anchors: what else to hold the journal against; None: its own anchors alone, signatures unchecked.
+        """
+        ...
+
+    def anchors(self) -> Iterator[Anchor]:
+        """All anchors, oldest first."""
+        ...
+
+    def artifact(self, digest: str) -> bytes | None:
+        """The content kept under a digest; None when there is none (any more). Raises JournalCorrupt if it changed."""
+        ...
+
+    def discard(self, digests: Collection[str], *, stored_before: float) -> int:
+        """Remove artifacts stored before a time (Unix seconds); give how many there were. Records stay as they are."""
+        ...
 
     def stored(self, stream: str) -> Iterator[StoredRecord]:
         """All records of a stream in order, as stored and unchecked."""
@@ -51,3 +74,22 @@ class StoredJournal(Journal, Protocol):
 def starts_something(batches: Sequence[Batch]) -> bool:
     """Whether an action starts once these entries are durable."""
     return any(entry.TYPE in STARTING_TYPES for batch in batches for entry in batch.entries)
+
+
+def moved_on() -> FactsMovedOn:
+    """Why an append was refused: somebody wrote a fact that may forbid the start after the writer last looked."""
+    return FactsMovedOn("an action would start on facts that are no longer all there are; nothing was written")
+
+
+def check_artifact(digest: str, content: bytes) -> None:
+    """Raise InvariantError for an artifact that must not be kept."""
+    if len(content) > ARTIFACT_BYTES_MAX:
+        raise InvariantError(f"an artifact of {len(content)} bytes: at most {ARTIFACT_BYTES_MAX} are kept")
+    if sha256(content).hexdigest() != digest:
+        raise InvariantError(f"an artifact's digest is not {digest}")
+
+
+def check_follows(anchor: Anchor, last: Anchor | None) -> None:
+    """Raise JournalConflict for an anchor that does not follow the newest one."""
+    if last is not None and (anchor.previous != last.digest or anchor.position <= last.position):
+        raise JournalConflict(f"an anchor at position {anchor.position} does not follow the one at {last.position}")

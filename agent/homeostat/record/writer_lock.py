@@ -9,6 +9,7 @@ from pathlib import Path
 from homeostat.model.errors import JournalError
 
 _PID_BYTES_MAX = 32
+_USED = "writes to this journal; stop it first, or give this one a journal of its own"
 
 
 class WriterLock:
@@ -19,12 +20,13 @@ class WriterLock:
     Args:
         journal: the journal's path; the lock file is beside it, named `<journal>.lock`, and is never removed:
             a removed one could be locked by two processes at once.
+        used: how the other process uses it, and what to do, for the error.
 
     Raises:
         JournalError: another process (or this one, earlier) writes to the journal, or no file can be made here.
     """
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, used: str = _USED) -> None:
         path = journal.with_name(journal.name + ".lock")
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -38,10 +40,7 @@ class WriterLock:
         except OSError as error:
             holder = os.read(self._descriptor, _PID_BYTES_MAX).decode(errors="replace").strip() or "unknown"
             os.close(self._descriptor)
-            raise JournalError(
-                f"{journal}: another agent, process {holder}, writes to this journal; stop it first,"
-                " or give this one a journal of its own"
-            ) from error
+            raise JournalError(f"{journal}: another agent, process {holder}, {used}") from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from homeostat.act.command import CommandActuator
-from homeostat.act.context import ActuatorContext
+from homeostat.act.context import ActuatorContext, SecretCommand
 from homeostat.act.job_files import JobFiles, job_folder
 from homeostat.act.processes import process_at
 from homeostat.model.commands import Done, Report, Running, StartAction
@@ -50,9 +50,16 @@ class ActWorld:
         self.environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "UNRELATED": "not for commands"}
         self.cancel_grace_s = 5.0
         self.output_bytes_max = 1 << 20
+        self.secret_commands: dict[str, SecretCommand] = {}
 
     def context(self) -> ActuatorContext:
-        return ActuatorContext(self.state, dict(self.environment), self.cancel_grace_s, self.output_bytes_max)
+        return ActuatorContext(
+            self.state,
+            dict(self.environment),
+            self.cancel_grace_s,
+            self.output_bytes_max,
+            secret_commands=self.secret_commands,
+        )
 
     def agent(self) -> CommandActuator:
         return CommandActuator(self.context())

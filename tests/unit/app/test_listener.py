@@ -16,6 +16,7 @@ from homeostat.model.errors import UsageError
 class Served:
     def __init__(self, state: Path, request_timeout_s: float = 10.0) -> None:
         self.reason: str | None = None
+        self.stall: str | None = None
         self.asked = threading.Event()
         registry = CollectorRegistry()
         Counter("things", "Things.", registry=registry).inc(3)
@@ -26,6 +27,7 @@ class Served:
             registry,
             lambda: self.reason,
             self.asked.set,
+            stalled=lambda: self.stall,
             request_timeout_s=request_timeout_s,
         )
 
@@ -73,6 +75,9 @@ def test_metrics_and_health(served: Served) -> None:
     assert served.get("/healthz", served.token) == (200, '{"healthy": true, "reason": null}')
     served.reason = "no tick yet"
     assert served.get("/healthz", served.token) == (503, '{"healthy": false, "reason": "no tick yet"}')
+    assert served.get("/livez", served.token) == (200, '{"healthy": true, "reason": null}')
+    served.stall = "the last tick ended 99 s ago"
+    assert served.get("/livez", served.token)[0] == 503
     assert served.get("/else", served.token)[0] == 404
 
 

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.act.context import SecretCommand
 from homeostat.app.scaffold import SETTINGS
 from homeostat.app.settings import Settings, load_settings
 from homeostat.model.errors import PolicyError
-from homeostat.model.policy import Mode
+from homeostat.model.policy import ActionSpec, Mode
 
 
 def refused(tmp_path: Path, text: str | bytes) -> str:
@@ -40,6 +41,18 @@ def test_nothing_acts_unless_it_is_told_to() -> None:
         ("[prometheus]\ntoken = 'hunter2'\n", "1:2", "reference"),
         ("[prometheus]\nurll = 'http://x'\n", "1:2", "did you mean 'url'"),
         ("[agent\n", "1:7", "not valid TOML"),
+        ("[secrets.commands]\nvault = 'vault read'\n", "2:1", "valid dictionary"),
+        ("[secrets.commands]\nvault = []\n", "2:1", "begins with the program"),
+        ("[secrets.commands]\nvault = ['vault', 7]\n", "2:1", "valid string"),
+        ("[secrets.commands]\n'v t' = ['vault']\n", "1:2", "cannot name a command"),
+        (
+            "[secrets.commands.vault]\nargv = ['vault']\nenv = ['TOKEN=hunter2']\n",
+            "3:1",
+            "names of environment variables",
+        ),
+        ("[allow.'shop-*']\nactuators = 'command'\n", "2:1", "valid list"),
+        ("[allow.'shop-*']\nprogrammes = ['x']\n", "2:1", "unknown key 'programmes'"),
+        ("[allow]\nshop = {targets = 3}\n", "2:1", "valid list"),
         ("root = '/'\n", "1:1", "unknown key 'root'"),
         (b"\xff\xfe", "1:1", "UTF-8"),
     ],
@@ -63,3 +76,20 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     assert "1 MiB" in refused(tmp_path, "#" * (2 << 20))
+
+
+def test_secrets_commands_and_the_allow_list_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "homeostat.toml"
+    path.write_text(
+        "[secrets.commands]\nplain = ['pass', 'show', 'db']\n"
+        "vault = {argv = ['vault', 'read'], env = ['VAULT_ADDR']}\n"
+        "[allow.'shop-*']\nactuators = ['command']\ntargets = ['service/*']\n"
+    )
+    settings = load_settings(path)
+    assert settings.secrets.by_name() == {
+        "plain": SecretCommand(("pass", "show", "db")),
+        "vault": SecretCommand(("vault", "read"), ("VAULT_ADDR",)),
+    }
+    action = ActionSpec("restart", "command", {"argv": ["systemctl"]})
+    assert settings.allowed.objection("shop-web", action, "service/shop") is None
+    assert settings.allowed.objection("shop-web", action, "db/shop") is not None

@@ -24,6 +24,7 @@ from homeostat.model.policy import (
     Mode,
     Node,
     Policy,
+    Probe,
     Retry,
     Steps,
     Try,
@@ -74,6 +75,7 @@ def do(
     mode: Mode | None = None,
     undo: Do | None = None,
     fallback: Node | None = None,
+    probe: Probe | None = None,
 ) -> Do:
     return Do(
         id=name,
@@ -90,6 +92,7 @@ def do(
         mode=mode,
         undo=undo,
         fallback=fallback,
+        probe=probe,
     )
 
 

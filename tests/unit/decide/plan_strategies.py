@@ -20,6 +20,7 @@ from homeostat.model.policy import (
     Escalate,
     Mode,
     Node,
+    Probe,
     Retry,
     Steps,
     Try,
@@ -99,6 +100,7 @@ class _Plans:
             name,
             target=target,
             effect=effect,
+            probe=Probe(HINT, 20.0) if effect is Effect.PROBE else None,
             retry=Retry(
                 self.draw(st.integers(0, 2)), self.draw(st.sampled_from([0.0, 10.0])), self.draw(st.booleans())
             ),

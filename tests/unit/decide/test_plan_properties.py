@@ -200,7 +200,7 @@ def test_no_world_makes_a_plan_break_its_rules(
 def bounded(trial: Trial, attempts_max: int) -> None:
     driver = trial.driver
     own = [intent for intent in trial.intents if intent.undoes is None]
-    doubtful = sum(attempt.in_doubt for attempt in driver.incident.every_attempt())
+    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in driver.incident.every_attempt())
     assert len(own) <= attempts_max + doubtful
     keys = [intent.key for intent in trial.intents]
     assert len(set(keys)) == len(keys), "an idempotency key was used twice"
@@ -212,6 +212,7 @@ def bounded(trial: Trial, attempts_max: int) -> None:
             ]
             cancelled = [a for a in attempts if a.outcome is OutcomeStatus.CANCELLED]
             assert len(ran) - len(cancelled) <= 1 + max(leaf.retry.times_max, 1)
+            assert sum(a.happened is False for a in attempts) <= 1 + max(leaf.retry.times_max, 1)
             assert not any(earlier.succeeded for earlier in attempts[:-1]), "ran again after success"
 
 

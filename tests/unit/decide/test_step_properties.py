@@ -8,7 +8,7 @@ from tests.unit.decide.builders import Driver, above, do, policy
 
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Running
-from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Node, Retry, Steps, Try, Verify
+from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Node, Probe, Retry, Steps, Try, Verify
 from homeostat.model.reasons import OutcomeStatus, Phase
 from homeostat.model.signals import Condition
 
@@ -41,10 +41,12 @@ def trees(draw: st.DrawFn) -> tuple[Node, ...]:
         return draw(st.sampled_from([None, None, above("hint", 5), above("harm", 5)]))
 
     def leaf() -> Node:
+        effect = draw(st.sampled_from(Effect))
         return do(
             name("do"),
             target=f"svc/{draw(st.integers(0, 2))}",
-            effect=draw(st.sampled_from(Effect)),
+            effect=effect,
+            probe=Probe(above("hint", 5), 20.0) if effect is Effect.PROBE else None,
             retry=Retry(draw(st.integers(0, 2)), draw(st.sampled_from([0.0, 10.0])), draw(st.booleans())),
             cooldown_s=draw(st.sampled_from([0.0, 0.0, 100.0])),
             verify=draw(st.sampled_from([None, Verify(above("hint", 5), 5.0, 20.0)])),
@@ -96,7 +98,7 @@ def test_no_world_makes_the_agent_break_its_rules(
 
 def check_bounds(driver: Driver, attempts_max: int) -> None:
     intents = [entry for entry in driver.entries if isinstance(entry, e.ActionIntended)]
-    doubtful = sum(attempt.in_doubt for attempt in driver.incident.every_attempt())
+    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in driver.incident.every_attempt())
     assert len(intents) <= attempts_max + doubtful
     assert len({intent.key for intent in intents}) == len(intents), "an idempotency key was used twice"
     open_at_once = 0
@@ -111,5 +113,6 @@ def check_bounds(driver: Driver, attempts_max: int) -> None:
         ran = [attempt for attempt in attempts if attempt.started_at or attempt.outcome or attempt.in_doubt]
         cancelled = [attempt for attempt in attempts if attempt.outcome is OutcomeStatus.CANCELLED]
         assert len(ran) - len(cancelled) <= 1 + max(leaf.retry.times_max, 1)
+        assert sum(attempt.happened is False for attempt in attempts) <= 1 + max(leaf.retry.times_max, 1)
         for earlier in attempts[:-1]:
             assert not earlier.succeeded, "ran again after success"

@@ -11,7 +11,7 @@ import pytest
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, Running, StartAction
-from homeostat.model.errors import ActuatorError, JournalWriteError
+from homeostat.model.errors import ActuatorError, InvariantError, JournalWriteError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
@@ -74,17 +74,27 @@ class FakeExecutor:
     started: list[str] = field(default_factory=list)
     reports: dict[str, Report] = field(default_factory=dict)
     broken: bool = False
+    commands: list[StartAction] = field(default_factory=list)
 
     def carry_out(self, command: Command) -> None:
         if self.broken:
             raise ActuatorError("no hands")
         if isinstance(command, StartAction):
+            self.commands.append(command)
             self.started.append(command.key)
             self.reports[command.key] = Running("1")
 
     def report(self, key: str, actuator: str) -> Report | None:
         assert actuator == "fake"
         return self.reports.get(key, NeverStarted())
+
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        del key, actuator
+        return None
+
+    def reaches_anywhere(self, actuator: str) -> bool:
+        del actuator
+        return False
 
 
 @dataclass
@@ -108,8 +118,15 @@ class FlakyJournal(MemoryJournal):
 
     full = False
     liar = False
+    appends = 0
+    poisoned = ""
+    """No incident of this policy can be stored."""
 
     def append(self, batches: Sequence[Batch], *, seen: int | None = None) -> int:
+        self.appends += 1
+        entries = [entry for batch in batches for entry in batch.entries]
+        if any(isinstance(entry, e.Suspected) and entry.policy == self.poisoned for entry in entries):
+            raise InvariantError("cannot be journalled")
         if self.full:
             raise JournalWriteError("no space left on device")
         position = super().append(batches, seen=seen)
@@ -169,6 +186,61 @@ def test_nothing_starts_while_the_journal_cannot_be_written(rig: Rig) -> None:
     rig.ticks(2)
     assert len(rig.executor.started) == 1
     assert rig.journal.verify() == []
+
+
+def test_a_journal_that_cannot_be_written_is_told_of_until_it_can(rig: Rig) -> None:
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.sensor.values["errors_a"] = 10.0
+    rig.journal.full = True
+    rig.ticks(3)
+    trouble = rig.loop.trouble
+    assert trouble is not None
+    assert "no space left" in trouble
+    rig.journal.full = False
+    rig.sensor.values["errors_a"] = 0.0
+    rig.ticks(1)
+    assert rig.loop.trouble is None
+    last = [record.entry for record in rig.journal.read("agent")][-1]
+    assert isinstance(last, e.JournalInterrupted)
+    assert last.at - last.since == 15.0
+    assert rig.journal.incidents() == [], "what could not be journalled has not happened"
+
+
+def test_all_decisions_of_a_tick_share_one_append() -> None:
+    rig = Rig(*(policy_named(f"p{number}") for number in range(8)))
+    for number in range(8):
+        rig.sensor.values[f"errors_p{number}"] = 10.0
+    rig.ticks(2)
+    assert isinstance(rig.journal, FlakyJournal)
+    before = rig.journal.appends
+    rig.ticks(1)
+    assert len(rig.executor.started) == 8
+    assert rig.journal.appends == before + 1
+
+
+def test_what_cannot_be_journalled_holds_up_nothing_else_of_its_group(rig: Rig) -> None:
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.journal.poisoned = "b"
+    rig.sensor.values |= {"errors_a": 10.0, "errors_b": 10.0}
+    rig.ticks(3)
+    assert [key.split("/")[1] for key in rig.executor.started] == ["restart"]
+    assert [incident.policy for incident in rig.loop.incidents] == ["a"]
+    assert "policy b: InvariantError" in rig.noted.failures
+
+
+def test_a_start_is_decided_again_on_what_others_wrote_meanwhile() -> None:
+    rig = Rig(policy_named("a"))
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(2)
+    paused = e.Paused(at=rig.clock.now(), by="ann", answer="x")
+    rig.journal.append([Batch("agent", None, [paused])])
+    rig.ticks(4)
+    assert rig.executor.started == []
+    assert rig.loop.ledger.paused == {"": "ann"}
+    rig.journal.append([Batch("agent", None, [e.Resumed(at=rig.clock.now(), by="ann", answer="y")])])
+    rig.loop = rig.new_loop()
+    rig.ticks(2)
+    assert len(rig.executor.started) == 1
 
 
 def test_an_append_in_doubt_is_read_again_and_its_action_starts_once(rig: Rig) -> None:

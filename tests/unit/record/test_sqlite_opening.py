@@ -17,6 +17,7 @@ from homeostat.model.entries import ConditionChanged, Entry
 from homeostat.model.errors import JournalCorrupt, JournalError, JournalTooNew
 from homeostat.model.ports import Batch
 from homeostat.record import sqlite_open
+from homeostat.record.schema import HEAD_REVISION
 from homeostat.record.sqlite import SqliteJournal
 
 Open = Callable[[Path], SqliteJournal]
@@ -118,7 +119,9 @@ def test_a_schema_that_lost_a_part(path: Path, opening: Open, statement: str, la
 @both
 def test_a_newer_schema(path: Path, opening: Open) -> None:
     _sql(path, "UPDATE alembic_version SET version_num = '0042'")
-    with pytest.raises(JournalTooNew, match=r"newer release.*schema 0042, this release reads up to 0001\); upgrade"):
+    with pytest.raises(
+        JournalTooNew, match=rf"newer release.*schema 0042, this release reads up to {HEAD_REVISION}\); upgrade"
+    ):
         opening(path)
 
 
@@ -132,7 +135,7 @@ def test_a_schema_of_no_release(path: Path, opening: Open, statement: str) -> No
 
 
 def test_an_older_schema_is_not_read_before_it_is_migrated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_open, "HEAD_REVISION", "0002")
+    monkeypatch.setattr(sqlite_open, "HEAD_REVISION", "0041")
     with pytest.raises(JournalError, match=r"older release.*start this release's agent on it once"):
         SqliteJournal(path, read_only=True)
 

@@ -197,7 +197,7 @@ def test_a_bug_in_the_loop_fails_the_test(tmp_path: Path, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nothing by nothing")
 
-    monkeypatch.setattr("homeostat.loop.step", broken)
+    monkeypatch.setattr("homeostat.loop.turns.step", broken)
     found = misses(tmp_path, "[{at: 0s, result: none}]")
     assert any("ZeroDivisionError" in message for message in found)
 

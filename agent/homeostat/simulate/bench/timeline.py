@@ -69,6 +69,9 @@ def _say_of_action(entry: e.Entry) -> str | None:
             return f"{_step_of(entry.key)}: {entry.verdict}"
         case e.ActionInDoubt():
             return f"{_step_of(entry.key)}: nobody knows whether it ran"
+        case e.ActionProbed(happened=happened):
+            told = {True: "it has happened", False: "it has not happened", None: "nothing"}[happened]
+            return f"{_step_of(entry.key)}: the signals say {told}"
         case e.CancelRequested():
             return f"{_step_of(entry.key)} is told to stop: {entry.reason}"
         case e.WaitStarted():

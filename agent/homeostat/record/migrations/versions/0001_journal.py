@@ -57,11 +57,28 @@ def upgrade() -> None:
         sqlite_where=still_open,
         postgresql_where=still_open,
     )
+    if op.get_bind().dialect.name == "postgresql":
+        _refuse_changes_on_postgresql()
+        return
     for change in ("update", "delete"):
         op.execute(
             f"CREATE TRIGGER journal_refuses_{change} BEFORE {change.upper()} ON journal "
             "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
         )
+
+
+def _refuse_changes_on_postgresql() -> None:
+    """Twice: by privilege for those who have none to spare, by trigger for the owner and superusers."""
+    op.execute(
+        "CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$"
+    )
+    for change, scope in (("update", "ROW"), ("delete", "ROW"), ("truncate", "STATEMENT")):
+        op.execute(
+            f"CREATE TRIGGER journal_refuses_{change} BEFORE {change.upper()} ON journal "
+            f"FOR EACH {scope} EXECUTE FUNCTION journal_is_append_only()"
+        )
+    op.execute("REVOKE UPDATE, DELETE, TRUNCATE ON journal FROM PUBLIC, CURRENT_USER")
 
 
 def downgrade() -> None:

@@ -1,0 +1,82 @@
+"""What a policy may use: which actuators, targets and programs.
+
+A second lock beside review: whoever can change a policy file cannot by that alone make the agent do what its operator
+never allowed. Checked when policies are loaded for running, and again right before every start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from homeostat.model.commands import StartAction
+from homeostat.model.policy import MANUAL, ActionSpec, Policy
+
+Globs = tuple[str, ...] | None
+"""Shell-style patterns, case-sensitive; None: everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowRule:
+    """What the policies whose names match may use. `programs` are the first words of command lines."""
+
+    policies: str
+    actuators: Globs = None
+    targets: Globs = None
+    programs: Globs = None
+
+    def objection(self, action: ActionSpec, target: str) -> str | None:
+        """What of this action the rule does not name; None where it names all of it."""
+        if not _matches(self.actuators, action.actuator):
+            return f"actuator '{action.actuator}'"
+        if not _matches(self.targets, target):
+            return f"target '{target}'"
+        argv = action.parameters.get("argv")
+        program = argv[0] if isinstance(argv, list | tuple) and argv else None
+        if program is not None and not _matches(self.programs, str(program)):
+            return f"program '{program}'"
+        return None
+
+
+class AllowList:
+    """All rules. None at all allow everything; with the first one, what no rule names is refused."""
+
+    def __init__(self, rules: Sequence[AllowRule] = ()) -> None:
+        self._rules = tuple(rules)
+
+    def __bool__(self) -> bool:
+        """Whether there is any rule."""
+        return bool(self._rules)
+
+    def objection(self, policy: str, action: ActionSpec, target: str) -> str | None:
+        """Why a policy must not run this action on this target; None where it may.
+
+        What people do by hand is theirs to decide.
+        """
+        if not self._rules or action.actuator == MANUAL:
+            return None
+        own = [rule for rule in self._rules if fnmatchcase(policy, rule.policies)]
+        if not own:
+            return f"not allowed: no [allow] rule of homeostat.toml names policy '{policy}'"
+        found = [rule.objection(action, target) for rule in own]
+        if None in found:
+            return None
+        return f"not allowed: [allow] names no {found[0]} for policy '{policy}'"
+
+    def refusal(self, command: StartAction) -> str | None:
+        """Why this start must not be made; see `admission.Allowed`."""
+        return self.objection(command.policy, command.action, command.target)
+
+    def objections(self, policy: Policy) -> dict[str, str]:
+        """By step or undo, why the policy must not run it."""
+        found = {}
+        for leaf in (*policy.leaves.values(), *policy.undos.values()):
+            why = self.objection(policy.name, leaf.action, leaf.target)
+            if why is not None:
+                found[leaf.id] = why
+        return found
+
+
+def _matches(globs: Globs, text: str) -> bool:
+    return globs is None or any(fnmatchcase(text, glob) for glob in globs)

@@ -1,0 +1,36 @@
+"""Everything the loop touches that is not pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homeostat.model.ports import (
+    Clock,
+    Executor,
+    Inbox,
+    Journal,
+    LateOutcomes,
+    Leases,
+    Observer,
+    Retrainer,
+    Sensor,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The ports, as `model/ports.py` describes them.
+
+    Attributes:
+        leases, late_outcomes: where several agents share the journal; without them this agent answers for everything.
+    """
+
+    clock: Clock
+    sensor: Sensor
+    executor: Executor
+    journal: Journal
+    observer: Observer
+    retrainer: Retrainer | None = None
+    inbox: Inbox | None = None
+    leases: Leases | None = None
+    late_outcomes: LateOutcomes | None = None

@@ -1,0 +1,230 @@
+"""What the journal says now: the fold of all that is open, kept up to date with what is appended here and elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from homeostat.decide.ledger import LEDGER_TYPES, PAUSE_TYPES, account
+from homeostat.decide.projection import fold, promoted_ranking
+from homeostat.model import entries as e
+from homeostat.model.commands import Step
+from homeostat.model.errors import JournalConflict, JournalError
+from homeostat.model.incident import Incident, Ledger
+from homeostat.model.policy import COOLDOWN_S_MAX, Policy
+from homeostat.model.ports import Batch, Journal, Observer, Record
+from homeostat.model.ranking import Ranking
+from homeostat.model.reasons import Phase
+from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
+from homeostat.policy.load import load_journalled
+
+_FOLLOWED = LEDGER_TYPES | {e.Closed.TYPE, e.RankingPromoted.TYPE, e.CancelRequested.TYPE}
+"""What other agents write that this one must know."""
+
+
+class Standing:
+    """Incidents, ledger and rankings, all of them a fold of the journal.
+
+    Attributes:
+        incidents: those this agent answers for, by dedup key.
+        open_streams: of every open incident, whoever has it: dedup key -> stream.
+        ledger: facts of all streams that guards share.
+        position: the write position up to which `ledger` and `open_streams` are known.
+        in_doubt: an append failed, and only the journal knows what was written.
+        trouble: since when the journal cannot be written, and why; None while it can.
+        lost: incidents that were let go since somebody last asked.
+        cancelled: keys whose cancellation another agent has journalled.
+    """
+
+    def __init__(self, journal: Journal, observer: Observer) -> None:
+        self._journal = journal
+        self._observer = observer
+        self.incidents: dict[str, Incident] = {}
+        self.open_streams: dict[str, str] = {}
+        self.ledger = Ledger()
+        self.position = 0
+        self.in_doubt = False
+        self.trouble: tuple[float, str] | None = None
+        self.lost: list[Incident] = []
+        self.cancelled: set[str] = set()
+        self._pinned: dict[str, Policy] = {}
+        self._rankings: dict[str, Ranking | None] = {}
+
+    def fold_everything(self, now: float, is_mine: Callable[[str], bool]) -> list[Incident]:
+        """Take everything from the journal alone: at the start, and whenever an append is in doubt.
+
+        Args:
+            now: Unix seconds.
+            is_mine: whether this agent answers for an incident's stream.
+
+        Returns:
+            The open incidents of others.
+
+        Raises:
+            JournalError: the journal cannot be read; nothing has changed here.
+        """
+        journal = self._journal
+        position = journal.position()
+        mine: dict[str, Incident] = {}
+        others: list[Incident] = []
+        old: list[e.Entry] = []
+        for stream in journal.open_incidents():
+            entries = [record.entry for record in journal.read(stream) if record.position <= position]
+            if not entries or isinstance(entries[-1], e.Closed):
+                continue
+            incident = fold(entries)
+            if is_mine(stream):
+                mine[incident.dedup_key] = incident
+            else:
+                others.append(incident)
+            old += [entry for entry in entries if entry.at < now - COOLDOWN_S_MAX]
+        ledger = Ledger()
+        for entry in sorted(old, key=lambda entry: entry.at):
+            ledger = account(ledger, entry)
+        for record in journal.since(0.0, PAUSE_TYPES):
+            ledger = account(ledger, record.entry) if record.position <= position else ledger
+        for record in journal.since(now - COOLDOWN_S_MAX, LEDGER_TYPES - PAUSE_TYPES):
+            ledger = account(ledger, record.entry) if record.position <= position else ledger
+        self.incidents, self.ledger, self.position = mine, ledger, position
+        self.open_streams = {incident.dedup_key: incident.id for incident in (*mine.values(), *others)}
+        self.in_doubt = False
+        return others
+
+    def refresh(self) -> None:
+        """Take in what other agents have written since. Raises JournalError."""
+        self._take_in(self._journal.after(self.position, _FOLLOWED), self._journal.position())
+
+    def _take_in(self, records: Iterable[Record], position: int) -> None:
+        for record in records:
+            if record.position > position:
+                break
+            self._follow(record)
+        self.position = max(self.position, position)
+
+    def _follow(self, record: Record) -> None:
+        entry = record.entry
+        self.ledger = account(self.ledger, entry)
+        match entry:
+            case e.Suspected():
+                self.open_streams[entry.dedup_key] = record.stream
+            case e.Closed():
+                self.open_streams = {key: name for key, name in self.open_streams.items() if name != record.stream}
+            case e.CancelRequested():
+                self.cancelled.add(entry.key)
+            case e.RankingPromoted():
+                self.load_ranking(record.stream.removeprefix(POLICY_STREAMS))
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Make entries durable, fold them into the ledger, and know what others wrote meanwhile.
+
+        Raises:
+            JournalConflict: others were first, and nothing was written; what they wrote is known now.
+            JournalError: it is in doubt whether anything was written (`in_doubt`).
+            InvariantError: the entries cannot be stored, and nothing was written.
+        """
+        count = sum(len(batch.entries) for batch in batches)
+        if not count:
+            return
+        try:
+            position = self._journal.append(batches, seen=self.position)
+            if position - count > self.position:
+                self._take_in(self._journal.after(self.position, _FOLLOWED), position - count)
+        except JournalConflict:
+            self.refresh()
+            raise
+        except JournalError as error:
+            self.lose_touch(next(entry.at for batch in batches for entry in batch.entries), error)
+            raise
+        self.position, self.trouble = position, None
+        for batch in batches:
+            for entry in batch.entries:
+                self.ledger = account(self.ledger, entry)
+            self._observer.appended(batch.stream, batch.entries)
+
+    def lose_touch(self, now: float, error: JournalError) -> None:
+        """Note that the journal failed: nothing is decided until it was read again and can be written."""
+        self.in_doubt = True
+        self.trouble = (self.trouble[0] if self.trouble else now, str(error))
+
+    def say(self, stream: str, entries: Sequence[e.Entry]) -> None:
+        """Append to a stream that is not an incident's, after whatever is there. Raises JournalError."""
+        if entries:
+            self.append([Batch(stream, None, entries)])
+
+    def remember(self, policy: Policy, decided: Step) -> None:
+        """Take over the incident of a step that is durable."""
+        incident = decided.incident
+        if incident.phase in (Phase.CLOSED, Phase.DORMANT):
+            self.incidents.pop(incident.dedup_key, None)
+            self.open_streams.pop(incident.dedup_key, None)
+        else:
+            self.take(incident)
+            self._pinned[incident.policy_hash] = policy
+
+    def take(self, incident: Incident) -> None:
+        """Answer for this incident from now on."""
+        self.incidents[incident.dedup_key] = incident
+        self.open_streams[incident.dedup_key] = incident.id
+
+    def let_go(self, incident: Incident) -> None:
+        """Another agent answers for this incident now."""
+        if self.incidents.pop(incident.dedup_key, None) is not None:
+            self.lost.append(incident)
+
+    def forget_unused_policies(self) -> None:
+        """Drop policy versions that no open incident is pinned to."""
+        open_hashes = {incident.policy_hash for incident in self.incidents.values()}
+        self._pinned = {known: policy for known, policy in self._pinned.items() if known in open_hashes}
+
+    def pinned_policy(self, incident: Incident, in_use: Mapping[str, Policy]) -> Policy:
+        """The policy version an open incident began with, from memory or from the journal.
+
+        Raises:
+            JournalError, PolicyError: it cannot be had.
+        """
+        pinned = self._pinned.get(incident.policy_hash)
+        current = in_use.get(incident.policy)
+        if pinned is None and current is not None and current.hash == incident.policy_hash:
+            pinned = current
+        if pinned is None:
+            history = [record.entry for record in self._journal.read(policy_stream(incident.policy))]
+            pinned = load_journalled(history, incident.policy_hash)
+        self._pinned[incident.policy_hash] = pinned
+        return pinned
+
+    def note_policies(self, policies: Iterable[Policy], now: float) -> None:
+        """Journal the versions that are new, and know their rankings. Raises JournalError."""
+        for policy in policies:
+            stream = policy_stream(policy.name)
+            entries = [record.entry for record in self._journal.read(stream)]
+            loaded = [entry.policy_hash for entry in entries if isinstance(entry, e.PolicyLoaded)]
+            if not loaded or loaded[-1] != policy.hash:
+                entry = e.PolicyLoaded(
+                    at=now,
+                    policy=policy.name,
+                    policy_hash=policy.hash,
+                    sources=policy.sources,
+                    environment=policy.environment,
+                )
+                self.say(stream, [entry])
+            self._rankings[policy.name] = promoted_ranking(entries)
+
+    def note_guards(self, digest: str, text: str, now: float) -> None:
+        """Journal the shared guards where they are new. Raises JournalError."""
+        records = self._journal.since(0.0, {e.GuardsLoaded.TYPE})
+        hashes = [record.entry.hash for record in records if isinstance(record.entry, e.GuardsLoaded)]
+        if digest != (hashes[-1] if hashes else ""):
+            self.say(AGENT_STREAM, [e.GuardsLoaded(at=now, hash=digest, text=text)])
+
+    def ranking(self, policy: str) -> Ranking | None:
+        """The promoted ranking of a policy, if there is one."""
+        return self._rankings.get(policy)
+
+    def load_ranking(self, policy: str) -> None:
+        """Read a policy's ranking anew. Raises JournalError."""
+        history = (record.entry for record in self._journal.read(policy_stream(policy)))
+        self._rankings[policy] = promoted_ranking(history)
+
+    def lifted(self) -> frozenset[str]:
+        """Ids of the answers that have lifted the kill switch. Raises JournalError."""
+        records = self._journal.since(0.0, {e.Resumed.TYPE})
+        return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))

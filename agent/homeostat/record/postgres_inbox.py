@@ -1,0 +1,124 @@
+"""The inboxes in PostgreSQL: what people have said, and what became of actions whose agent lost its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from homeostat.model.answers import Answer
+from homeostat.model.commands import Done
+from homeostat.model.errors import JournalError, JournalWriteError, UsageError
+from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check
+from homeostat.record.postgres_append import stored
+from homeostat.record.postgres_connection import Server
+from homeostat.record.postgres_readers import Readers
+
+T = TypeVar("T")
+
+_PUT = """
+INSERT INTO inbox (id, kind, incident, key, body) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"""
+_ANSWERS = "SELECT id, body FROM inbox WHERE kind = 'answer' ORDER BY put_at, id LIMIT %s"
+_OUTCOMES = "SELECT key, body FROM inbox WHERE kind = 'outcome' AND key = ANY (%s)"
+_SETTLE = "DELETE FROM inbox WHERE kind = 'answer' AND id = ANY (%s)"
+_SET_ASIDE = "UPDATE inbox SET kind = 'refused' WHERE id = %s"
+
+
+class PostgresInbox:
+    """Implements `model.ports.Inbox` for all agents of a journal: each sees every answer until one settles it.
+
+    Args:
+        failed: told of what cannot be read.
+    """
+
+    def __init__(self, server: Server, failed: Callable[[str, Exception], None]) -> None:
+        self._rows = Readers(server, "homeostat inbox", writing=True)
+        self._failed = failed
+
+    def put(self, answer: Answer) -> None:
+        """Put an answer in, durably; once per id.
+
+        Raises:
+            UsageError: it says what no answer may. JournalWriteError: it could not be stored.
+        """
+        check(answer)
+        _put(self._rows, answer.id, "answer", answer.incident, None, answer)
+
+    def collect(self) -> Sequence[Answer]:
+        """See `model.ports.Inbox`."""
+        try:
+            rows = self._rows.query(_ANSWERS, (ANSWERS_MAX,))
+        except JournalError as error:
+            self._failed("inbox", error)
+            return []
+        found = [self._read(name, body) for name, body in rows]
+        return sorted(filter(None, found), key=lambda answer: (answer.at, answer.id))
+
+    def settle(self, answers: Sequence[str]) -> None:
+        """See `model.ports.Inbox`."""
+        if answers:
+            self._change(_SETTLE, ([stored(answer) for answer in answers],))
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._rows.close()
+
+    def _read(self, name: str, body: str) -> Answer | None:
+        try:
+            answer = _decoded(body, Answer)
+            check(answer)
+            if answer.id != name:
+                raise ValueError("its id is not its name")  # noqa: TRY301 - all refusals are set aside alike
+        except (ValueError, UsageError) as error:
+            self._failed(f"inbox {name}", error)
+            self._change(_SET_ASIDE, (name,))
+            return None
+        return answer
+
+    def _change(self, statement: str, parameters: Sequence[object]) -> None:
+        try:
+            self._rows.query(statement, parameters)
+        except JournalError as error:
+            self._failed("inbox", error)
+
+
+class PostgresLateOutcomes:
+    """Implements `model.ports.LateOutcomes`. What was left is kept until its incident is closed."""
+
+    def __init__(self, server: Server) -> None:
+        self._rows = Readers(server, "homeostat late outcomes", writing=True)
+
+    def put(self, incident: str, key: str, done: Done) -> None:
+        """See `model.ports.LateOutcomes`."""
+        _put(self._rows, f"outcome {stored(key)}", "outcome", incident, key, done)
+
+    def collect(self, keys: Iterable[str]) -> Mapping[str, Done]:
+        """See `model.ports.LateOutcomes`."""
+        wanted = {stored(key): key for key in keys}
+        if not wanted:
+            return {}
+        found = self._rows.query(_OUTCOMES, (list(wanted),))
+        try:
+            return {wanted[key]: _decoded(body, Done) for key, body in found}
+        except ValueError as error:
+            raise JournalError(f"an outcome in the inbox cannot be read: {error}; remove its row") from error
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._rows.close()
+
+
+def _put(rows: Readers, name: str, kind: str, incident: str | None, key: str | None, content: object) -> None:
+    columns = (None if incident is None else stored(incident), None if key is None else stored(key))
+    try:
+        rows.query(_PUT, (name, kind, *columns, msgspec.json.encode(content).decode()))
+    except JournalError as error:
+        raise JournalWriteError(f"nothing was put into the inbox: {error}") from error
+
+
+def _decoded(body: str, kind: type[T]) -> T:
+    """Raises ValueError (msgspec's errors are)."""
+    if len(body) > BYTES_MAX and kind is Answer:
+        raise ValueError(f"larger than {BYTES_MAX} bytes")
+    return msgspec.json.decode(body, type=kind)

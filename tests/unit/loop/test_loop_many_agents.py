@@ -1,0 +1,191 @@
+"""Several agents on one journal: one decides, takeover waits for word, guards hold over all of them."""
+
+from __future__ import annotations
+
+from tests.unit.loop.test_loop import FakeClock, FakeExecutor, FakeSensor, Noted, policy_named
+
+from homeostat.loop import Loop, Outside
+from homeostat.model import entries as e
+from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.commands import Done
+from homeostat.model.policy import Policy
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
+from homeostat.record.memory_inbox import MemoryInbox, MemoryLateOutcomes
+from homeostat.record.memory_leases import SharedMemory
+
+TTL_S = 15.0
+UNSAFE = {"effect:__safe": "effect: unsafe"}
+
+
+class Agent:
+    """One agent of a fleet, with hands and eyes of its own."""
+
+    def __init__(self, fleet: Fleet, name: str, spool: str) -> None:
+        self.name, self.spool = name, spool
+        self.executor, self.sensor, self.noted = FakeExecutor(), FakeSensor(fleet.values), Noted()
+        journal, leases = fleet.shared.as_agent(f"{name}@{fleet.clock.now()}")
+        self.outside = Outside(
+            fleet.clock, self.sensor, self.executor, journal, self.noted,
+            inbox=fleet.inbox, leases=leases, late_outcomes=fleet.late,
+        )  # fmt: skip
+        self.loop = Loop(self.outside, fleet.policies, name, seed=len(name) + fleet.restarts, spool=spool)
+        self.loop.recover("0")
+
+
+class Fleet:
+    """Agents on one journal in memory, on one virtual clock."""
+
+    def __init__(self, *policies: Policy, agents: int = 2) -> None:
+        self.clock = FakeClock()
+        self.policies = {policy.name: policy for policy in policies}
+        self.values: dict[str, float] = {}
+        self.inbox, self.late = MemoryInbox(), MemoryLateOutcomes()
+        self.shared = SharedMemory(self.clock, ttl_s=TTL_S)
+        self.restarts = 0
+        self.agents = [Agent(self, f"agent{number}", f"spool{number}") for number in range(agents)]
+
+    def ticks(self, count: int, *, without: Agent | None = None) -> None:
+        for _ in range(count):
+            for agent in self.agents:
+                if agent is not without:
+                    agent.loop.tick()
+            self.clock.wait(5.0)
+
+    def restart(self, agent: Agent) -> Agent:
+        """Another process on the same state folder, with the same hands."""
+        self.restarts += 1
+        again = Agent(self, agent.name, agent.spool)
+        again.executor.reports = agent.executor.reports
+        self.agents[self.agents.index(agent)] = again
+        return again
+
+    def owner(self) -> Agent:
+        (owner,) = [agent for agent in self.agents if agent.loop.incidents]
+        return owner
+
+    def other(self, agent: Agent) -> Agent:
+        return next(one for one in self.agents if one is not agent)
+
+    def started(self) -> list[str]:
+        return [key for agent in self.agents for key in agent.executor.started]
+
+    def entries(self) -> list[e.Entry]:
+        journal = self.shared.journal
+        return [record.entry for stream in journal.incidents() for record in journal.read(stream)]
+
+
+def one_incident(**changes: str) -> tuple[Fleet, Agent]:
+    """A fleet with one incident whose action runs, and the agent that has it."""
+    fleet = Fleet(policy_named("a", **changes))
+    fleet.ticks(1)
+    fleet.values["errors_a"] = 10.0
+    fleet.ticks(4)
+    owner = fleet.owner()
+    assert len(fleet.started()) == 1
+    return fleet, owner
+
+
+def test_one_agent_has_an_incident_and_the_others_leave_it_alone() -> None:
+    fleet, owner = one_incident()
+    owner.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
+    fleet.values["errors_a"] = 0.0
+    fleet.ticks(8)
+    assert [entry.result for entry in fleet.entries() if isinstance(entry, e.Closed)] == [Result.RECOVERED]
+    assert fleet.started() == owner.executor.started
+    assert [agent.noted.failures for agent in fleet.agents] == [[], []]
+    assert fleet.shared.journal.verify() == []
+
+
+def test_who_takes_over_starts_nothing_again_and_hears_the_end_from_the_old_hosts_next_agent() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    fleet.ticks(5, without=owner)
+    new = fleet.other(owner)
+    assert len(new.loop.incidents) == 1
+    acquired = [entry for entry in fleet.entries() if isinstance(entry, e.LeaseAcquired)]
+    assert [entry.agent for entry in acquired] == [new.name]
+    again = fleet.restart(owner)
+    again.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
+    fleet.values["errors_a"] = 0.0
+    fleet.ticks(8)
+    ended = [entry for entry in fleet.entries() if isinstance(entry, e.ActionEnded)]
+    assert [entry.status for entry in ended] == [OutcomeStatus.OK]
+    assert fleet.entries()[-1] == e.Closed(at=fleet.entries()[-1].at, result=Result.RECOVERED)
+    assert new.executor.started == again.executor.started == []
+
+
+def test_an_agent_that_was_stopped_and_goes_on_lets_go_and_leaves_word() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    fleet.ticks(5, without=owner)
+    owner.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
+    fleet.values["errors_a"] = 0.0
+    fleet.ticks(6)
+    assert owner.loop.incidents == []
+    assert [entry.result for entry in fleet.entries() if isinstance(entry, e.Closed)] == [Result.RECOVERED]
+    assert len(fleet.started()) == 1
+
+
+def test_an_intent_whose_agent_is_gone_for_good_ends_in_doubt_and_never_starts_elsewhere() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    fleet.ticks(40, without=owner)
+    entries = fleet.entries()
+    assert sum(isinstance(entry, e.ActionInDoubt) for entry in entries) == 1
+    reasons = [entry.reason for entry in entries if isinstance(entry, e.Escalated)]
+    assert reasons == [EscalationReason.OUTCOME_UNKNOWN]
+    assert len(fleet.started()) == 1
+
+
+def test_the_kill_switch_holds_for_every_agent() -> None:
+    fleet = Fleet(policy_named("a"), policy_named("b"))
+    fleet.ticks(1)
+    fleet.inbox.put(Answer("p1", AnswerKind.PAUSE, "ann", fleet.clock.now()))
+    fleet.ticks(2)
+    fleet.values |= {"errors_a": 10.0, "errors_b": 10.0}
+    fleet.ticks(6)
+    assert fleet.started() == []
+    assert [agent.loop.ledger.paused for agent in fleet.agents] == [{"": "ann"}, {"": "ann"}]
+    paused = [record.entry for record in fleet.shared.journal.read("agent") if isinstance(record.entry, e.Paused)]
+    assert len(paused) == 1
+    fleet.inbox.put(Answer("r1", AnswerKind.RESUME, "ann", fleet.clock.now()))
+    fleet.ticks(3)
+    assert len(fleet.started()) == 2
+
+
+def test_a_lock_holds_over_agents() -> None:
+    names = [f"p{number}" for number in range(6)]
+    fleet = Fleet(*(policy_named(name, **{f"target:__svc/{name}": "target: svc/shared"}) for name in names), agents=3)
+    fleet.ticks(2)
+    fleet.values |= {f"errors_{name}": 10.0 for name in names}
+    fleet.ticks(8)
+    assert len(fleet.started()) == 1
+    assert len({stream for agent in fleet.agents for stream in (i.id for i in agent.loop.incidents)}) == 6
+
+
+def test_work_is_shared_out() -> None:
+    names = [f"p{number}" for number in range(9)]
+    fleet = Fleet(*(policy_named(name) for name in names), agents=3)
+    fleet.ticks(10)
+    watched = [set(agent.loop.watched) for agent in fleet.agents]
+    assert set().union(*watched) == set(names)
+    assert sum(len(some) for some in watched) == 9
+    assert all(2 <= len(some) <= 4 for some in watched)
+
+
+def test_who_is_blind_leaves_its_work_to_who_sees() -> None:
+    fleet = Fleet(policy_named("a"))
+    fleet.ticks(2)
+    (watching,) = [agent for agent in fleet.agents if agent.loop.watched]
+    watching.sensor.broken = RuntimeError("cut off")
+    fleet.ticks(12)
+    assert watching.loop.watched == {}
+    fleet.values["errors_a"] = 10.0
+    fleet.ticks(4)
+    assert fleet.owner() is fleet.other(watching)
+    assert len(fleet.started()) == 1
+
+
+def test_a_start_says_until_when_it_may_come() -> None:
+    fleet, owner = one_incident()
+    (command,) = owner.executor.commands
+    assert command.start_before_s is not None
+    (intended,) = [entry for entry in fleet.entries() if isinstance(entry, e.ActionIntended)]
+    assert 0 < command.start_before_s - intended.at < TTL_S
