@@ -186,7 +186,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
-        listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
+        listener = Listener(
+            settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask, stalled=built.stalled
+        )
         opened.callback(listener.close)
         yield built
 
