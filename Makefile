@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 # The test workers share the cores; BLAS threads on top of them only slow everything down.
 test: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test check live-tools deploy-tools audit bench clean
+.PHONY: demo test check live-tools deploy-tools audit bench chaos clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/homeostat demo
@@ -28,6 +28,11 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/sense.py
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
+
+# Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
+chaos: export OPENBLAS_NUM_THREADS := 1
+chaos: $(VENV)/.dev live-tools
+	$(VENV)/bin/python -m tests.chaos
 
 # A real Prometheus and a real PostgreSQL for tests, where this machine lets us install them.
 live-tools:
