@@ -94,8 +94,7 @@ class Theatre:
                 traceback.print_exc()
                 failure = f"the scenario broke off: {str(error).splitlines()[0]}"
             self.store.start()
-            stage.keep_evidence(self.evidence / str(number))
-            findings = stage.judge()
+            findings = stage.judge(self.evidence / str(number))
         findings.broken += [failure] if failure else []
         return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
 

@@ -7,30 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.chaos.agents import AgentProcess
-from tests.chaos.takeovers import Fault
-from tests.chaos.watcher import Term
-from tests.chaos.witness import Seen
+from tests.chaos.promises import Sight
 
 from homeostat.record.stored import StoredJournal
 
 ENTRY_CHARACTERS_MAX = 1_000
 
 
-def keep(
-    folder: Path,
-    *,
-    seen: Iterable[Seen],
-    faults: Iterable[Fault],
-    terms: Iterable[Term],
-    journal: StoredJournal,
-    agents: Iterable[AgentProcess],
-) -> None:
+def keep(folder: Path, sight: Sight, journal: StoredJournal, agents: Iterable[AgentProcess]) -> None:
     """Write it all into `folder`, in place of what an earlier run left there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _write(folder / "seen.txt", seen)
-    _write(folder / "faults.txt", faults)
-    _write(folder / "terms.txt", terms)
+    _write(folder / "seen.txt", sight.seen)
+    _write(folder / "faults.txt", sight.faults)
+    _write(folder / "terms.txt", sight.terms)
     records = sorted(
         (record for stream in journal.streams() for record in journal.read(stream)), key=lambda record: record.position
     )

@@ -14,7 +14,7 @@ from tests.chaos.evidence import keep
 from tests.chaos.field import Field
 from tests.chaos.hosts import Cut, Link
 from tests.chaos.plans import Plan
-from tests.chaos.promises import Findings, judge
+from tests.chaos.promises import Findings, Sight, judge
 from tests.chaos.store import Store
 from tests.chaos.takeovers import Fault
 from tests.chaos.watcher import Watcher
@@ -201,22 +201,23 @@ class Stage:
             within_s,
         )
 
-    def keep_evidence(self, folder: Path) -> None:
-        """Write down all there is to see of the scenario."""
-        with self.store.journal(self.database) as journal:
-            keep(
-                folder,
-                seen=self.field.seen(),
-                faults=self.faults,
-                terms=self.watcher.terms(),
-                journal=journal,
-                agents=self.agents,
-            )
-
-    def judge(self) -> Findings:
-        """Hold everything that happened to every promise."""
+    def sight(self) -> Sight:
+        """All that was seen so far."""
         seen = self.field.seen()
-        owner_of = {one.folder: self.field.agent_of(one).name for one in seen if one.folder}
-        processes = {agent.name: agent.pids for agent in self.agents}
+        return Sight(
+            self.field.plans,
+            seen,
+            self.faults,
+            self.watcher.terms(),
+            self.watcher.acquired(),
+            processes={agent.name: agent.pids for agent in self.agents},
+            machine_of={one.folder: self.field.agent_of(one).name for one in seen if one.folder},
+        )
+
+    def judge(self, evidence: Path | None = None) -> Findings:
+        """Hold everything that happened to every promise; write what was seen into the folder `evidence`."""
+        sight = self.sight()
         with self.store.journal(self.database) as journal:
-            return judge(self.field.plans, seen, self.faults, journal, self.watcher, processes, owner_of, TTL_S)
+            if evidence is not None:
+                keep(evidence, sight, journal, self.agents)
+            return judge(sight, journal, TTL_S)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from tests.chaos.watcher import LOOK_INTERVAL_S, Term, Watcher
+from tests.chaos.watcher import LOOK_INTERVAL_S, Term
 
 from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS
 
@@ -52,21 +52,32 @@ class Takeover:
         return f"{self.stream}: {self.fault.agent} fell silent ({self.fault.kind}) and was taken over from {when}"
 
 
-def takeovers(faults: Sequence[Fault], watcher: Watcher, closed: Set[str], ttl_s: float) -> Iterator[Takeover]:
+def takeovers(
+    faults: Sequence[Fault],
+    terms: Sequence[Term],
+    acquired: Sequence[tuple[float, str]],
+    closed: Set[str],
+    ttl_s: float,
+) -> Iterator[Takeover]:
     """Time every takeover that was due. None is due where the agent was back in time, or the server itself was away.
 
     Args:
+        faults: all of the scenario.
+        terms: who held which lease when.
+        acquired: when `lease.acquired` showed in the journal, and in which stream.
         closed: incidents that are over, and so need no owner.
+        ttl_s: how long a lease lasts.
     """
     outages = [fault for fault in faults if not fault.agent]
     for fault in faults:
         away = any(outage.at - ttl_s <= fault.at <= outage.ended_at + 2 * ttl_s for outage in outages)
-        if fault.silences and not away:
-            for term in watcher.terms():
-                if term.pid in fault.pids and _held_at(term, fault.at) and not _kept(term, fault, ttl_s):
-                    seconds = _next_owner_at(term, watcher) - fault.at
-                    if not (math.isinf(seconds) and term.stream in closed):
-                        yield Takeover(term.stream, fault, seconds)
+        if not fault.silences or away:
+            continue
+        for term in terms:
+            if term.pid in fault.pids and _held_at(term, fault.at) and not _kept(term, fault, ttl_s):
+                takeover = Takeover(term.stream, fault, _next_owner_at(term, terms, acquired) - fault.at)
+                if not (math.isinf(takeover.seconds) and term.stream in closed):
+                    yield takeover
 
 
 def _held_at(term: Term, at: float) -> bool:
@@ -79,9 +90,10 @@ def _kept(term: Term, fault: Fault, ttl_s: float) -> bool:
     return term.expires_at > max(fault.at + ttl_s + on_its_way_s, fault.ended_at)
 
 
-def _next_owner_at(term: Term, watcher: Watcher) -> float:
+def _next_owner_at(term: Term, terms: Sequence[Term], acquired: Sequence[tuple[float, str]]) -> float:
     """When another owner showed: of a policy in the leases, of an incident in the journal."""
-    later = min((other.seen_from for other in watcher.terms(term.stream) if other.fence > term.fence), default=math.inf)
-    if term.stream.startswith(POLICY_STREAMS) or term.stream == AGENT_STREAM or math.isinf(later):
-        return later
-    return min((at for at in watcher.takeovers(term.stream) if at >= later - 1.0), default=math.inf)
+    later = [other.seen_from for other in terms if other.stream == term.stream and other.fence > term.fence]
+    if not later or term.stream.startswith(POLICY_STREAMS) or term.stream == AGENT_STREAM:
+        return min(later, default=math.inf)
+    shown = [at for at, stream in acquired if stream == term.stream and at >= min(later) - 1.0]
+    return min(shown, default=math.inf)

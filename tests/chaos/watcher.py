@@ -18,7 +18,7 @@ import psycopg
 LOOK_INTERVAL_S = 0.05
 
 _LEASES = "SELECT stream, fence, agent, extract(epoch FROM expires_at)::float8 FROM lease WHERE owner IS NOT NULL"
-_TAKEOVERS = "SELECT position, stream FROM journal WHERE type = 'lease.acquired' AND position > %s ORDER BY position"
+_ACQUIRED = "SELECT position, stream FROM journal WHERE type = 'lease.acquired' AND position > %s ORDER BY position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Watcher:
         self._store = store
         self._lock = threading.Lock()
         self._terms: dict[tuple[str, int], Term] = {}
-        self._takeovers: list[tuple[float, str]] = []
+        self._acquired: list[tuple[float, str]] = []
         self._position = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -77,10 +77,10 @@ class Watcher:
         terms = self.terms(stream)
         return max(terms, key=lambda term: term.fence) if terms else None
 
-    def takeovers(self, stream: str) -> list[float]:
-        """When each `lease.acquired` of a stream was seen."""
+    def acquired(self) -> list[tuple[float, str]]:
+        """When each `lease.acquired` showed in the journal, and in which stream."""
         with self._lock:
-            return [at for at, of in self._takeovers if of == stream]
+            return list(self._acquired)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -91,14 +91,14 @@ class Watcher:
     def _watch(self, connection: psycopg.Connection) -> None:
         while not self._stopped.wait(LOOK_INTERVAL_S):
             leases = connection.execute(_LEASES).fetchall()
-            takeovers = connection.execute(_TAKEOVERS, (self._position,)).fetchall()
+            acquired = connection.execute(_ACQUIRED, (self._position,)).fetchall()
             now = time.time()
             with self._lock:
                 for stream, fence, agent, expires_at in leases:
                     self._note(stream, fence, agent, expires_at, now)
-                for position, stream in takeovers:
+                for position, stream in acquired:
                     self._position = position
-                    self._takeovers.append((now, stream))
+                    self._acquired.append((now, stream))
 
     def _note(self, stream: str, fence: int, agent: str, expires_at: float, now: float) -> None:
         known = self._terms.get((stream, fence))

@@ -43,7 +43,7 @@ def test_an_agent_killed_in_mid_action_is_taken_over_from_and_its_action_runs_on
     agent = stage.await_begin(plan)
     fault = stage.kill(agent)
     incident = stage.field.seen("begin", plan.name)[0].incident
-    stage.field.wait_for("a takeover", lambda: bool(stage.watcher.takeovers(incident)))
+    stage.field.wait_for("a takeover", lambda: incident in {stream for _, stream in stage.watcher.acquired()})
     stage.restart(agent, fault)
     stage.settle()
 
