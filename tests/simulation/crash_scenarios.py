@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.simulation.crash_world import Behaviour, Scenario
-from tests.unit.decide.builders import below, do, policy
+from tests.unit.decide.builders import above, below, do, policy
 
 from homeostat.decide.attempts import INTENT_AGE_MAX_S
 from homeostat.model.answers import AnswerKind
-from homeostat.model.policy import Approval, Choose, Dag, Do, Effect, Node, Policy, Retry, Try, Verify, Window
+from homeostat.model.policy import Approval, Choose, Dag, Do, Effect, Node, Policy, Probe, Retry, Try, Verify, Window
 
 PROOF = Verify(below("errors", 1), for_s=10.0, within_s=30.0)
 CURES, USELESS, FAILS, HANGS = Behaviour.CURES, Behaviour.USELESS, Behaviour.FAILS, Behaviour.HANGS
@@ -26,6 +26,7 @@ def step(
     verify: Verify | None = PROOF,
     approval: Approval | None = None,
     timeout_s: float = 100.0,
+    probe: Probe | None = None,
 ) -> Do:
     return do(
         name,
@@ -36,6 +37,7 @@ def step(
         verify=verify,
         approval=approval,
         timeout_s=timeout_s,
+        probe=probe,
     )
 
 
@@ -80,6 +82,13 @@ SCENARIOS = (
         safe=(FAILS, USELESS),
         keyed=(USELESS,),
         asked=(USELESS, CURES),
+    ),
+    scenario("keyed", step("a", Effect.KEYED), step("b", Effect.KEYED, retry=Retry(1)), a=(CURES,), b=(FAILS, CURES)),
+    scenario(
+        "the signals can tell",
+        Try("try", (step("a", Effect.PROBE, probe=Probe(above("hint", 5), 20.0)), step("b"))),
+        a=(CURES,),
+        b=(CURES,),
     ),
     scenario("probe", Try("try", (step("a", Effect.PROBE), step("b"))), a=(CURES,), b=(CURES,)),
     scenario("try", Try("try", (step("a", Effect.SAFE), step("b"))), a=(USELESS,), b=(CURES,)),

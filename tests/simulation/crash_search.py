@@ -33,9 +33,9 @@ from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalError
 from homeostat.model.incident import Incident
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Effect, Policy
 from homeostat.model.ports import Executor
-from homeostat.model.reasons import OutcomeStatus, Phase
+from homeostat.model.reasons import Phase
 
 CRASHES = (Fault.AGENT_DIES, Fault.HOST_REBOOTS)
 LIES = (Fault.APPEND_REFUSED, Fault.ANSWER_LOST)
@@ -240,8 +240,12 @@ def judge(state: State) -> list[str]:
     wrongs += [f"{key} had its effect {times} times" for key, times in seen.items() if times > 1]
     for (node, _), times in steps.items():
         leaf = leaves[node]
-        rerun = leaf.retry.times_max if leaf.retry.explicit else 0
-        allowed = 1 + (max(leaf.retry.times_max, 1) if leaf.effect.repeatable else rerun)
+        times_max = leaf.retry.times_max
+        if leaf.effect is Effect.SAFE:
+            times_max = max(times_max, 1)
+        elif leaf.effect is not Effect.KEYED and not leaf.retry.explicit:
+            times_max = 0
+        allowed = 1 + times_max
         if times > allowed:
             wrongs.append(f"the step {node} ({leaf.effect}) had its effect {times} times")
     for stream in disk.incidents():
@@ -262,7 +266,6 @@ def _repeated_in_doubt(incident: Incident) -> list[str]:
         f"{later.key} began although nobody knows what {earlier.key} has done"
         for attempts in incident.attempts.values()
         for earlier, later in pairwise(attempts)
-        if not earlier.effect.repeatable
-        if earlier.in_doubt
-        or (earlier.started_at and earlier.outcome in (OutcomeStatus.TIMEOUT, OutcomeStatus.CANCELLED))
+        if not earlier.effect.repeatable and earlier.happened is not False
+        if earlier.in_doubt or (earlier.is_uncertain and earlier.started_at is not None)
     ]

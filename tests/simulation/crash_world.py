@@ -16,7 +16,7 @@ from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Command, Done, InDoubt, NeverStarted, Report, Running, StartAction
 from homeostat.model.errors import JournalWriteError
 from homeostat.model.incident import Incident
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Effect, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import OutcomeStatus, Phase
 from homeostat.model.signals import Reading, SignalSpec, Snapshot
@@ -107,6 +107,7 @@ class World:
     Attributes:
         effects: the witness: key and action of every effect, in order.
         cures: how many of them did some good. turns: by action, how often it has begun.
+        seen_by_targets: the keys by which targets of keyed actions deduplicate.
         wrongs: what must never happen and did.
         claims: by key: the runner that has it, or the outcome of a key that was withdrawn.
         has_claims: whether a second runner of a key leaves without effect.
@@ -118,6 +119,7 @@ class World:
     runners: list[Runner] = field(default_factory=list)
     claims: dict[str, Runner | Done] = field(default_factory=dict)
     effects: list[tuple[str, str]] = field(default_factory=list)
+    seen_by_targets: list[str] = field(default_factory=list)
     cures: int = 0
     turns: dict[str, int] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
@@ -137,6 +139,7 @@ class World:
             list(twins.values()),
             claims,
             self.effects[:],
+            self.seen_by_targets[:],
             self.cures,
             dict(self.turns),
             self.wrongs[:],
@@ -152,6 +155,7 @@ class World:
             tuple(runner.key() for runner in self.runners),
             tuple(key for key, claim in self.claims.items() if isinstance(claim, Done)),
             tuple(self.effects),
+            tuple(self.seen_by_targets),
             tuple(self.turns.items()),
             tuple(answer.id for answer in self.inbox),
             self.repaired_at,
@@ -199,11 +203,19 @@ class World:
             elif does is Behaviour.FAILS:
                 self._end(runner, OutcomeStatus.ERROR)
             else:
-                self.effects.append((key, name))
-                self.cures += does is Behaviour.CURES
+                self._take_effect(runner.command, does)
                 runner.stage = Stage.EFFECTIVE
         else:
             self._end(runner, OutcomeStatus.OK)
+
+    def _take_effect(self, command: StartAction, does: Behaviour) -> None:
+        """A target of a keyed action does nothing under a key that it has seen."""
+        if command.action.effect is Effect.KEYED:
+            if command.key_for_target in self.seen_by_targets:
+                return
+            self.seen_by_targets.append(command.key_for_target)
+        self.effects.append((command.key, command.action.name))
+        self.cures += does is Behaviour.CURES
 
     def _behaves(self, action: str) -> Behaviour:
         does = self.scenario.behaviours[action]
@@ -314,14 +326,15 @@ class Clock:
 
 
 class Sensor:
-    """Implements `model.ports.Sensor`: errors until the system is well, and nothing else to see."""
+    """Implements `model.ports.Sensor`: `errors` until the system is well, and `hint` once anything took effect."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def read(self, specs: Mapping[str, SignalSpec], now: float) -> Snapshot:
         errors = 0.0 if self._world.well else 10.0
-        values = {key: errors if spec.name == "errors" else 0.0 for key, spec in specs.items()}
+        told = {"errors": errors, "hint": 10.0 if self._world.effects else 0.0}
+        values = {key: told.get(spec.name, 0.0) for key, spec in specs.items()}
         return Snapshot(now, {key: Reading(value, now) for key, value in values.items()})
 
 
@@ -356,6 +369,9 @@ class Hands:
         if claim.stage < Stage.BEGUN:
             return Done(OutcomeStatus.ERROR, 0.0, detail="nothing was run")
         return InDoubt("the host was restarted while it ran")
+
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        return None
 
     def reaches_anywhere(self, actuator: str) -> bool:
         return False

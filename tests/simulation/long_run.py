@@ -90,6 +90,7 @@ class FailingJournal:
         self.open_incidents = journal.open_incidents
         self.incidents = journal.incidents
         self.since = journal.since
+        self.keep = journal.keep
         self.verify = journal.verify
         self.close = journal.close
 
@@ -118,6 +119,9 @@ class FailingHands:
 
     def report(self, key: str, actuator: str) -> Report | None:
         return self._executor.report(key, actuator)
+
+    def artifact(self, key: str, actuator: str) -> bytes | None:
+        return self._executor.artifact(key, actuator)
 
     def reaches_anywhere(self, actuator: str) -> bool:
         return self._executor.reaches_anywhere(actuator)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from tests.simulation.crash_world import STAGE_S, Hands, Runner, World
 
-from homeostat.decide.attempts import start_command
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.projection import fold
 from homeostat.loop import Outside
@@ -102,7 +101,7 @@ class OutcomeOnly:
         key = f"{incident.id}/{leaf.id}/1"
         if self._running != key:
             self._running = key
-            self._outside.executor.carry_out(start_command(leaf, key))
+            self._outside.executor.carry_out(StartAction(key, leaf.action, leaf.target, leaf.arguments, leaf.timeout_s))
             return
         report = self._outside.executor.report(key, leaf.action.actuator)
         if isinstance(report, Done):

@@ -15,8 +15,8 @@ from tests.simulation.crash_world import Scenario
 from tests.simulation.naive import ForgetfulHands, OutcomeOnly
 
 CRASHES_MAX = int(os.environ.get("HOMEOSTAT_CRASHES_MAX", "0"))
-SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.05, 0.02)
-SMALL_SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.5, 0.02)
+SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.03, 0.02)
+SMALL_SHARES = (1.0,) * CRASHES_MAX if CRASHES_MAX else (1.0, 0.3, 0.02)
 TIMEOUT_S = 8 * 3600 if CRASHES_MAX else 180
 TWICE = " had its effect "
 
@@ -58,6 +58,8 @@ def test_the_scenarios_do_what_they_are_there_for() -> None:
     assert effects == {
         "one unsafe step": 1,
         "a retry of every kind": 4,
+        "keyed": 2,
+        "the signals can tell": 1,
         "probe": 1,
         "try": 2,
         "choose": 1,

@@ -60,6 +60,7 @@ COMMANDS = {
     "restore": "homeostat.cli.backup",
     "archive": "homeostat.cli.backup",
     "doctor": "homeostat.cli.setup",
+    "health": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""
 

@@ -12,6 +12,7 @@ from homeostat.policy.fields import Name, PositiveDuration, wrong
 from homeostat.policy.parameter_values import (
     ARGV_MAX,
     SECRET_SCHEMA,
+    SIGNED_HEADERS,
     SUBSTITUTION_SCHEMA,
     check_account,
     check_argv,
@@ -21,6 +22,7 @@ from homeostat.policy.parameter_values import (
     check_image,
     check_job_env,
     check_json,
+    check_sign,
     check_status,
     check_text,
     check_url,
@@ -124,6 +126,14 @@ class HttpAction(ActionFields):
     expect_status: Annotated[
         Any, *_checked(check_status, {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]})
     ] = None
+    sign: Annotated[Any, *_checked(check_sign, SECRET_SCHEMA)] = None
+
+    @model_validator(mode="after")
+    def _signs_alone(self) -> Self:
+        twice = sorted(name for name in self.headers or () if name.lower() in SIGNED_HEADERS)
+        if self.sign is not None and twice:
+            raise wrong("E133", f"the header {twice[0]} is set by the agent itself where a request is signed")
+        return self
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:

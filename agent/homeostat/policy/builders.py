@@ -33,6 +33,7 @@ from homeostat.model.policy import (
 from homeostat.policy.arguments import fitted, percents_in
 from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
+from homeostat.policy.naming import UNDO_SUFFIX
 from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
 from homeostat.policy.plan import Builder, Choice, Origin, Plan
 from homeostat.policy.probes import probe_of
@@ -149,7 +150,7 @@ def _undo(plan: Plan, fields: DoStep, action: Action, node_id: str, path: Path) 
     arguments, wrong = fitted(chosen.arguments, undo.parameters)
     for _, message in wrong:
         plan.problem(at, "E131", f"the undo '{chosen.do}': {message}")
-    undo_id = f"{node_id}.undo"
+    undo_id = f"{node_id}{UNDO_SUFFIX}"
     fault = plan.ids.take(undo_id)
     if fault is not None:
         plan.problem(at, "E140", fault)

@@ -2,8 +2,8 @@
 
 There is no template language and no shell. A value is a literal, or a mapping that stands for a whole value:
 `{target: kind|name|full}` for the step's target, `{with: key}` (with an optional literal `prefix`) for an argument,
-and in headers and the environment `{secret: env:NAME | file:/PATH | k8s:NAMESPACE/NAME/KEY | command:NAME}`, which only
-the runner ever looks up. In JSON such mappings are reserved.
+and in headers, `sign` and the environment `{secret: env:NAME | file:/PATH | k8s:NAMESPACE/NAME/KEY | command:NAME}`,
+which only the runner ever looks up. In JSON such mappings are reserved.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _OWN_HEADERS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
 """Set by the actuator itself."""
+SIGNED_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+"""Set by it where the request is signed."""
 
 SUBSTITUTION_SCHEMA: dict[str, Any] = {
     "anyOf": [
@@ -156,6 +158,13 @@ def check_headers(value: object) -> dict[str, object]:
         if isinstance(checked, str) and _HEADER_VALUE.fullmatch(checked) is None:
             raise wrong("E133", f"the header {name} holds a line break or a character that no header may hold")
     return value
+
+
+def check_sign(value: object) -> object:
+    """The secret that a request is signed with."""
+    if not isinstance(value, dict) or set(value) != {"secret"}:
+        raise wrong("E133", f"sign reads {{secret: env:NAME}} or {{secret: file:/PATH}}, not {shown(value)}")
+    return _substitution(value, secrets=True)
 
 
 def check_json(value: object, depth: int = 1) -> object:
