@@ -183,14 +183,21 @@ def _harmed(turn: Turn, attempt: Attempt) -> bool:
 
 
 def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> None:
-    """Hold the verify condition against samples taken after the action ended and had time to settle."""
+    """Hold the verify condition against samples taken after the action ended and had time to settle.
+
+    Where nobody looked until its time was over, a condition that is true then is held for its window all the same: a
+    cure that works must not be judged, and taken back, for a look that came late.
+    """
     settled_at = ended_at + verify.settle_s
     if turn.now < settled_at:
         return
     held_s = turn.watch(verify_window(attempt.key), verify.condition, samples_since=settled_at)
     if held_s is not None and held_s >= verify.for_s:
         _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
-    elif turn.now >= ended_at + verify.within_s:
+        return
+    overdue_s = turn.now - (ended_at + verify.within_s)
+    began_overdue = held_s is not None and held_s <= overdue_s
+    if overdue_s >= 0.0 and not began_overdue:
         _end(turn, attempt, _verdict_of_no_success(turn, attempt), succeeded=False)
 
 

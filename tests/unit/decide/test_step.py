@@ -538,6 +538,28 @@ def test_an_escalated_incident_that_stays_broken_writes_nothing_more() -> None:
     assert len(driver.entries) == written
 
 
+def test_a_cure_that_works_is_not_judged_by_a_look_that_came_late() -> None:
+    undo = do("take_back", verify=None)
+    driver = Driver(policy(do("restart", undo=undo)))
+    driver.confirm()
+    driver.finish()
+    driver.tick(errors=0.0)
+    driver.tick(1_000.0)
+    assert verdicts(driver) == []
+    driver.ticks(4)
+    assert verdicts(driver) == [AttemptVerdict.EFFECTIVE]
+    assert driver.names() == ["restart"]
+
+
+def test_a_cure_that_does_not_work_is_judged_at_the_late_look() -> None:
+    driver = Driver(policy(do("restart")))
+    driver.confirm()
+    driver.finish()
+    driver.tick(errors=10.0)
+    driver.tick(1_000.0)
+    assert verdicts(driver) == [AttemptVerdict.INEFFECTIVE]
+
+
 def test_an_escalated_incident_does_not_close_over_a_gap() -> None:
     driver = Driver(policy(attempt_of_each("a")))
     driver.confirm()
