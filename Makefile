@@ -28,6 +28,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/sense.py
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
+	$(VENV)/bin/python -m benchmarks.long_run
 
 # A real Prometheus and a real PostgreSQL for tests, where this machine lets us install them.
 live-tools:
