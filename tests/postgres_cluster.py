@@ -72,12 +72,12 @@ class Cluster:
     _names: count[int] = field(default_factory=count)
 
     @classmethod
-    def create(cls, *settings: str, in_memory: bool = False) -> Cluster:
-        """Make and start one, on the disk unless `in_memory` is wanted and there is room."""
+    def create(cls, *settings: str, in_memory: bool = False, parent: Path | None = None) -> Cluster:
+        """Make and start one, on the disk of `parent` unless `in_memory` is wanted and there is room."""
         bin_folder = require_binaries()
         # In memory a server synchronises as always, but starts and stops in no time.
         roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES_MIN
-        folder = Path(tempfile.mkdtemp(prefix="homeostat-pg-", dir=MEMORY if roomy and in_memory else None))
+        folder = Path(tempfile.mkdtemp(prefix="homeostat-pg-", dir=MEMORY if roomy and in_memory else parent))
         if os.geteuid() == 0:
             shutil.chown(folder, SUPERUSER, SUPERUSER)
         cluster = cls(folder, bin_folder, free_port(), settings)

@@ -1,8 +1,8 @@
 """The command line: one file per group of commands, each imported only when it is used.
 
 Promise: it parses, calls `app`, and prints. `--help` imports neither pandas nor scikit-learn nor SQLAlchemy.
-Exit codes: 0 ok, 1 a check failed or regressed, 2 usage or configuration, 3 Prometheus, agent or store out of reach,
-4 refused or already decided, 130 interrupted.
+Exit codes: 0 ok, 1 a check failed or regressed, 2 usage or configuration, 3 Prometheus, agent, store or workers out of
+reach, 4 refused or already decided, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from homeostat.model.errors import (
     JournalConflict,
     JournalError,
     SensorError,
+    WorkersError,
 )
 
 COMMANDS = {
@@ -53,11 +54,13 @@ COMMANDS = {
     "failed": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
+    "agents": "homeostat.cli.agents",
     "audit": "homeostat.cli.audit",
     "backup": "homeostat.cli.backup",
     "restore": "homeostat.cli.backup",
     "archive": "homeostat.cli.backup",
     "doctor": "homeostat.cli.setup",
+    "health": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""
 
@@ -67,6 +70,7 @@ _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (JournalError, 3),
     (SensorError, 3),
     (ActuatorError, 3),
+    (WorkersError, 3),
     (HomeostatError, 2),
 ]
 

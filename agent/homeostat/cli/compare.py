@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
+from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
 from homeostat.cli.worlds import COUNT_DEFAULT, COUNT_MAX, trials_of, world_for
 
@@ -27,6 +28,7 @@ COLUMNS = ("policy", "measure", "value", "source")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same incidents.")
 @click.option("--rto", help="Hold all policies to this instead of their own RTO, as in 1h.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a web page too.")
+@worker_options
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -36,6 +38,8 @@ def compare(
     seed: int,
     rto: str | None,
     html: Path | None,
+    jobs: int | None,
+    dask: str | None,
 ) -> None:
     """Run policies through the same simulated incidents, and print the decision matrix.
 
@@ -43,6 +47,7 @@ def compare(
     mean.
     """
     from homeostat.app.compose import policy_named
+    from homeostat.parallel import workers
     from homeostat.simulate.bench.measures import LINES, measure
 
     workspace = ctx.ensure_object(Workspace)
@@ -52,7 +57,8 @@ def compare(
             raise click.BadParameter(f"'{name}' is there {times} times; policies are told apart by their names")
     world = world_for(path, loaded)
     rto_s = _seconds(rto)
-    measured = [measure(policy, trials_of(policy, world, count, seed), rto_s) for policy in loaded]
+    with workers(jobs, dask) as running:
+        measured = [measure(policy, trials_of(policy, world, count, seed, running), rto_s) for policy in loaded]
     title = f"Simulated: {count} incidents of the world '{world.name}', seed {seed}"
     if workspace.output.is_for_people:
         click.echo(f"{title}\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
+from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from homeostat.model.entries import Entry
     from homeostat.model.policy import Policy
     from homeostat.model.ports import Journal
+    from homeostat.parallel import Workers
 
 HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
 SHOW_COLUMNS = ("policy", "node", "place", "candidate", "index", "probability", "cost_s", "successes", "attempts")
@@ -27,9 +29,16 @@ SHOW_COLUMNS = ("policy", "node", "place", "candidate", "index", "probability", 
 @click.option("--incidents", "folder", type=click.Path(path_type=Path), help="Train on recordings, and only show.")
 @click.option("--dry-run", is_flag=True, help="Train and judge, and journal nothing.")
 @click.option("--promote/--no-promote", default=None, help="Whether the gate may let it rule [default: the settings'].")
+@worker_options
 @pass_workspace
 def retrain(
-    workspace: Workspace, policies: tuple[str, ...], folder: Path | None, dry_run: bool, promote: bool | None
+    workspace: Workspace,
+    policies: tuple[str, ...],
+    folder: Path | None,
+    dry_run: bool,
+    promote: bool | None,
+    jobs: int | None,
+    dask: str | None,
 ) -> None:
     """Train rankings now. POLICIES are names or files [default: all of the workspace].
 
@@ -40,37 +49,48 @@ def retrain(
     from homeostat.app.recordings import journal_of_recordings
     from homeostat.app.store import journal_to_read, journal_to_write
     from homeostat.learn.retrain import apply_retrained
+    from homeostat.parallel import workers
 
     settings = workspace.settings
     named = [compose.policy_named(settings, name) for name in policies] or compose.all_policies(settings)
     if folder is not None:
-        for policy in named:
-            _tell(workspace, policy, _retrained(settings, journal_of_recordings(folder), policy, promote))
-    elif dry_run:
-        with journal_to_read(settings) as journal:
+        with workers(jobs, dask) as running:
             for policy in named:
-                _tell(workspace, policy, _retrained(settings, journal, policy, promote))
+                _tell(workspace, policy, _retrained(settings, journal_of_recordings(folder), policy, promote, running))
+    elif dry_run:
+        with journal_to_read(settings) as journal, workers(jobs, dask) as running:
+            for policy in named:
+                _tell(workspace, policy, _retrained(settings, journal, policy, promote, running))
     elif ask_agent_to_retrain(settings.agent.listen, settings.state):
-        if policies or promote is not None:
+        if policies or promote is not None or jobs is not None or dask is not None:
             click.echo("the running agent retrains all its policies by its own settings; stop it to choose", err=True)
         workspace.output.say("the running agent retrains now; `homeostat rankings history` will show what came of it")
     else:
-        with journal_to_write(settings) as journal:
+        with journal_to_write(settings) as journal, workers(jobs, dask) as running:
             for policy in named:
-                retrained = _retrained(settings, journal, policy, promote)
+                retrained = _retrained(settings, journal, policy, promote, running)
                 apply_retrained(journal, retrained)
                 _tell(workspace, policy, retrained, journalled=True)
 
 
-def _retrained(settings: Settings, journal: Journal, policy: Policy, promote: bool | None) -> Retrained:
+def _retrained(
+    settings: Settings, journal: Journal, policy: Policy, promote: bool | None, workers: Workers
+) -> Retrained:
     import getpass
 
     from homeostat.app.clock import SystemClock
     from homeostat.learn.retrain import retrain as train
 
     may_rule = settings.learning.promote == "auto" if promote is None else promote
-    recurrence_s = settings.learning.recurrence_s
-    return train(journal, policy, SystemClock().now(), getpass.getuser(), promote=may_rule, recurrence_s=recurrence_s)
+    return train(
+        journal,
+        policy,
+        SystemClock().now(),
+        getpass.getuser(),
+        promote=may_rule,
+        recurrence_s=settings.learning.recurrence_s,
+        workers=workers,
+    )
 
 
 def _tell(workspace: Workspace, policy: Policy, retrained: Retrained, *, journalled: bool = False) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
+from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
 from homeostat.cli.worlds import COUNT_DEFAULT, COUNT_MAX, trials_of, world_for
 
 if TYPE_CHECKING:
     from homeostat.model.policy import Policy
+    from homeostat.parallel import Workers
     from homeostat.simulate.bench.trial import Trial
     from homeostat.simulate.replay import Replay
 
@@ -36,9 +38,17 @@ WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s",
     show_default=True,
     help="The order at `choose`: the ranking that ruled then, or the written one.",
 )
+@worker_options
 @click.pass_context
 def simulate(
-    ctx: click.Context, policies: tuple[str, ...], incidents: str | None, world: Path | None, seed: int, ranking: str
+    ctx: click.Context,
+    policies: tuple[str, ...],
+    incidents: str | None,
+    world: Path | None,
+    seed: int,
+    ranking: str,
+    jobs: int | None,
+    dask: str | None,
 ) -> None:
     """Replay recorded incidents through the same decisions that run live, or simulate those of a world.
 
@@ -46,13 +56,15 @@ def simulate(
     what nobody recorded: an outcome is never invented. Exit code 1 when a recording cannot be read.
     """
     from homeostat.app.compose import policy_named
+    from homeostat.parallel import workers
 
     workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
-    if world is not None:
-        _simulate_world(workspace, loaded, world, _count(incidents), seed)
-    else:
-        _replay(ctx, workspace, loaded, Path(incidents or "history"), ranking)
+    with workers(jobs, dask) as running:
+        if world is not None:
+            _simulate_world(workspace, loaded, world, _count(incidents), seed, running)
+        else:
+            _replay(ctx, workspace, loaded, Path(incidents or "history"), ranking, running)
 
 
 def _count(incidents: str | None) -> int:
@@ -64,12 +76,14 @@ def _count(incidents: str | None) -> int:
     return int(incidents)
 
 
-def _simulate_world(workspace: Workspace, policies: list[Policy], path: Path, count: int, seed: int) -> None:
+def _simulate_world(
+    workspace: Workspace, policies: list[Policy], path: Path, count: int, seed: int, workers: Workers
+) -> None:
     world = world_for(path, policies)
     rows: list[Row] = []
     told: list[str] = []
     for policy in policies:
-        trials = trials_of(policy, world, count, seed)
+        trials = trials_of(policy, world, count, seed, workers)
         rows += [_world_row(policy.name, trial) for trial in trials]
         fates = Counter(trial.fate.value for trial in trials)
         counts = ", ".join(f"{number} {fate}" for fate, number in fates.most_common())
@@ -93,10 +107,12 @@ def _world_row(policy: str, trial: Trial) -> Row:
     }
 
 
-def _replay(ctx: click.Context, workspace: Workspace, policies: list[Policy], folder: Path, ranking: str) -> None:
+def _replay(
+    ctx: click.Context, workspace: Workspace, policies: list[Policy], folder: Path, ranking: str, workers: Workers
+) -> None:
     from homeostat.model.errors import UsageError
     from homeostat.record.recording import read_recordings
-    from homeostat.simulate.replay import Verdict, replay
+    from homeostat.simulate.replay import Verdict, replay_all
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder of recorded incidents; without any, try a --world")
@@ -105,9 +121,7 @@ def _replay(ctx: click.Context, workspace: Workspace, policies: list[Policy], fo
     counts: dict[str, dict[Verdict, int]] = {}
     for policy in policies:
         tally = counts.setdefault(policy.name, dict.fromkeys(Verdict, 0))
-        for recording in recordings:
-            learnt = recording.ranking if ranking == "recorded" else None
-            replayed = replay(policy, recording.entries, learnt)
+        for replayed in replay_all(policy, recordings, with_rankings=ranking == "recorded", workers=workers):
             tally[replayed.verdict] += 1
             rows.append(_row(policy.name, replayed))
     workspace.output.rows(rows, COLUMNS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
+from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,9 +36,16 @@ def _share(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
 @click.option("--coverage", is_flag=True, help="Tell what the tests reached, and what they did not.")
 @click.option("--coverage-min", callback=_share, metavar="PERCENT", help="Fail where a policy's coverage is lower.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report too.")
+@worker_options
 @click.pass_context
 def test(
-    ctx: click.Context, paths: tuple[Path, ...], coverage: bool, coverage_min: float | None, junit: Path | None
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    coverage: bool,
+    coverage_min: float | None,
+    junit: Path | None,
+    jobs: int | None,
+    dask: str | None,
 ) -> None:
     """Run policy tests: PATHS are *.test.yaml files, folders of them, or policies [default: the workspace's policies].
 
@@ -45,11 +53,13 @@ def test(
 
     Each runs through the agent's own loop, in virtual time. Exit code 1 when one fails, 2 when a file is wrong.
     """
+    from homeostat.parallel import workers
     from homeostat.simulate.bench.testing import load_suites, run_suites
 
     workspace = ctx.ensure_object(Workspace)
     suites = load_suites(paths or (workspace.policies,))
-    tested = run_suites(suites)
+    with workers(jobs, dask) as running:
+        tested = run_suites(suites, running)
     if workspace.output.is_for_people:
         for outcome in tested.failed:
             _tell(outcome)

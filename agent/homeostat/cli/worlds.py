@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from homeostat.model.policy import Policy
+    from homeostat.parallel import Workers
     from homeostat.simulate.bench.trial import Trial
     from homeostat.simulate.bench.world import World
 
@@ -32,11 +33,11 @@ def world_for(path: Path, policies: Sequence[Policy]) -> World:
     return world
 
 
-def trials_of(policy: Policy, world: World, count: int, seed: int) -> list[Trial]:
+def trials_of(policy: Policy, world: World, count: int, seed: int, workers: Workers) -> list[Trial]:
     """Run a policy through the incidents of a world, with a progress bar on a terminal."""
     from homeostat.simulate.bench.trial import run_trials
 
-    trials = run_trials(policy, world, count, seed)
+    trials = run_trials(policy, world, count, seed, workers)
     hidden = not sys.stderr.isatty()
     with click.progressbar(trials, length=count, label=policy.name, file=sys.stderr, hidden=hidden) as running:
         return list(running)

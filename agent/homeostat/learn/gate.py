@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from homeostat.learn.ranker import choose_nodes, labelled_trials, train_node
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.parallel import IN_PROCESS, Workers
 
 ATTEMPTS_MIN = 20
 INCIDENTS_MIN = 5
@@ -65,6 +67,7 @@ def judge(
     *,
     attempts_min: int = ATTEMPTS_MIN,
     incidents_min: int = INCIDENTS_MIN,
+    workers: Workers = IN_PROCESS,
 ) -> GateVerdict:
     """Judge each node of a ranking.
 
@@ -74,11 +77,12 @@ def judge(
         policy: whose candidates are ordered.
         attempts_min: labelled trials a node needs.
         incidents_min: incidents they must come from; at least 2, else nothing can be held out.
+        workers: what trains on each part of the incidents.
     """
     floor = max(2, incidents_min)
     return GateVerdict(
         {
-            node.id: _judge_node(ranking.nodes.get(node.id), node, decisions, policy, attempts_min, floor)
+            node.id: _judge_node(ranking.nodes.get(node.id), node, decisions, policy, attempts_min, floor, workers)
             for node in choose_nodes(policy)
         }
     )
@@ -91,6 +95,7 @@ def _judge_node(
     policy: Policy,
     attempts_min: int,
     incidents_min: int,
+    workers: Workers,
 ) -> NodeVerdict:
     trials = labelled_trials(decisions, node)
     incidents = trials["incident"].nunique()
@@ -103,7 +108,7 @@ def _judge_node(
     untried = _untried_put_first(trained, trials)
     if untried is not None:
         return NodeVerdict(passed=False, sentence=f"would put '{untried}' first, which was never tried")
-    return _compare_with_base_rate(trials, node, policy)
+    return _compare_with_base_rate(trials, node, policy, workers)
 
 
 def _untried_put_first(trained: NodeRanking, trials: pd.DataFrame) -> str | None:
@@ -116,21 +121,32 @@ def _untried_put_first(trained: NodeRanking, trials: pd.DataFrame) -> str | None
     return candidates[first[np.argmax(wrong)]] if wrong.any() else None
 
 
-def _compare_with_base_rate(trials: pd.DataFrame, node: Choose, policy: Policy) -> NodeVerdict:
+def _compare_with_base_rate(trials: pd.DataFrame, node: Choose, policy: Policy, workers: Workers) -> NodeVerdict:
     succeeded = trials["succeeded"].to_numpy(dtype=bool)
     weight = trials["weight"].to_numpy(dtype="float64")
     predicted, base_rate = np.empty(len(trials)), np.empty(len(trials))
     folds = GroupKFold(n_splits=min(_FOLDS, trials["incident"].nunique()))
-    for seen, held_out in folds.split(trials, groups=trials["incident"]):
-        past, future = trials.iloc[seen], trials.iloc[held_out]
-        predicted[held_out] = _chosen_probability(train_node(past, node, policy), future)
-        base_rate[held_out] = _success_rates(past, future)
+    parts = list(folds.split(trials, groups=trials["incident"]))
+    tasks = [
+        (f"{policy.name}: part {number} held out of '{node.id}'", (trials.iloc[seen], trials.iloc[held_out]))
+        for number, (seen, held_out) in enumerate(parts, start=1)
+    ]
+    for (_, held_out), (foretold, rates) in zip(
+        parts, workers.run(partial(_foretold, node, policy), tasks), strict=True
+    ):
+        predicted[held_out], base_rate[held_out] = foretold, rates
     model_loss = float(log_loss(succeeded, predicted, sample_weight=weight, labels=[False, True]))
     base_loss = float(log_loss(succeeded, base_rate, sample_weight=weight, labels=[False, True]))
     losses = f"log loss {model_loss:.3f} against {base_loss:.3f} on held-out incidents"
     if model_loss < base_loss:
         return NodeVerdict(passed=True, sentence=f"foretells outcomes better than plain success rates ({losses})")
     return NodeVerdict(passed=False, sentence=f"foretells outcomes no better than plain success rates ({losses})")
+
+
+def _foretold(node: Choose, policy: Policy, split: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[Floats, Floats]:
+    """What a model of the past, and its plain success rates, say of the future."""
+    past, future = split
+    return _chosen_probability(train_node(past, node, policy), future), _success_rates(past, future)
 
 
 def _chosen_probability(model: NodeRanking, trials: pd.DataFrame) -> Floats:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,13 @@ from homeostat.learn.trials import leaves_below
 from homeostat.model.policy import Choose, Escalate, Node, Policy
 from homeostat.model.ranking import CandidateModel, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
+from homeostat.parallel import IN_PROCESS, Workers
 
 _PEOPLE_LOGIT = 20.0
 """Escalating always ends the search, so it competes as an action that works for sure, at what people cost."""
 
 
-def train_ranking(decisions: pd.DataFrame, policy: Policy, trained_at: float) -> Ranking:
+def train_ranking(decisions: pd.DataFrame, policy: Policy, trained_at: float, workers: Workers = IN_PROCESS) -> Ranking:
     """Train on the labelled trials in a policy's decisions.
 
     Nodes without a single labelled trial are left out; of every other node all candidates get a model, also those
@@ -32,10 +34,14 @@ def train_ranking(decisions: pd.DataFrame, policy: Policy, trained_at: float) ->
         decisions: from `decisions_frame`, given the same policy.
         policy: whose candidates are to be ordered.
         trained_at: Unix seconds, kept in the ranking.
+        workers: what trains each node.
     """
     by_node = {node.id: labelled_trials(decisions, node) for node in choose_nodes(policy)}
     by_node = {name: trials for name, trials in by_node.items() if len(trials)}
-    nodes = {node.id: train_node(by_node[node.id], node, policy) for node in choose_nodes(policy) if node.id in by_node}
+    learnt = [node for node in choose_nodes(policy) if node.id in by_node]
+    tasks = [(f"{policy.name}: training '{node.id}'", (by_node[node.id], node)) for node in learnt]
+    trained = workers.run(partial(_train, policy), tasks)
+    nodes = {node.id: ranking for node, ranking in zip(learnt, trained, strict=True)}
     incidents = {incident for trials in by_node.values() for incident in trials["incident"]}
     return versioned(
         Ranking("", policy.name, trained_at, len(incidents), sum(len(trials) for trials in by_node.values()), nodes)
@@ -62,6 +68,11 @@ def labelled_trials(decisions: pd.DataFrame, node: Choose) -> pd.DataFrame:
 
 def _runs(candidate: Node) -> set[tuple[str, str, str]]:
     return {(leaf.id, leaf.action.name, leaf.target) for leaf in leaves_below(candidate)}
+
+
+def _train(policy: Policy, of_node: tuple[pd.DataFrame, Choose]) -> NodeRanking:
+    trials, node = of_node
+    return train_node(trials, node, policy)
 
 
 def train_node(trials: pd.DataFrame, node: Choose, policy: Policy) -> NodeRanking:

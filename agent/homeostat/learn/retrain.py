@@ -19,6 +19,7 @@ from homeostat.model.policy import Choose, Policy
 from homeostat.model.ports import Batch, Journal
 from homeostat.model.ranking import NodeRanking, Ranking
 from homeostat.model.streams import policy_stream
+from homeostat.parallel import IN_PROCESS, Workers
 
 INCIDENTS_MAX = 2_000
 """How many of the newest incidents are trained on."""
@@ -52,6 +53,7 @@ def retrain(
     incidents_max: int = INCIDENTS_MAX,
     attempts_min: int = ATTEMPTS_MIN,
     incidents_min: int = INCIDENTS_MIN,
+    workers: Workers = IN_PROCESS,
 ) -> Retrained:
     """Train on the newest incidents whose labels are mature, and let the gate judge.
 
@@ -68,14 +70,15 @@ def retrain(
         incidents_max: bound on confirmed incidents read.
         attempts_min: see `gate.judge`.
         incidents_min: see `gate.judge`.
+        workers: what trains; the result does not depend on it.
 
     Raises:
         JournalCorrupt: the journal cannot be trusted, so nothing is learnt from it.
     """
     traces = trace_journal(journal, policy.name, incidents_max)
     decisions = decision_rows(traces, policy, recurrence_s, as_of=now)
-    fresh = train_ranking(decisions, policy, trained_at=now)
-    verdict = judge(fresh, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min)
+    fresh = train_ranking(decisions, policy, now, workers)
+    verdict = judge(fresh, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min, workers=workers)
     incumbent = current_ranking(journal, policy.name)
     if verdict.passed:
         fresh = _with_nodes(fresh, _accepted(fresh, verdict, incumbent, policy))

@@ -5,6 +5,7 @@ HomeostatError
 |-- UsageError             TERMINAL    a command was called with something that does not exist or is refused
 |-- SensorError            TRANSIENT   the telemetry source could not be read
 |-- ActuatorError          TRANSIENT   an action could not be started, looked up or cancelled
+|-- WorkersError           TRANSIENT   the processes or machines that share a computation were lost
 |-- JournalError           TERMINAL    the journal cannot be used
 |   |-- JournalWriteError  TRANSIENT   an append did not become durable; nothing was started
 |   |-- JournalConflict    PROGRAMMER  somebody else appended to the stream first
@@ -17,7 +18,7 @@ HomeostatError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -60,11 +61,17 @@ class Problem:
         return f"{self.position}: {self.code} {self.message}"
 
 
+def printable(problem: Problem) -> Problem:
+    """Escape what a terminal would obey or not show; a message quotes the file it complains of."""
+    characters = (character if character.isprintable() else ascii(character)[1:-1] for character in problem.message)
+    return replace(problem, message="".join(characters))
+
+
 class PolicyError(HomeostatError):
-    """An input file is wrong. `problems` holds every finding, not only the first."""
+    """An input file is wrong. `problems` holds every finding, not only the first, in words that can be shown."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = sorted(problems)
+        self.problems = sorted(map(printable, problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -80,6 +87,12 @@ class SensorError(HomeostatError):
 
 class ActuatorError(HomeostatError):
     """An actuator could not start, look up or cancel an action."""
+
+    disposition = Disposition.TRANSIENT
+
+
+class WorkersError(HomeostatError):
+    """Other processes or machines did not do their part of a computation. Nothing depends on it having begun."""
 
     disposition = Disposition.TRANSIENT
 

@@ -157,8 +157,20 @@ def execute(connection: psycopg.Connection[Any], parameters: tuple[object, ...],
     one message of the simple protocol, which is slower.
     """
     cursor = psycopg.ClientCursor(connection) if large else connection.cursor()
-    row = cursor.execute(_APPEND, parameters, prepare=None if large else True).fetchone()
+    written = [_array(value) if isinstance(value, list) else value for value in parameters]
+    row = cursor.execute(_APPEND, written, prepare=None if large else True).fetchone()
     return int(row[0]) if row else 0
+
+
+def _array(values: list[object]) -> str:
+    """Write an array as PostgreSQL reads it (its manual, 8.15.2): quicker than to have its types found out."""
+    return "{" + ",".join("NULL" if value is None else _element(str(value)) for value in values) + "}"
+
+
+def _element(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def stored(text: str) -> str:

@@ -25,6 +25,10 @@ BUSY_TIMEOUT_S = 5.0
 WAL_BYTES_MAX = 64 * 1024 * 1024
 """What the write-ahead log is cut back to once its content is in the database."""
 
+CHECKPOINT_PAGES = 4000
+"""Pages of 4 KiB in the write-ahead log at which SQLite moves them into the database. A page that many appends change
+(the end of an index) is then written and synchronised once for all of them."""
+
 READERS_KEPT = 4
 
 _RESTORE = "restore the journal from a backup, or move it away to begin a new one"
@@ -143,6 +147,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
 
 

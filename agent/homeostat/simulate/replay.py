@@ -7,9 +7,10 @@ world: the answer is UNKNOWN from there on, and says what the policy would have 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.step import step
@@ -22,6 +23,8 @@ from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import Phase, Reason, Result
 from homeostat.model.signals import Snapshot
+from homeostat.parallel import IN_PROCESS, Workers
+from homeostat.record.recording import Recording
 
 SHIFT_MAX_S = 120.0
 """An action may start this much earlier than it was recorded and still be believed to end as recorded."""
@@ -123,6 +126,18 @@ def replay(policy: Policy, recorded: Sequence[e.Entry], ranking: Ranking | None 
         ranking: the ranking to decide with; None for the written order.
     """
     return _Replayer(policy, recorded, ranking).run()
+
+
+def replay_all(
+    policy: Policy, recordings: Sequence[Recording], *, with_rankings: bool, workers: Workers = IN_PROCESS
+) -> Iterator[Replay]:
+    """Replay recordings in order, each with the ranking of its day or all with the written order."""
+    tasks = [(f"{policy.name}: {recording.file or recording.incident}", recording) for recording in recordings]
+    return workers.run(partial(_replay_one, policy, with_rankings), tasks)
+
+
+def _replay_one(policy: Policy, with_rankings: bool, recording: Recording) -> Replay:  # noqa: FBT001 - bound by `partial`
+    return replay(policy, recording.entries, recording.ranking if with_rankings else None)
 
 
 class _Replayer:

@@ -4,7 +4,7 @@ from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Str
 
 from homeostat.learn import gate
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.gate import GateVerdict, judge
+from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, GateVerdict, judge
 from homeostat.learn.ranker import train_ranking
 from homeostat.model.policy import Choose, Policy
 
@@ -33,9 +33,12 @@ def told_by_nothing(count: int) -> list[Stream]:
     return streams
 
 
-def judged(streams: list[Stream], policy: Policy, **bounds: int) -> GateVerdict:
+def judged(
+    streams: list[Stream], policy: Policy, attempts_min: int = ATTEMPTS_MIN, incidents_min: int = INCIDENTS_MIN
+) -> GateVerdict:
     decisions = decisions_frame(records_of(streams), policy)
-    return judge(train_ranking(decisions, policy, 0.0), decisions, policy, **bounds)
+    ranking = train_ranking(decisions, policy, 0.0)
+    return judge(ranking, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min)
 
 
 def test_a_model_that_foretells_held_out_outcomes_passes() -> None:

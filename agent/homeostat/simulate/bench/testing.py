@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pathlib
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.parallel import IN_PROCESS, Workers
 from homeostat.policy.load import SUFFIX as POLICY_SUFFIX
 from homeostat.policy.sources import FolderSources, SourceError
 from homeostat.policy.yaml_tree import read_yaml
@@ -16,6 +18,9 @@ from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.coverage import Coverage, coverage_of
 from homeostat.simulate.bench.expectations import Miss, judge
 from homeostat.simulate.bench.suite import SUFFIX, Suite, load_suite, suite_paths
+
+TESTS_A_TASK = 20
+"""Tests that are run together in one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +109,19 @@ def _names(file: pathlib.Path, policy: str) -> bool:
     return file.name.removesuffix(SUFFIX) == policy.removesuffix(POLICY_SUFFIX)
 
 
-def run_suites(suites: Iterable[Suite]) -> Tested:
-    """Run every test of every file."""
+def run_suites(suites: Iterable[Suite], workers: Workers = IN_PROCESS) -> Tested:
+    """Run every test of every file, and tell of them in the order they are written."""
     tested = Tested()
-    for suite in suites:
-        for case in suite.cases:
-            course = run_case(case)
-            tested.outcomes.append(Outcome(suite.path, case, course, judge(case, course)))
-            covered = tested.coverage.setdefault(case.policy.name, coverage_of(case.policy))
-            covered.take(case.policy, course)
+    cases = [(suite.path, case) for suite in suites for case in suite.cases]
+    some = [cases[first : first + TESTS_A_TASK] for first in range(0, len(cases), TESTS_A_TASK)]
+    tasks = [(f"tests from '{few[0][1].name}' of {few[0][0]} on", [case for _, case in few]) for few in some]
+    courses = chain.from_iterable(workers.run(_courses, tasks))
+    for (path, case), course in zip(cases, courses, strict=True):
+        tested.outcomes.append(Outcome(path, case, course, judge(case, course)))
+        covered = tested.coverage.setdefault(case.policy.name, coverage_of(case.policy))
+        covered.take(case.policy, course)
     return tested
+
+
+def _courses(cases: Sequence[Case]) -> list[Course]:
+    return [run_case(case) for case in cases]

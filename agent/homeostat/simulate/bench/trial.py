@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.errors import ActuatorError, InvariantError
 from homeostat.model.policy import Policy
 from homeostat.model.reasons import Phase, Reason
+from homeostat.parallel import IN_PROCESS, Workers
 from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN, Stage
@@ -18,6 +20,9 @@ from homeostat.simulate.bench.world import World
 
 QUIET_S = 600.0
 """An incident that has not been noticed, or has come back, so long after the last change of a signal is over."""
+
+TRIALS_A_TASK = 50
+"""Incidents that are simulated together in one process: about a second's work."""
 
 ASKED_PERSON = "on-call"
 """Who requests steps that are only suggested."""
@@ -63,10 +68,20 @@ class Trial:
     why: str
 
 
-def run_trials(policy: Policy, world: World, count: int, seed: int) -> Iterator[Trial]:
-    """Run a policy through the first `count` incidents of a world."""
-    for number in range(1, count + 1):
-        yield run_trial(policy, world, number, seed)
+def run_trials(policy: Policy, world: World, count: int, seed: int, workers: Workers = IN_PROCESS) -> Iterator[Trial]:
+    """Run a policy through the first `count` incidents of a world, in order.
+
+    All luck of an incident is a hash of the seed and its number, so it does not matter where which of them is run.
+    """
+    firsts = range(1, count + 1, TRIALS_A_TASK)
+    numbers = [range(first, min(first + TRIALS_A_TASK, count + 1)) for first in firsts]
+    tasks = [(f"{policy.name}: simulated incidents {some[0]} to {some[-1]}", some) for some in numbers]
+    for trials in workers.run(partial(_run_some, policy, world, seed), tasks):
+        yield from trials
+
+
+def _run_some(policy: Policy, world: World, seed: int, numbers: Sequence[int]) -> list[Trial]:
+    return [run_trial(policy, world, number, seed) for number in numbers]
 
 
 def run_trial(policy: Policy, world: World, number: int, seed: int) -> Trial:
