@@ -28,6 +28,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/sense.py
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
+	$(VENV)/bin/python -m benchmarks.long_run
 
 # Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
 chaos: export OPENBLAS_NUM_THREADS := 1
