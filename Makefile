@@ -28,6 +28,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/sense.py
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
+	$(VENV)/bin/python -m benchmarks.journal
 
 # A real Prometheus and a real PostgreSQL for tests, where this machine lets us install them.
 live-tools:
@@ -48,4 +49,4 @@ $(VENV)/.dev: $(VENV)/.core requirements/dev.lock
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
