@@ -8,12 +8,12 @@ PYTEST := $(VENV)/bin/python -m pytest
 # The test workers share the cores; BLAS threads on top of them only slow everything down.
 test: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test check live-tools bench clean
+.PHONY: demo test check live-tools deploy-tools audit bench chaos clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/homeostat demo
 
-test: $(VENV)/.dev live-tools check
+test: $(VENV)/.dev live-tools deploy-tools check
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
@@ -30,9 +30,29 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.dag
 	$(VENV)/bin/python -m benchmarks.journal
 
+# Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
+chaos: export OPENBLAS_NUM_THREADS := 1
+chaos: $(VENV)/.dev live-tools
+	$(VENV)/bin/python -m tests.chaos
+
 # A real Prometheus and a real PostgreSQL for tests, where this machine lets us install them.
 live-tools:
 	@tools/install_live_tools.sh
+
+# helm and the validators for tests/acceptance/test_deploy.py.
+deploy-tools: $(VENV)/.deploy
+
+$(VENV)/.deploy: $(VENV)/.dev requirements/deploy.lock tools/install_deploy_tools.sh
+	@tools/install_deploy_tools.sh $(VENV)
+	@touch $@
+
+# Known vulnerabilities of what is locked. It asks a service outside, so it is no part of `make test`.
+# --strict: a package that could not be looked up is a failure, not a pass.
+audit: $(VENV)/.dev
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/core.lock
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.lock
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/deploy.lock
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/peers.lock
 
 $(VENV)/.venv: 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homeostat needs Python 3.11 or newer; set PYTHON=")'

@@ -6,3 +6,4 @@ compile() { uv pip compile -q --universal --python-version 3.11 --generate-hashe
 compile pyproject.toml requirements/build.in -o requirements/core.lock
 compile pyproject.toml requirements/build.in --all-extras --group dev -c requirements/core.lock -o requirements/dev.lock
 compile requirements/peers.in -o requirements/peers.lock
+compile --no-deps requirements/deploy.in -o requirements/deploy.lock

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from tests.contract.entry_strategies import ENTRY_NAMES, entries
@@ -445,3 +446,14 @@ class JournalContract(ABC):
             signature=anchor.signature,
         )  # fmt: skip
         assert any("not signed by its key" in fault for fault in other.verify(AnchorCheck([forged], keys)))
+
+    def test_faults_of_many_anchors_are_counted_and_not_all_told(self, journal: StoredJournal) -> None:
+        """The wrong file of anchors, for example."""
+        journal.append([Batch("a", 0, [changed()])])
+        anchor = add_anchor(journal, PrivateKey.generate(), 1.0)
+        assert anchor is not None
+        strange = [msgspec.structs.replace(anchor, position=position, digest="ab" * 32) for position in range(2, 302)]
+        faults = journal.verify(AnchorCheck(strange))
+        assert len(faults) == 101
+        # Each of the 300 is not in the journal, follows none, and covers more than there is.
+        assert faults[-1] == "... and 800 more faults of anchors."

@@ -57,16 +57,23 @@ class PrometheusServer:
 
     Attributes:
         directory: holds `prometheus.yml`, `data/` and `prometheus.log`.
-        url: stays the same over restarts.
+        url: stays the same over restarts; `host` is what it listens on.
     """
 
     def __init__(
-        self, directory: Path, *, config: str = "", flags: Sequence[str] = (), port: int | None = None
+        self,
+        directory: Path,
+        *,
+        config: str = "",
+        flags: Sequence[str] = (),
+        port: int | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.directory = directory
         self.data_directory = directory / "data"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._host = host
         self._config = config or scrape_config({})
         self._flags = list(flags)
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,7 +103,7 @@ class PrometheusServer:
                     f"--config.file={config}",
                     f"--storage.tsdb.path={self.data_directory}",
                     "--storage.tsdb.retention.time=50y",
-                    f"--web.listen-address=127.0.0.1:{self.port}",
+                    f"--web.listen-address={self._host}:{self.port}",
                     "--log.level=warn",
                     *self._flags,
                 ],

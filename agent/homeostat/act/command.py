@@ -13,16 +13,23 @@ output; secrets are.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from homeostat.act.detached import DetachedActuator
 from homeostat.act.secret import FORMS, command_named, is_reference
 from homeostat.act.substitution import RefusedError, as_argument, as_text
+from homeostat.act.systemd_unit import PROGRAM
 from homeostat.act.values import Source, inherited, literal, secret, timeout_of
 from homeostat.model.commands import StartAction
+from homeostat.model.policy import ActionSpec
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+SYSTEMD_FOLDER = "/run/systemd/system"
+"""There where systemd is the host's init; see sd_booted(3)."""
 
 KEY_VARIABLE = "HOMEOSTAT_ACTION_KEY"
 """In every command's environment: its idempotency key, for targets that deduplicate by it."""
@@ -32,6 +39,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 class CommandActuator(DetachedActuator):
     """Runs local programs. Cancelled, or over its time, a program ends with everything it started: TERM, then KILL."""
+
+    def unusable(self, action: ActionSpec) -> str | None:
+        """Why it could not run an action here: see `context.Choosy`."""
+        if action.parameters.get("run_with") != "systemd":
+            return None
+        if not Path(SYSTEMD_FOLDER).is_dir():
+            return f"run_with: systemd needs a host that systemd runs, and {SYSTEMD_FOLDER} is not there"
+        if shutil.which(PROGRAM, path=self._environment.get("PATH") or DEFAULT_PATH) is None:
+            return f"run_with: systemd needs {PROGRAM}, and it is not on the agent's PATH"
+        return None
 
     def job(self, command: StartAction) -> dict[str, Any]:
         """See `DetachedActuator.job`."""

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from homeostat.model.policy import ActionSpec
 from homeostat.model.ports import Actuator
 
 CANCEL_GRACE_S = 10.0
@@ -40,6 +42,15 @@ class ActuatorContext:
     output_bytes_max: int = OUTPUT_BYTES_MAX
     now: Callable[[], float] = time.time
     secret_commands: Mapping[str, SecretCommand] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """An actuator that can tell beforehand whether it could ever run an action on this host."""
+
+    def unusable(self, action: ActionSpec) -> str | None:
+        """Why it could not; None where nothing speaks against it. Touches local files alone, and never raises."""
+        ...
 
 
 ActuatorFactory = Callable[[ActuatorContext], Actuator]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,10 +71,14 @@ def create_once(path: Path, content: bytes, *, durable_content: bool = True, dur
 def read_at_most(path: Path, bytes_max: int) -> bytes | None:
     """Read a small file; None if there is none. Raises OSError, and ValueError if it is larger."""
     try:
-        with path.open("rb") as file:
-            content = file.read(bytes_max + 1)
+        # A pipe that nobody writes to must not hold the reader up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        content = file.read(bytes_max + 1)
     if len(content) > bytes_max:
         raise ValueError(f"{path} is larger than {bytes_max} bytes")
     return content

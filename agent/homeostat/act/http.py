@@ -2,7 +2,8 @@
 
 Parameters: `method`, `url` (http or https, no user name or password in it), `headers` (name to text, `{target: ...}`,
 `{with: ...}` or `{secret: REFERENCE}`), `json` (any JSON, with `{target: ...}` and `{with: ...}` as leaves)
-or `body` (text), `expect_status` (a status or a list of them; 200 to 299 if not given).
+or `body` (text), `expect_status` (a status or a list of them; 200 to 299 if not given), `sign` (`{secret: REFERENCE}`:
+the request is signed with that, see `signing.py`).
 
 The request carries the idempotency key (draft-ietf-httpapi-idempotency-key-header), by which a target that keeps to
 it deduplicates. Redirects are not followed and proxies not used; certificates are verified (SSL_CERT_FILE and
@@ -19,8 +20,10 @@ from urllib.parse import urlsplit
 
 from homeostat.act.detached import DetachedActuator
 from homeostat.act.secret import FORMS, is_reference
+from homeostat.act.signing import HEADERS as SIGNED_HEADERS
+from homeostat.act.signing import message_id
 from homeostat.act.substitution import RefusedError, as_json, as_text
-from homeostat.act.values import Source, literal, secret, timeout_of
+from homeostat.act.values import Source, literal, secret, signing, timeout_of
 from homeostat.model.commands import StartAction
 
 KEY_HEADER = "Idempotency-Key"
@@ -93,6 +96,19 @@ def _headers(command: StartAction) -> Iterator[tuple[str, Source]]:
             yield name, secret(str(value["secret"]))
         else:
             yield name, _header(name, as_text(value, command))
+    yield from _signed(parameters.get("sign"), given, command.key)
+
+
+def _signed(sign: object, given: set[str], key: str) -> Iterator[tuple[str, Source]]:
+    """The header that the runner signs the request in; with it come the two that the signature is over."""
+    if sign is None:
+        return
+    if not isinstance(sign, Mapping) or set(sign) != {"secret"} or not is_reference(sign["secret"]):
+        raise RefusedError(f"sign reads {{secret: REFERENCE}}, where a reference is {FORMS}")
+    twice = sorted(given.intersection(SIGNED_HEADERS))
+    if twice:
+        raise RefusedError(f"the header {twice[0]} is set by the agent itself where a request is signed")
+    yield SIGNED_HEADERS[-1], signing(str(sign["secret"]), message_id(key))
 
 
 def _header(name: str, value: str) -> Source:

@@ -19,11 +19,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from homeostat.act import checked
 from homeostat.act.files import create_once, read_at_most, replace_durably, sync_directory, write_all
 from homeostat.act.processes import Identity
 
 JOB_BYTES_MAX = 2 << 20
 _RECORD_BYTES_MAX = 64 << 10
+_NOT_SAID = (KeyError, TypeError, ValueError, OverflowError)
+_STATUSES = frozenset({"ok", "error", "timeout", "cancelled"})
+"""Those of `model.reasons.OutcomeStatus`; a runner imports nothing of ours but this room."""
 
 
 TOO_LATE = "nothing was run: it came too late to begin"
@@ -157,8 +161,8 @@ class JobFiles:
             if "runner" in record:
                 return Claim(runner=_identity(record["runner"]))
             status, detail = record["withdrawn"]
-            return Claim(withdrawn=(str(status), str(detail)))
-        except (KeyError, TypeError, ValueError) as error:
+            return Claim(withdrawn=(_status(status), checked.text(detail)))
+        except _NOT_SAID as error:
             raise self._broken("claim", error) from error
 
     def write_begun(self, begun: Begun) -> None:
@@ -175,7 +179,7 @@ class JobFiles:
             return Begun(
                 _identity(record["process"]), float(record["at"]), float(record["boottime_s"]), str(record["run_id"])
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _NOT_SAID as error:
             raise self._broken("begun", error) from error
 
     def request_cancel(self) -> None:
@@ -192,17 +196,19 @@ class JobFiles:
         if record is None:
             return None
         try:
-            return Exit(**{name: record[name] for name in Exit._fields})
-        except KeyError as error:
+            return _exit(record)
+        except _NOT_SAID as error:
             raise self._broken("exit.json", error) from error
 
     def _read(self, name: str, bytes_max: int = _RECORD_BYTES_MAX) -> dict[str, Any] | None:
         try:
             content = read_at_most(self.folder / name, bytes_max)
-            record = None if content is None else json.loads(content)
-        except ValueError as error:
+            if content is None:
+                return None
+            record = json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise self._broken(name, error) from error
-        if record is not None and not isinstance(record, dict):
+        if not isinstance(record, dict):
             raise self._broken(name, ValueError("not a JSON object"))
         return record
 
@@ -255,6 +261,29 @@ def came_too_late(job: Mapping[str, Any]) -> bool:
 def job_folder(actions: Path, key: str) -> Path:
     """The folder of a key's job below the folder of all jobs."""
     return actions / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _exit(record: dict[str, Any]) -> Exit:
+    """Read an outcome; what is not of its type would only be found out in the journal. Raises one of `_NOT_SAID`."""
+    code, digest = record["exit_code"], record["output_sha256"]
+    return Exit(
+        status=_status(record["status"]),
+        exit_code=None if code is None else checked.whole(code),
+        detail=checked.text(record["detail"]),
+        started_at=checked.seconds(record["started_at"]),
+        ended_at=checked.seconds(record["ended_at"]),
+        duration_s=max(0.0, checked.seconds(record["duration_s"])),
+        output=checked.text(record["output"]),
+        output_bytes=checked.whole(record["output_bytes"]),
+        output_sha256=None if digest is None else checked.text(digest),
+        truncated=bool(record["truncated"]),
+    )
+
+
+def _status(value: object) -> str:
+    if value not in _STATUSES:
+        raise ValueError(f"{value!r:.100} is no status")
+    return str(value)
 
 
 def _identity(record: Any) -> Identity:

@@ -28,6 +28,7 @@ from homeostat.act.substitution import RefusedError, as_argument, as_text
 from homeostat.act.values import timeout_of
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Running, StartAction
 from homeostat.model.errors import ActuatorError
+from homeostat.model.policy import ActionSpec
 from homeostat.model.reasons import OutcomeStatus
 
 KEEP_S = 7 * 86400
@@ -59,6 +60,16 @@ class KubernetesJobActuator:
 
     def __init__(self, context: ActuatorContext) -> None:
         self._environment = context.environment
+
+    def unusable(self, action: ActionSpec) -> str | None:
+        """Why it could not run an action here: see `context.Choosy`."""
+        del action
+        try:
+            Cluster(self._environment)
+            self._namespace()
+        except (KubernetesError, ActuatorError) as error:
+            return str(error)
+        return None
 
     def start(self, command: StartAction) -> None:
         """Create the Job, unless one of its name was ever created. Raises ActuatorError."""

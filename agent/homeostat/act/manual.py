@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from homeostat.act import checked
 from homeostat.act.context import ActuatorContext
 from homeostat.act.files import create_once, make_folder, read_at_most
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Running, StartAction
@@ -58,11 +59,12 @@ class ManualActuator:
                 return _done(report, task)
             if task is None:
                 return NeverStarted()
-            if self._now() < float(task["asked_at"]) + float(task["timeout_s"]):
+            timeout_s = checked.seconds(task["timeout_s"])
+            if self._now() < checked.seconds(task["asked_at"]) + timeout_s:
                 return Running(f"people/{task['owner']}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             return InDoubt(f"the task or report of '{key}' cannot be understood: {error}")
-        self._end(key, OutcomeStatus.TIMEOUT, f"nobody reported within {task['timeout_s']:g} s")
+        self._end(key, OutcomeStatus.TIMEOUT, f"nobody reported within {timeout_s:g} s")
         return self.lookup(key)
 
     def withdraw(self, key: str, status: OutcomeStatus, detail: str) -> bool:
@@ -122,15 +124,17 @@ def told(status: OutcomeStatus, by: str, note: str) -> str:
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         content = read_at_most(path, BYTES_MAX)
-        read = None if content is None else json.loads(content)
-    except (OSError, ValueError) as error:
+        if content is None:
+            return None
+        read = json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
         raise ActuatorError(f"{path} cannot be read: {error}") from error
-    if read is not None and not isinstance(read, dict):
+    if not isinstance(read, dict):
         raise ActuatorError(f"{path} holds no task")
     return read
 
 
 def _done(report: dict[str, Any], task: dict[str, Any] | None) -> Done:
-    began = float(task["asked_at"]) if task else float(report["at"])
-    duration_s = max(0.0, float(report["at"]) - began)
-    return Done(OutcomeStatus(report["status"]), duration_s, detail=str(report["detail"]))
+    at = checked.seconds(report["at"])
+    began = checked.seconds(task["asked_at"]) if task else at
+    return Done(OutcomeStatus(report["status"]), max(0.0, at - began), detail=checked.text(report["detail"]))

@@ -31,6 +31,8 @@ from homeostat.act.job_files import JobFiles
 
 LENGTH = struct.Struct(">I")
 PID = struct.Struct(">I")
+REQUEST_BYTES_MAX = 8 << 20
+"""More than an environment can have (execve(2)); who announces more is not the agent."""
 
 
 def main(descriptor: int) -> None:
@@ -57,7 +59,8 @@ def main(descriptor: int) -> None:
 
 def _receive(agent: socket.socket) -> bytearray | None:
     header = _exactly(agent, LENGTH.size)
-    return _exactly(agent, LENGTH.unpack(header)[0]) if header else None
+    length = LENGTH.unpack(header)[0] if header else REQUEST_BYTES_MAX + 1
+    return _exactly(agent, length) if length <= REQUEST_BYTES_MAX else None
 
 
 def _exactly(agent: socket.socket, count: int) -> bytearray | None:

@@ -75,8 +75,8 @@ def carry_out(files: JobFiles) -> int:
         reserved.discard()
         return 0
     started_at, started = time.time(), time.monotonic()
-    values, ending = _values(job)
-    redactor = Redactor(value for name, value in values.items() if "secret" in job["values"][name])
+    values, secrets, ending = _values(job)
+    redactor = Redactor(secrets)
     output = OutputFile(files.output, job["output_bytes_max"], redactor)
     command = CommandRun(files, job, values, output, bell) if job["kind"] == "command" else None
     if ending is None:
@@ -104,22 +104,40 @@ def carry_out(files: JobFiles) -> int:
     return 0
 
 
-def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], Ending | None]:
-    """Look up the environment of a command, or the headers of a request; secrets here and nowhere else."""
+def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], list[str], Ending | None]:
+    """Look up the environment of a command, or the headers of a request; secrets here and nowhere else.
+
+    Gives the values by name, the secrets that were looked up, and how it ended where one of them is not to be had.
+    """
     values: dict[str, str] = {}
+    secrets: list[str] = []
     for name, source in job["values"].items():
         if "literal" in source:
             values[name] = source["literal"]
         elif "inherit" in source:
             values[name] = os.environ.get(source["inherit"], "")
         else:
+            reference = source.get("secret") or source["sign"]
             try:
-                values[name] = _checked(
-                    job["kind"], source["secret"], resolve(source["secret"], job.get("secret_commands", {}))
-                )
+                secrets.append(resolve(reference, job.get("secret_commands", {})))
+                if "secret" in source:
+                    values[name] = _checked(job["kind"], reference, secrets[-1])
+                else:
+                    values |= _signed(job, source["id"], reference, secrets[-1])
             except SecretError as error:
-                return values, Ending("error", None, f"nothing was run: {error}")
-    return values, None
+                return values, secrets, Ending("error", None, f"nothing was run: {error}")
+    return values, secrets, None
+
+
+def _signed(job: Mapping[str, Any], identity: str, reference: str, secret: str) -> dict[str, str]:
+    """The headers that prove who sent the request and when."""
+    # A command need not wait for hmac.
+    from homeostat.act.signing import signed_headers
+
+    try:
+        return signed_headers(secret, identity, time.time(), (job["body"] or "").encode())
+    except ValueError as error:
+        raise SecretError(f"the secret {reference} signs nothing: {error}") from None
 
 
 def _checked(kind: str, reference: str, secret: str) -> str:

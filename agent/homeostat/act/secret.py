@@ -5,7 +5,7 @@
 `k8s:NAMESPACE/NAME/KEY`    a key of a Secret of the Kubernetes cluster that the agent runs in
 `command:NAME`              what a command prints that the agent's settings name, without its last line break
 
-A reference may be written, journalled and shown; what it stands for is looked up in the runner alone.
+A reference may be written, journalled and shown. What an action's stands for is looked up in its runner alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ _REFERENCE = re.compile(
     rf"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\0]+|k8s:{_DNS}/{_DNS}/[A-Za-z0-9._-]{{1,253}}|command:[A-Za-z0-9._-]{{1,64}}",
     re.ASCII,
 )
+NO_COMMANDS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
 _BYTES_MAX = 1 << 16
 _KUBERNETES_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOMEOSTAT_SERVICE_ACCOUNT")
 
@@ -65,7 +68,7 @@ def variables_for(reference: str, commands: Mapping[str, Mapping[str, Any]]) -> 
     return ()
 
 
-def resolve(reference: str, commands: Mapping[str, Mapping[str, Any]]) -> str:
+def resolve(reference: str, commands: Mapping[str, Mapping[str, Any]] = NO_COMMANDS) -> str:
     """Look up what a reference stands for.
 
     Args:

@@ -14,7 +14,8 @@ from homeostat.model.nearest import did_you_mean
 TIMEOUT_S_MAX = 30 * 86400.0
 
 Source = dict[str, str]
-"""Where the runner gets a value from: `{literal: text}`, `{inherit: NAME}` or `{secret: reference}`."""
+"""Where the runner gets a value from: `{literal: text}`, `{inherit: NAME}`, `{secret: reference}` or
+`{sign: reference, id: text}`, the signature of the request."""
 
 
 def literal(text: str) -> Source:
@@ -32,6 +33,15 @@ def secret(reference: str) -> Source:
     return {"secret": reference}
 
 
+def signing(reference: str, identity: str) -> Source:
+    """The signature of the request, as the message `identity`, by a secret that only the runner looks up."""
+    return {"sign": reference, "id": identity}
+
+
+def _reference_of(source: Source) -> str:
+    return source.get("secret") or source.get("sign", "")
+
+
 def commands_of(values: Mapping[str, Source], known: Mapping[str, SecretCommand]) -> dict[str, dict[str, list[str]]]:
     """The commands that print secrets among these values, as the runner is told of them.
 
@@ -40,7 +50,7 @@ def commands_of(values: Mapping[str, Source], known: Mapping[str, SecretCommand]
     """
     commands = {}
     for source in values.values():
-        name = command_named(source.get("secret", ""))
+        name = command_named(_reference_of(source))
         if name is None:
             continue
         if name not in known:
@@ -55,7 +65,7 @@ def variables_of(values: Mapping[str, Source], commands: Mapping[str, Mapping[st
     for source in values.values():
         if "inherit" in source:
             yield source["inherit"]
-        yield from variables_for(source.get("secret", ""), commands)
+        yield from variables_for(_reference_of(source), commands)
 
 
 def timeout_of(command: StartAction) -> float:

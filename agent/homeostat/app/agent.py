@@ -11,6 +11,7 @@ import structlog
 
 from homeostat import __version__
 from homeostat.app.clock import SystemClock
+from homeostat.app.service_manager import ServiceManager
 from homeostat.app.store import STALL_TICKS
 from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
@@ -36,6 +37,7 @@ class Agent:
         self._clock = clock
         self._poll_interval_s = poll_interval_s
         self._load_policies = load_policies
+        self._manager = ServiceManager()
         self._reload_wanted = False
         self._ticked_at: float | None = None
         self._log = structlog.get_logger("homeostat")
@@ -46,10 +48,18 @@ class Agent:
             return "no tick yet"
         if self._loop.trouble is not None:
             return f"nothing is started, since the journal cannot be written: {self._loop.trouble}"
+        return self.stalled()
+
+    def stalled(self) -> str | None:
+        """Why the loop stands still; None when it turns, whatever else is wrong. For /livez: a new process may help."""
+        if self._ticked_at is None:
+            return "no tick yet"
         age_s = self._clock.now() - self._ticked_at
-        if age_s > STALL_TICKS * self._poll_interval_s + 10.0:
-            return f"the last tick ended {age_s:.0f} s ago"
-        return None
+        return f"the last tick ended {age_s:.0f} s ago" if age_s > self._stall_limit_s else None
+
+    @property
+    def _stall_limit_s(self) -> float:
+        return STALL_TICKS * self._poll_interval_s + 10.0
 
     def run(self, ticks_max: int | None = None) -> None:
         """Recover, then tick at a steady pace until told to stop (or for `ticks_max` ticks).
@@ -60,6 +70,7 @@ class Agent:
         self._listen_to_signals()
         self._loop.recover(__version__)
         self._log.info("agent.ready", open_incidents=len(self._loop.incidents), poll_interval_s=self._poll_interval_s)
+        self._manager.ready(self._stall_limit_s)
         for scope, by in self._loop.ledger.paused.items():
             self._log.warning("agent.paused", policy=scope or "all", by=by)
         for ticks in itertools.count(1):
@@ -68,8 +79,10 @@ class Agent:
                 self._reload()
             self._loop.tick()
             self._ticked_at = self._clock.now()
+            self._manager.alive()
             if ticks == ticks_max or self._clock.wait(self._poll_interval_s - (self._ticked_at - started_at)):
                 break
+        self._manager.stopping()
         try:
             self._loop.stop()
         except JournalError as error:

@@ -186,7 +186,7 @@ class Anchoring:
             anchor = add_anchor(self._journal, self._key, self._now())
         except JournalConflict:
             return  # another agent on this journal was quicker; the next anchor follows its
-        except (HomeostatError, ValueError) as error:
+        except HomeostatError as error:
             self._observer.failed("anchor", error)
             return
         if anchor is not None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.act.secret import SecretError, resolve
 from homeostat.app.settings import Settings
+from homeostat.app.store import journal_to_read
 from homeostat.model.errors import UsageError
 from homeostat.record.anchors import AnchorCheck, read_anchors
 from homeostat.record.keys import PrivateKey, PublicKey, generate_key, private_key_from, public_keys, public_pem
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.record.stored import StoredJournal
 
 PRIVATE_KEY = "anchor.key"
 PUBLIC_KEY = "anchor.pub"
@@ -64,7 +66,7 @@ def signing_key(settings: Settings) -> PrivateKey | None:
             return None
         reference = f"file:{path.absolute()}"
     try:
-        return private_key_from(resolve(reference, settings.secrets.for_lookup()), reference)
+        return private_key_from(resolve(reference), reference)
     except SecretError as error:
         raise UsageError(f"audit.key: {error}") from error
 
@@ -95,10 +97,7 @@ def verify(
     unchecked += [f"{problem}; it was passed over" for problem in problems[:PROBLEMS_SHOWN_MAX]]
     check = AnchorCheck(found, _keys(settings, keys, unchecked))
     elsewhere = [anchor.position for anchor in check.exported]
-    path = journal or settings.journal
-    if not path.exists():
-        raise UsageError(f"{path}: there is no journal here; --journal names another, and `homeostat run` begins one")
-    with closing(SqliteJournal(path, read_only=True)) as opened:
+    with _opened(settings, journal) as opened:
         faults = opened.verify(check)
         records, incidents = opened.position(), len(opened.incidents())
         last = opened.last_anchor()
@@ -109,6 +108,17 @@ def verify(
             " them, would not be seen; a running agent anchors them soon; when none runs, `homeostat audit anchor` does"
         )
     return Verdict(faults, unchecked, records, incidents, check.count)
+
+
+@contextmanager
+def _opened(settings: Settings, journal: Path | None) -> Iterator[StoredJournal]:
+    """The journal in a file, or the workspace's."""
+    if journal is None:
+        with journal_to_read(settings) as own:
+            yield own
+        return
+    with closing(SqliteJournal(journal, read_only=True)) as other:
+        yield other
 
 
 def export_check(settings: Settings) -> AnchorCheck:
@@ -131,3 +141,12 @@ def _keys(settings: Settings, paths: Sequence[Path], unchecked: list[str]) -> di
         return public_keys([own])
     unchecked.append("no public key was given: signatures of anchors were not checked; give --public-key FILE")
     return {}
+
+
+def require_file(settings: Settings) -> None:
+    """Raise UsageError where the journal is not a file of ours."""
+    if settings.store.url is not None:
+        raise UsageError(
+            "this journal is on PostgreSQL: back it up and restore it with PostgreSQL's own means, pg_dump or a base"
+            " backup (docs/operations/journal.md); `homeostat audit export` prints every record"
+        )

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat.act.bell import Bell
+from homeostat.act.context import Choosy
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
@@ -32,7 +33,9 @@ from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
 from homeostat.policy.guards_file import load_guards
-from homeostat.policy.load import SUFFIX, load_policies, load_policy
+from homeostat.policy.load import SUFFIX, load_policies, load_policy, read_draft
+from homeostat.policy.naming import UNDO_SUFFIX
+from homeostat.policy.sources import FolderSources
 from homeostat.sense.prometheus import PrometheusSensor
 
 CLOCK_SKEW_MAX_S = 30.0
@@ -76,6 +79,12 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
             what = f"policy '{policy.name}': action '{action.name}' needs actuator '{action.actuator}'{hint}"
             away = "; an example that is not for your systems: delete the file, or give the policy `mode: observe`"
             yield Problem(_place(settings, policy), "E007", what + away)
+            continue
+        actuator = actuators[action.actuator]
+        why = actuator.unusable(action) if isinstance(actuator, Choosy) else None
+        if why is not None:
+            what = f"policy '{policy.name}': action '{action.name}' cannot run here: {why}"
+            yield Problem(_place(settings, policy), "E007", what)
 
 
 def _place(settings: Settings, policy: Policy) -> Position:
@@ -98,7 +107,16 @@ def _forbidden(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """What the allow-list does not name would be refused at its start; better before an incident than in one."""
     for node_id, why in settings.allowed.objections(policy).items():
         what = f"policy '{policy.name}': step '{node_id}' is {why}; add it there, or give the policy `mode: observe`"
-        yield Problem(_place(settings, policy), "E010", what)
+        yield Problem(_step_place(settings, policy, node_id), "E010", what)
+
+
+def _step_place(settings: Settings, policy: Policy, node_id: str) -> Position:
+    """Where a step, or the one that an undo takes back, is written."""
+    file = _place(settings, policy)
+    name = Path(file.file).name
+    origins = read_draft(FolderSources(settings.policies), name, settings.agent.environment).origins
+    origin = origins.get(node_id) or origins.get(node_id.removesuffix(UNDO_SUFFIX))
+    return file if origin is None else origin.document.at((*origin.path, "do"))
 
 
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
@@ -168,7 +186,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
-        listener = Listener(settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask)
+        listener = Listener(
+            settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask, stalled=built.stalled
+        )
         opened.callback(listener.close)
         yield built
 

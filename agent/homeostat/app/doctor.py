@@ -12,7 +12,7 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
-from homeostat.app.store import has_journal, journal_to_read
+from homeostat.app.store import has_journal, journal_to_read, store_faults
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
@@ -91,6 +91,8 @@ def _journal(settings: Settings) -> Iterator[Finding]:
             if not faults:
                 incidents = len(journal.incidents())
                 yield Finding("journal", Level.OK, f"every hash chain is whole; {incidents} incidents")
+        for fault in store_faults(settings):
+            yield Finding("store", Level.WARNING, fault)
     except HomeostatError as error:
         yield Finding("journal", Level.ERROR, str(error))
 

@@ -1,12 +1,14 @@
-"""The agent's own listener: /metrics, /healthz and /retrain, on loopback, behind a bearer token."""
+"""The agent's own listener: /metrics, /healthz, /livez and /retrain, on loopback, behind a bearer token."""
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http.client
 import json
 import os
 import secrets
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterable
@@ -49,6 +51,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 16
+    request_timeout_s = _REQUEST_TIMEOUT_S
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._places = threading.BoundedSemaphore(_CALLERS_MAX)
@@ -61,13 +64,23 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        # A time-out of each read alone would let a caller that sends a byte now and then keep its place for ever.
+        end = threading.Timer(self.request_timeout_s, _hang_up, [request])
+        end.daemon = True
+        end.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            end.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a caller that hangs up is no error of the agent's."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(WSGIRequestHandler):
@@ -78,7 +91,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class Listener:
-    """Serves `/metrics` (Prometheus text), `/healthz` (JSON; 503 when something is wrong) and POST `/retrain`.
+    """Serves `/metrics` (Prometheus text), `/healthz`, `/livez` (JSON; 503 when something is wrong), POST `/retrain`.
 
     Args:
         address: HOST:PORT on loopback; port 0 takes any free one.
@@ -86,6 +99,8 @@ class Listener:
         registry: the metrics.
         healthy: None when all is well, else why not.
         retrain: asks for a retraining as soon as may be.
+        stalled: None while the loop turns, else why it does not; what is wrong outside is not asked.
+        request_timeout_s: how long one caller may take in all.
     """
 
     def __init__(
@@ -95,11 +110,15 @@ class Listener:
         registry: CollectorRegistry,
         healthy: Callable[[], str | None],
         retrain: Callable[[], None],
+        *,
+        stalled: Callable[[], str | None] = lambda: None,
+        request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
         self._token = token.encode()
         self._metrics = make_wsgi_app(registry)
         self._healthy = healthy
         self._retrain = retrain
+        self._stalled = stalled
         host, _, port = address.rpartition(":")
         try:
             self._server = make_server(host, int(port), self._serve, server_class=_Server, handler_class=_Handler)
@@ -107,6 +126,7 @@ class Listener:
             raise UsageError(
                 f"cannot listen on {address}: {error.strerror}; set agent.listen to a free port"
             ) from error
+        self._server.request_timeout_s = request_timeout_s
         self.address = f"{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True)
         self._thread.start()
@@ -127,8 +147,8 @@ class Listener:
         if path == "/metrics":
             metrics: Iterable[bytes] = self._metrics(environ, start)
             return metrics
-        if path == "/healthz":
-            reason = self._healthy()
+        if path in ("/healthz", "/livez"):
+            reason = self._healthy() if path == "/healthz" else self._stalled()
             start("200 OK" if reason is None else "503 Service Unavailable", [("Content-Type", "application/json")])
             return [json.dumps({"healthy": reason is None, "reason": reason}).encode()]
         if path == "/retrain" and environ.get("REQUEST_METHOD") == "POST":
@@ -136,7 +156,7 @@ class Listener:
             start("202 Accepted", [("Content-Type", "text/plain")])
             return [b"retraining begins with the next tick\n"]
         start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"here are GET /metrics, GET /healthz and POST /retrain\n"]
+        return [b"here are GET /metrics, GET /healthz, GET /livez and POST /retrain\n"]
 
 
 def ask_agent_to_retrain(address: str, state: Path) -> bool:
@@ -151,13 +171,13 @@ def ask_agent_to_retrain(address: str, state: Path) -> bool:
     return answer is not None
 
 
-def agent_health(address: str, state: Path) -> str | None:
-    """Say in words how the agent that listens on `address` is; None when it is well.
+def agent_health(address: str, state: Path, path: str = "/healthz") -> str | None:
+    """Say in words how the agent that listens on `address` is; None when it is well (or, by `/livez`, its loop turns).
 
     Raises:
         UsageError: something that is no agent of this workspace answers.
     """
-    answer = _ask(address, state, "GET", "/healthz")
+    answer = _ask(address, state, "GET", path)
     if answer is None:
         return f"no agent answers on {address}"
     status, body = answer

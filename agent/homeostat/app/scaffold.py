@@ -44,12 +44,6 @@ retrain_interval_s = 3600.0
 recurrence_s = 1800.0                 # an incident that comes back within this was not cured
 promote = "auto"                      # "review": a ranking rules only after `homeostat retrain --promote`
 
-[audit]
-anchor_interval_s = 300.0             # how often the journal is signed, once `homeostat audit keygen` has made a key
-# export_file = "/mnt/elsewhere/anchors.jsonl"  # where who can write to this disk cannot; or export_url = "https://..."
-
-[retention]
-archive_after_s = 7776000.0           # 90 days: what `homeostat archive write` takes
 # [secrets.commands]                  # what {secret: command:NAME} runs, as a list of arguments
 # vault = {argv = ["vault", "kv", "get", "-field=token", "shop/db"], env = ["VAULT_ADDR", "VAULT_TOKEN"]}
 
@@ -57,6 +51,13 @@ archive_after_s = 7776000.0           # 90 days: what `homeostat archive write` 
 # actuators = ["command"]             # a list that is left out allows all of its kind
 # targets = ["service/shop-*"]
 # programs = ["systemctl", "/usr/local/lib/shop/*"]
+
+[audit]
+anchor_interval_s = 300.0             # how often the journal is signed, once `homeostat audit keygen` has made a key
+# export_file = "/mnt/elsewhere/anchors.jsonl"  # where who can write to this disk cannot; or export_url = "https://..."
+
+[retention]
+archive_after_s = 7776000.0           # 90 days: what `homeostat archive write` takes
 
 [people]                              # roles that policies ask for approval, and who has them: put your own names here
 dba-oncall = ["dana", "eli"]

@@ -21,6 +21,8 @@ from homeostat.sense.settings import PrometheusSettings
 
 FILE_NAME = "homeostat.toml"
 _BYTES_MAX = 1 << 20
+_KEY_PARTS_MAX = 50
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
 
 class _Table(BaseModel):
@@ -40,11 +42,18 @@ class AgentTable(_Table):
     environment: str | None = None
     listen: str = "127.0.0.1:9464"
 
+    @field_validator("policies", "state")
+    @classmethod
+    def _is_a_name(cls, folder: Path) -> Path:
+        if not str(folder).isprintable():
+            raise ValueError("must be the name of a folder, without control characters")
+        return folder
+
     @field_validator("listen")
     @classmethod
     def _is_loopback(cls, listen: str) -> str:
         host, separator, port = listen.rpartition(":")
-        if not separator or not port.isdecimal() or int(port) > 65535:
+        if not separator or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
             raise ValueError("must read HOST:PORT, for example 127.0.0.1:9464")
         if host not in ("127.0.0.1", "localhost"):
             raise ValueError(
@@ -120,8 +129,8 @@ class AuditTable(_Table):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must begin with https:// or http:// and name a host")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user and no password: settings are no place for secrets")
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise ValueError("must hold no user, no password and no query: settings are no place for secrets")
         return url
 
 
@@ -241,9 +250,10 @@ def load_settings(path: Path) -> Settings:
         PolicyError: with every finding and its place.
     """
     text = _read(path)
+    _refuse_deep_keys(path, text)
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: a number of 5,000 digits, 1,000 brackets
         line, column = _toml_place(str(error))
         raise PolicyError([Problem(Position(str(path), line, column), "E001", f"not valid TOML: {error}")]) from error
     if "root" in tables:
@@ -268,6 +278,13 @@ def _read(path: Path) -> str:
         raise PolicyError([Problem(Position(str(path), 1, 1), "E004", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise PolicyError([Problem(Position(str(path), 1, 1), "E005", "is not UTF-8 text")]) from error
+
+
+def _refuse_deep_keys(path: Path, text: str) -> None:
+    """The parser's memory grows with the square of a dotted key's parts. No key can go over a line's end."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _KEY_PARTS_MAX and _TEXT.sub("", line).count(".") > _KEY_PARTS_MAX:
+            raise PolicyError([Problem(Position(str(path), number, 1), "E001", "no key here is nested so deep")])
 
 
 def _toml_place(message: str) -> tuple[int, int]:

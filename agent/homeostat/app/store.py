@@ -17,8 +17,10 @@ from homeostat.model.ports import Inbox, LateOutcomes, Leases
 from homeostat.record import inbox
 from homeostat.record.inbox import FolderInbox
 from homeostat.record.postgres import PostgresJournal
+from homeostat.record.postgres_census import AgentSeen, agents_seen
 from homeostat.record.postgres_inbox import PostgresInbox, PostgresLateOutcomes
 from homeostat.record.postgres_leases import PostgresLeases
+from homeostat.record.postgres_standby import standby_faults
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.stored import StoredJournal
 from homeostat.record.writer_lock import WriterLock
@@ -139,6 +141,30 @@ def journal_to_write(settings: Settings) -> Iterator[StoredJournal]:
         return
     with closing(SqliteJournal(settings.journal)) as journal:
         yield journal
+
+
+def agents_of(settings: Settings) -> list[AgentSeen]:
+    """The agents that share the workspace's store.
+
+    Raises:
+        UsageError: nobody shares it. JournalError: it cannot be read.
+    """
+    if settings.store.url is None:
+        raise UsageError("the journal is a file of one agent; store.url in homeostat.toml names one that agents share")
+    with closing(_shared(settings, agent=READER, read_only=True)) as shared:
+        return agents_seen(shared.server)
+
+
+def store_faults(settings: Settings) -> list[str]:
+    """How a shared store could lose what it acknowledged, a sentence each; none for an embedded one.
+
+    Raises:
+        JournalError: it cannot be asked.
+    """
+    if settings.store.url is None:
+        return []
+    with closing(_shared(settings, agent=READER, read_only=True)) as shared:
+        return standby_faults(shared.server)
 
 
 def put_answer(settings: Settings, answer: Answer) -> None:

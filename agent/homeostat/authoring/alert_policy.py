@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from homeostat.authoring.alert_expression import NEGATIONS, Form, Reading, read_alert_expression
-from homeostat.authoring.alert_rules import AlertRule, RuleFile, printable
+from homeostat.authoring.alert_rules import AlertRule, RuleFile
 from homeostat.authoring.names import policy_name, signal_name, unused
 from homeostat.authoring.workspace_files import Written, require_loadable
 from homeostat.authoring.yaml_text import block, comment, joined, scalar
@@ -83,7 +83,7 @@ def policies_of_rules(found: RuleFile, *, source: str, signals_file: str = SIGNA
         signals |= {one.signal, one.seen}
         imports.append(one)
     if problems:
-        raise PolicyError(printable(problems))
+        raise PolicyError(problems)
     files = {f"{one.policy}{SUFFIX}": _policy(one, source, signals_file) for one in imports}
     files[signals_file] = joined([*comment(_HEAD), *(line for one in imports for line in _signals(one))])
     require_loadable(files)

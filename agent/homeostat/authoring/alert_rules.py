@@ -7,8 +7,7 @@ Format: https://prometheus.io/docs/prometheus/latest/configuration/recording_rul
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from homeostat.model.errors import PolicyError, Position, Problem
 from homeostat.model.nearest import did_you_mean
@@ -25,6 +24,7 @@ _PROMETHEUS_DURATION = re.compile(
     r"(?=.)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?((?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?)", re.ASCII
 )
 _YEAR_D, _WEEK_D = 365, 7
+_NAME_CHARACTERS_MAX = 500
 _DURATION_CHARACTERS_MAX = 40
 
 
@@ -67,15 +67,15 @@ def read_rule_file(text: str, file: str, alert: str | None = None) -> RuleFile:
     """
     document = read_yaml(text, file)
     if document.problems:
-        raise PolicyError(printable(document.problems))
+        raise PolicyError(document.problems)
     reader = _Reader(document, alert)
     reader.read()
     if reader.problems:
-        raise PolicyError(printable(reader.problems))
+        raise PolicyError(reader.problems)
     if not reader.found.alerts:
         known = did_you_mean(alert, reader.names) if alert else ""
         what = f"no alert is named '{alert}'{known}" if alert else "it holds no alerting rule"
-        raise PolicyError(printable([Problem(Position(file, 1, 1), "E111", what)]))
+        raise PolicyError([Problem(Position(file, 1, 1), "E111", what)])
     return reader.found
 
 
@@ -89,14 +89,6 @@ def readable(template: str) -> str:
         return "<value>" if "$value" in match[1] or ".Value" in match[1] else "<...>"
 
     return _TEMPLATE.sub(word, template).strip()
-
-
-def printable(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems whose messages a terminal can show: they quote the file that they complain of."""
-    return [
-        replace(problem, message="".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem.message))
-        for problem in problems
-    ]
 
 
 class _Reader:
@@ -147,6 +139,9 @@ class _Reader:
             return
         if not isinstance(name, str) or not name.strip():
             self.problem((*path, "alert"), "E111", f"an alerting rule has a name under 'alert', not {shown(name)}")
+            return
+        if len(name) > _NAME_CHARACTERS_MAX:
+            self.problem((*path, "alert"), "E112", f"an alert's name has at most {_NAME_CHARACTERS_MAX} characters")
             return
         self.names.append(name)
         if self.only is not None and name != self.only:

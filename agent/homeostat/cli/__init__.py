@@ -54,11 +54,13 @@ COMMANDS = {
     "failed": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
+    "agents": "homeostat.cli.agents",
     "audit": "homeostat.cli.audit",
     "backup": "homeostat.cli.backup",
     "restore": "homeostat.cli.backup",
     "archive": "homeostat.cli.backup",
     "doctor": "homeostat.cli.setup",
+    "health": "homeostat.cli.setup",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""
 

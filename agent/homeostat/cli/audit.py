@@ -51,10 +51,13 @@ def anchor(workspace: Workspace) -> None:
 
 @audit.command()
 @click.option("--journal", type=_file, help="Another journal than the workspace's, such as a backup.")
+@click.option("--store", metavar="URL", help="A journal on PostgreSQL, instead of store.url of the settings.")
 @click.option("--anchors", type=_file, help="Exported anchors [default: the file audit.export_file names].")
 @click.option("--public-key", "keys", type=_file, multiple=True, help="Public key of anchors; may be repeated.")
 @click.pass_context
-def verify(ctx: click.Context, journal: Path | None, anchors: Path | None, keys: tuple[Path, ...]) -> None:
+def verify(
+    ctx: click.Context, journal: Path | None, store: str | None, anchors: Path | None, keys: tuple[Path, ...]
+) -> None:
     """Check the journal whole: structure, chains, incidents, outputs, anchors. Exit code 1 on any fault.
 
     Says what it could not check, too. May run beside the agent.
@@ -62,7 +65,10 @@ def verify(ctx: click.Context, journal: Path | None, anchors: Path | None, keys:
     from homeostat.app.audit import verify as verify_journal
 
     workspace = ctx.ensure_object(Workspace)
-    verdict = verify_journal(workspace.settings, journal=journal, anchors=anchors, keys=keys)
+    if journal is not None and store is not None:
+        raise click.UsageError("--journal and --store name two journals; give one of them", ctx)
+    settings = workspace.settings if store is None else workspace.settings.with_store(store)
+    verdict = verify_journal(settings, journal=journal, anchors=anchors, keys=keys)
     rows: list[Row] = [{"kind": "fault", "message": fault} for fault in verdict.faults]
     rows += [{"kind": "unchecked", "message": what} for what in verdict.unchecked]
     if not verdict.faults:

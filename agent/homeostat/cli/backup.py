@@ -17,10 +17,11 @@ COLUMNS = ("archive", "records", "incidents", "artifacts")
 @pass_workspace
 def backup(workspace: Workspace, file: Path) -> None:
     """Copy the journal to a new FILE, and verify the copy. May run beside the agent."""
-    from homeostat.app.audit import export_check
+    from homeostat.app.audit import export_check, require_file
     from homeostat.record.sqlite_backup import back_up
 
     settings = workspace.settings
+    require_file(settings)
     position = back_up(settings.journal, file, export_check(settings))
     workspace.output.say(f"wrote {file}: {position} records, verified")
 
@@ -33,11 +34,12 @@ def restore(workspace: Workspace, file: Path) -> None:
 
     What was done after the backup is in none of it: see docs/operations/journal.md before an agent starts on it.
     """
-    from homeostat.app.audit import export_check
+    from homeostat.app.audit import export_check, require_file
     from homeostat.app.store import state_folder
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
+    require_file(settings)
     state_folder(settings)
     check = export_check(settings)
     anchored = max([anchor.position for anchor in check.exported], default=0)

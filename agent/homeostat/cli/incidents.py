@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,13 @@ def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, li
 
     with journal_to_read(workspace.settings) as journal:
         streams = journal.open_incidents() if only_open else journal.incidents()
-        found = [fold(record.entry for record in journal.read(stream)) for stream in streams]
-    rows = [_row(incident) for incident in found if policy in (None, incident.policy)]
-    workspace.output.rows(rows[-limit:], COLUMNS)
-    if len(rows) > limit:
-        workspace.output.say(f"{len(rows) - limit} older ones not shown; `incidents list --limit` shows more")
+        newest_first = (fold(record.entry for record in journal.read(stream)) for stream in reversed(streams))
+        wanted = (incident for incident in newest_first if policy in (None, incident.policy))
+        found = list(islice(wanted, limit))
+        is_cut = next(wanted, None) is not None
+    workspace.output.rows([_row(incident) for incident in reversed(found)], COLUMNS)
+    if is_cut:
+        workspace.output.say("older ones are not shown; `incidents list --limit` shows more")
 
 
 def _row(incident: Incident) -> Row:

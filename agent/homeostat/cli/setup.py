@@ -1,4 +1,4 @@
-"""`init` and `doctor`: a workspace to start from, and whether this one can be trusted with production."""
+"""`init`, `doctor` and `health`: a workspace to start from, whether to trust it, and whether its agent is well."""
 
 from __future__ import annotations
 
@@ -36,3 +36,18 @@ def doctor(ctx: click.Context) -> None:
     workspace.output.rows(rows, COLUMNS)
     if any(finding.level is Level.ERROR for finding in findings):
         ctx.exit(1)
+
+
+@click.command()
+@click.option("--alive", is_flag=True, help="Only whether the loop turns, not whether all that it needs is there.")
+@pass_workspace
+def health(workspace: Workspace, *, alive: bool) -> None:
+    """Ask the running agent how it is, for probes. Exit code 3 when it is not well or does not answer."""
+    from homeostat.app.listener import agent_health
+    from homeostat.model.errors import SensorError
+
+    settings = workspace.settings
+    reason = agent_health(settings.agent.listen, settings.state, "/livez" if alive else "/healthz")
+    if reason is not None:
+        raise SensorError(reason)
+    workspace.output.say("the loop turns" if alive else "the agent is well")

@@ -67,13 +67,14 @@ def attempts_exhausted(turn: Turn) -> bool:
     """Whether the incident has had as many attempts as its policy allows; undos are not counted.
 
     One whose outcome is in doubt may never have run, and one that did not happen never has; what may follow them is
-    bounded by `may_run_again`.
+    bounded by `may_run_again`. Starts that were withdrawn before they began are counted apart.
     """
-    counted = (
-        not attempt.in_doubt and attempt.happened is not False and attempt.undoes is None
-        for attempt in turn.incident.every_attempt()
+    own = [attempt for attempt in turn.incident.every_attempt() if attempt.undoes is None]
+    withdrawn = sum(attempt.is_withdrawn for attempt in own)
+    counted = sum(
+        not attempt.is_withdrawn and not attempt.in_doubt and attempt.happened is not False for attempt in own
     )
-    return sum(counted) >= turn.policy.attempts_max
+    return counted >= turn.policy.attempts_max or withdrawn > turn.policy.attempts_max
 
 
 def mode_of(turn: Turn, leaf: Do) -> Mode:
@@ -141,7 +142,7 @@ def may_run_again(leaf: Do, attempts: Sequence[Attempt]) -> bool:
     last = attempts[-1]
     if last.verdict is AttemptVerdict.HARMFUL:
         return False
-    if last.verdict is AttemptVerdict.CANCELLED and last.started_at is None:
+    if last.is_withdrawn:
         return True
     if last.happened is False:
         return sum(attempt.happened is False for attempt in attempts) <= max(leaf.retry.times_max, 1)

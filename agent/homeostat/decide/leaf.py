@@ -84,9 +84,9 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             harm_before=turn.truth(harm) if harm else None,
             policy=turn.policy.name,
             undoes=undoes,
-            spool=turn.moment.spool,
             effect_key=effect_key,
             probe_before=turn.truth(leaf.probe.condition) if leaf.probe else None,
+            spool=turn.moment.spool,
         )
     )
     turn.commands.append(start_command(turn, leaf, key, effect_key))

@@ -142,7 +142,8 @@ class Turn:
         """
         truth = self.truth(condition) if samples_since is None else self.truth_after(condition, samples_since)
         held = self.incident.held.get(name)
-        if held is None or held.truth is not truth or self._looked_away(condition):
+        # What is not true has no window to begin anew: that would be an entry at every look, for ever.
+        if held is None or held.truth is not truth or (truth is True and self._looked_away(condition)):
             self.record(e.ConditionChanged(at=self.now, watch=name, truth=truth))
             return 0.0 if truth is True else None
         return self.now - held.since if truth is True else None

@@ -17,8 +17,8 @@ class StartAction:
 
     Attributes:
         timeout_s: the actuator ends the action by itself after this.
-        start_before_s: on CLOCK_BOOTTIME (seconds); from then on it must not begin any more, since another agent may
-            have the incident. None: no bound.
+        start_before_s: on CLOCK_BOOTTIME (seconds); a start that comes later is withdrawn, since another agent may
+            have the incident by then. None: no bound.
         effect_key: what the target deduplicates by, where that is the key of an earlier attempt; "" for `key` itself.
         policy: whose step it is, for the allow-list.
     """

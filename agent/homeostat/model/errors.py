@@ -18,7 +18,7 @@ HomeostatError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -61,11 +61,17 @@ class Problem:
         return f"{self.position}: {self.code} {self.message}"
 
 
+def printable(problem: Problem) -> Problem:
+    """Escape what a terminal would obey or not show; a message quotes the file it complains of."""
+    characters = (character if character.isprintable() else ascii(character)[1:-1] for character in problem.message)
+    return replace(problem, message="".join(characters))
+
+
 class PolicyError(HomeostatError):
-    """An input file is wrong. `problems` holds every finding, not only the first."""
+    """An input file is wrong. `problems` holds every finding, not only the first, in words that can be shown."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = sorted(problems)
+        self.problems = sorted(map(printable, problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

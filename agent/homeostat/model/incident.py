@@ -71,6 +71,11 @@ class Attempt:
         """Whether its action may still be running."""
         return self.ended_at is None and self.verdict is None
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it ended before it began."""
+        return self.verdict is AttemptVerdict.CANCELLED and self.started_at is None and not self.in_doubt
+
     def is_elsewhere(self, spool: str) -> bool:
         """Whether it was meant for other hands than those of `spool`: only they know what became of it."""
         return self.spool not in ("", spool)

@@ -24,7 +24,6 @@ from homeostat.model.policy import (
     Effect,
     Escalate,
     Node,
-    Probe,
     Retry,
     Steps,
     Try,
@@ -34,16 +33,10 @@ from homeostat.model.policy import (
 from homeostat.policy.arguments import fitted, percents_in
 from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
-from homeostat.policy.parts import (
-    PROBE_WITHIN_S,
-    ApprovalFields,
-    EscalateFields,
-    Probed,
-    ProbeFields,
-    RetryFields,
-    UndoFields,
-)
+from homeostat.policy.naming import UNDO_SUFFIX
+from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
 from homeostat.policy.plan import Builder, Choice, Origin, Plan
+from homeostat.policy.probes import probe_of
 from homeostat.policy.procedures import put_procedure_in
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.step_schema import (
@@ -119,7 +112,7 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
         undo=_undo(plan, fields, action, node_id, path),
         takes_s=fields.takes,
         percents=percents_in(fields.arguments, action.parameters),
-        probe=_probe(plan, action, effect, (*path, "do" if fields.effect is None else "effect"), fields, path),
+        probe=probe_of(plan, action, effect, (*path, "do" if fields.effect is None else "effect"), fields, path),
     )
 
 
@@ -131,41 +124,6 @@ def _action(plan: Plan, name: str, path: Path) -> Action | None:
         hint = did_you_mean(name, plan.actions.actions)
         plan.problem(path, "E130", f"no action is named '{name}'{hint}")
     return action
-
-
-def _probe(
-    plan: Plan, action: Action, effect: Effect, at: Path, fields: DoStep | None = None, path: Path = ()
-) -> Probe | None:
-    """The step's own probe, else its action's, read with the signals of this policy.
-
-    Args:
-        plan: what is being built.
-        action: whose probe it is.
-        effect: of the step.
-        at: where it is said that the effect is probed.
-        fields: the step, if it may have a probe of its own.
-        path: of the step.
-    """
-    own = fields.probe if fields is not None else None
-    if effect is not Effect.PROBE:
-        if own is not None:
-            message = f"the effect is '{effect}': only one that is 'probe' is probed"
-            plan.problem((*path, "probe"), "E136", message)
-        return None
-    chosen = own
-    if own is None and action.probe is not None and plan.actions is not None:
-        catalogue = plan.actions
-        where = (*catalogue.base, action.spec.name)
-        read = validated(Probed, {"probe": action.probe}, catalogue.document, where, plan.frame.context)
-        if isinstance(read, list):
-            plan.problems.extend(problem for problem in read if problem not in plan.problems)
-            return None
-        chosen = read.probe
-    if chosen is None:
-        message = f"nothing tells whether '{action.spec.name}' happened: give it, or this step, a 'probe' over signals"
-        plan.problem(at, "E136", message)
-        return None
-    return Probe(chosen.condition, chosen.within) if isinstance(chosen, ProbeFields) else Probe(chosen, PROBE_WITHIN_S)
 
 
 def _retry(plan: Plan, given: RetryFields | None) -> Retry:
@@ -192,7 +150,7 @@ def _undo(plan: Plan, fields: DoStep, action: Action, node_id: str, path: Path) 
     arguments, wrong = fitted(chosen.arguments, undo.parameters)
     for _, message in wrong:
         plan.problem(at, "E131", f"the undo '{chosen.do}': {message}")
-    undo_id = f"{node_id}.undo"
+    undo_id = f"{node_id}{UNDO_SUFFIX}"
     fault = plan.ids.take(undo_id)
     if fault is not None:
         plan.problem(at, "E140", fault)
@@ -205,7 +163,7 @@ def _undo(plan: Plan, fields: DoStep, action: Action, node_id: str, path: Path) 
         timeout_s=chosen.timeout or undo.spec.timeout_s,
         verify=None,
         retry=Retry(UNDO_RETRIES) if undo.spec.effect.repeatable else Retry(),
-        probe=_probe(plan, undo, undo.spec.effect, at),
+        probe=probe_of(plan, undo, undo.spec.effect, at),
     )
 
 

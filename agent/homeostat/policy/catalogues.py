@@ -15,10 +15,10 @@ from homeostat.policy.action_schema import (
     COMMON_KEYS,
     ActionFields,
     ParameterFields,
-    arguments_used,
 )
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
+from homeostat.policy.parameter_values import arguments_used
 from homeostat.policy.parts import UndoFields
 from homeostat.policy.schema import SignalFields
 from homeostat.policy.schema_errors import validated

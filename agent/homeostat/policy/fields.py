@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from homeostat.model.errors import Problem
 from homeostat.model.policy import COOLDOWN_S_MAX
 from homeostat.model.signals import Condition, SignalSpec
 from homeostat.policy.condition_parser import CHARACTERS_MAX, Constants, parse_condition
@@ -73,12 +72,6 @@ def shown(value: object) -> str:
             return "a list" if value else "an empty list"
         case _:
             return str(value)
-
-
-def printable(problem: Problem) -> Problem:
-    """Escape what a terminal would obey or not show; a message quotes the file it complains of."""
-    characters = (character if character.isprintable() else ascii(character)[1:-1] for character in problem.message)
-    return replace(problem, message="".join(characters))
 
 
 def _duration(value: object) -> float:

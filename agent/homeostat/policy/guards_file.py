@@ -24,7 +24,7 @@ from homeostat.model.guards import (
     Telemetry,
 )
 from homeostat.policy.catalogues import Signals, read_signals
-from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, printable, shown, wrong
+from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, shown, wrong
 from homeostat.policy.parts import LINK, Part
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, SourceError
@@ -198,7 +198,7 @@ def guards_from(text: str, file: str) -> Guards:
     document = read_yaml(text, file)
     guards, problems = _read(document, text)
     if guards is None or problems:
-        raise PolicyError([printable(problem) for problem in problems])
+        raise PolicyError(problems)
     return guards
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from homeostat.model.entries import Entry, PolicyLoaded
-from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.model.errors import PolicyError, Position, Problem, UsageError, printable
 from homeostat.model.policy import Do, Escalate, Policy, Steps, Wait, Window, walk_nodes
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
 from homeostat.policy.builders import BUILDERS
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
-from homeostat.policy.fields import ValidationContext, printable, shown
+from homeostat.policy.fields import ValidationContext, shown
 from homeostat.policy.fingerprint import fingerprint
 from homeostat.policy.naming import ESCALATE_ID
 from homeostat.policy.parameters import Parameters, hides_a_signal, put_in, read_parameters

@@ -9,6 +9,9 @@ from homeostat.policy.step_schema import STEP_KINDS
 
 ROOT_ID = "plan"
 ESCALATE_ID = "escalate"
+UNDO_SUFFIX = ".undo"
+"""After a step's id: that of its undo."""
+
 RESERVED_IDS = frozenset({ROOT_ID, ESCALATE_ID})
 
 

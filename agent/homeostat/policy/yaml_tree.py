@@ -33,6 +33,7 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -288,7 +289,8 @@ def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
         return Problem(Position(document.file, line + 1, column + 1), "E101", f"not YAML: {said}")
     if isinstance(error, yaml.reader.ReaderError):
         before = document.text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        ends = [found.end() for found in _LINE_BREAK.finditer(before)]
+        line, column = len(ends) + 1, len(before) - (ends[-1] if ends else 0) + 1
         number = error.character if isinstance(error.character, int) else ord(error.character)
         message = f"not YAML text: the character U+{number:04X} is not allowed"
         return Problem(Position(document.file, line, column), "E101", message)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from homeostat.model.errors import PolicyError, Position, Problem
+from homeostat.model.errors import JournalCorrupt, PolicyError, Position, Problem
 from homeostat.record.keys import PrivateKey, PublicKey, key_id_of, signature_holds
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 EXPORT_BYTES_MAX = 1 << 30
 LINE_BYTES_MAX = 4096
+FAULTS_MAX = 100
+"""Faults told one by one; the rest are only counted."""
+
 _DIGEST_BYTES = 32
 _FIRST = "0" * 64
 """`previous` of the first anchor."""
@@ -86,14 +89,20 @@ def add_anchor(journal: Anchored, key: PrivateKey, at: float) -> Anchor | None:
     """Anchor all records there are; None when there is none since the last anchor.
 
     Raises:
-        JournalError: the journal cannot be read or written.
+        JournalError: the journal cannot be read or written, or holds what cannot be signed.
     """
     last = journal.last_anchor()
     previous = last.digest if last else _FIRST
     running, position = sha256(bytes.fromhex(previous)), last.position if last else 0
     start = position
-    for position, record_hash in journal.hashes(start):  # noqa: B007 - the last one is what counts
-        running.update(bytes.fromhex(record_hash))
+    for position, record_hash in journal.hashes(start):
+        try:
+            running.update(bytes.fromhex(record_hash))
+        except (TypeError, ValueError) as error:
+            raise JournalCorrupt(
+                f"the hash of the record at write position {position} is none, so nothing was signed;"
+                " `homeostat audit verify` shows what is wrong"
+            ) from error
     if position == start:
         return None
     anchor = signed(position, at, previous, running.hexdigest(), key)
@@ -174,13 +183,14 @@ class AnchorCheck:
         keys: public keys, by `key_id_of`; without any, no signature can be checked.
 
     Attributes:
-        faults: one sentence each.
+        faults: one sentence each, at most `FAULTS_MAX`; `faults_count` counts all.
         count: how many different anchors were checked.
     """
 
     exported: Sequence[Anchor] = ()
     keys: Mapping[str, PublicKey] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    faults_count: int = 0
     count: int = 0
     _due: list[Anchor] = field(default_factory=list)
     _next: int = 0
@@ -189,29 +199,29 @@ class AnchorCheck:
 
     def begin(self, own: Iterable[Anchor]) -> None:
         """Take in the journal's own anchors, in order of position, before any record; a second time to begin anew."""
-        self.faults, self._next, self._position = [], 0, 0
+        self.faults, self.faults_count, self._next, self._position = [], 0, 0, 0
         in_journal: dict[int, Anchor] = {}
         for anchor in own:
             if _is_sound(anchor):
                 in_journal[anchor.position] = anchor
             else:
-                self.faults.append(f"the journal's anchor at position {anchor.position}: a field is not of its form.")
+                self._fault(f"the journal's anchor at position {anchor.position}: a field is not of its form.")
         due = dict(in_journal)
         for anchor in self.exported:
             kept = due.setdefault(anchor.position, anchor)
             if kept != anchor:
-                self.faults.append(f"{_named(anchor)} was exported in another form than the journal has it.")
+                self._fault(f"{_named(anchor)} was exported in another form than the journal has it.")
                 # What was kept elsewhere is believed; the one in the journal has its signature checked all the same.
                 self._check_signature(kept)
                 due[anchor.position] = anchor
             elif anchor.position not in in_journal:
-                self.faults.append(f"{_named(anchor)} was exported and is not in the journal any more.")
+                self._fault(f"{_named(anchor)} was exported and is not in the journal any more.")
         self._due = [due[position] for position in sorted(due)]
         self.count = len(self._due)
         digest = _FIRST
         for anchor in self._due:
             if anchor.previous != digest:
-                self.faults.append(f"{_named(anchor)} does not follow the one before it; anchors were removed.")
+                self._fault(f"{_named(anchor)} does not follow the one before it; anchors were removed.")
             digest = anchor.digest
             self._check_signature(anchor)
         if self._due:
@@ -234,20 +244,26 @@ class AnchorCheck:
         while self._next < len(self._due):
             anchor = self._due[self._next]
             if self._position < anchor.position:
-                self.faults.append(
+                self._fault(
                     f"{_named(anchor)} covers more records than there are, the last is at {self._position}:"
                     " the newest were cut off."
                 )
                 self._next += 1
             else:
                 self._close(anchor)
-        return self.faults
+        untold = self.faults_count - len(self.faults)
+        return [*self.faults, f"... and {untold} more faults of anchors."] if untold else list(self.faults)
+
+    def _fault(self, sentence: str) -> None:
+        self.faults_count += 1
+        if len(self.faults) < FAULTS_MAX:
+            self.faults.append(sentence)
 
     def _close(self, anchor: Anchor) -> None:
         """Compare what was seen up to an anchor with it; the next starts from what it says: one change is told once."""
         if self._running.hexdigest() != anchor.digest:
             before = self._due[self._next - 1].position if self._next else 0
-            self.faults.append(
+            self._fault(
                 f"the records at positions {before + 1} to {anchor.position} are not those that were anchored"
                 f" {_when(anchor)}: some were changed, removed, added or moved, or a stream was written anew."
             )
@@ -259,9 +275,9 @@ class AnchorCheck:
             return
         key = self.keys.get(anchor.key_id)
         if key is None:
-            self.faults.append(f"{_named(anchor)} names a key that was not given, {anchor.key_id!r}.")
+            self._fault(f"{_named(anchor)} names a key that was not given, {anchor.key_id!r}.")
         elif not signature_holds(key, bytes.fromhex(anchor.signature), anchor.signed_bytes()):
-            self.faults.append(f"{_named(anchor)} is not signed by its key; it was changed or invented.")
+            self._fault(f"{_named(anchor)} is not signed by its key; it was changed or invented.")
 
 
 def _named(anchor: Anchor) -> str:

@@ -62,7 +62,7 @@ class FolderInbox:
             return _answer_in(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, msgspec.MsgspecError, UsageError) as error:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError, UsageError) as error:
             self._failed(f"inbox {path.name}", error)
             self._set_aside(path)
             return None
@@ -75,7 +75,7 @@ class FolderInbox:
 
 
 def _answer_in(path: Path) -> Answer:
-    """Raises OSError, ValueError, MsgspecError, UsageError: it holds no answer."""
+    """Raises OSError, ValueError, RecursionError, MsgspecError, UsageError: it holds no answer."""
     # A pipe that nobody writes to must not hold the loop up.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
         content = file.read(BYTES_MAX + 1)

@@ -15,7 +15,7 @@ from homeostat.model.ports import Batch, Clock, Lease
 from homeostat.record.held import HeldLeases, margin_s
 from homeostat.record.memory import MemoryJournal
 
-ORPHANED_S = 1.0
+WAITS_S = 1.0
 """As in `postgres_leases.py`."""
 
 
@@ -53,15 +53,15 @@ class SharedMemory:
         leases = MemoryLeases(self, owner)
         return self.journal.as_agent(leases), leases
 
-    def orphans(self, owner: str, watched: Sequence[str]) -> Iterator[str]:
+    def free(self, owner: str, watched: Sequence[str]) -> Iterator[str]:
         """Streams that this agent may take: watched ones and open incidents whose lease has run out, oldest first."""
         now, wanted = self.clock.now(), {*watched, *self.journal.open_incidents()}
-        free = [
+        found = [
             (row.expires_at, stream)
             for stream, row in self.rows.items()
             if stream in wanted and row.expires_at <= now and row.owner != owner
         ]
-        return (stream for _, stream in sorted(free))
+        return (stream for _, stream in sorted(found))
 
     def seeing(self, owner: str) -> dict[str, _Seen]:
         """The other agents that live and are not blind."""
@@ -177,11 +177,11 @@ class MemoryLeases:
         shared = self._shared
         for stream in self._watched:
             shared.rows.setdefault(stream, _Row(None, 0, now))
-        orphans = list(shared.orphans(self._owner, self._watched))
+        free = list(shared.free(self._owner, self._watched))
         room = shared.share(self._watched, len(shared.seeing(self._owner)) + 1) - shared.load(self._owner)
-        for number, stream in enumerate(orphans, start=1):
+        for number, stream in enumerate(free, start=1):
             row = shared.rows[stream]
-            if number <= room or row.expires_at <= now - ORPHANED_S:
+            if number <= room or row.expires_at <= now - WAITS_S:
                 self._take(stream, row.fence + 1)
 
     def _take(self, stream: str, fence: int) -> None:

@@ -36,7 +36,7 @@ RACES_MAX = 50
 _HEADS = """
 SELECT s.stream, j.seq, j.hash FROM unnest(%s::text[]) AS s (stream)
 CROSS JOIN LATERAL (SELECT seq, hash FROM journal WHERE stream = s.stream ORDER BY seq DESC LIMIT 1) AS j"""
-_HASH = "SELECT hash FROM journal WHERE stream = %s AND seq = %s"
+_WRITTEN = "SELECT hash, position FROM journal WHERE stream = %s AND seq = %s"
 _POSITION = "SELECT position FROM head"
 
 _COLUMNS = "stream, seq, type, v, at, action_key, code_version, body, body_sha, prev_hash, hash, position"
@@ -134,15 +134,15 @@ class PostgresJournal(Beside):
     def _try(self, encoded: Sequence[tuple[Batch, Sequence[EncodedEntry]]], seen: int | None) -> int | None:
         """Append once; None when another agent was first on a stream that everyone writes to."""
         connection = self._session.open()
+        self._fetch_heads(connection, [batch for batch, _ in encoded])
         append, expected = Append(), dict[str, int]()
+        for batch, entries in encoded:
+            append.add(batch, entries, self._believed(batch), self.process.version)
+            if batch.head_seq is not None:
+                expected.setdefault(batch.stream, batch.head_seq)
+        sent_s = boottime_s()
+        connection.warned = ""
         try:
-            self._fetch_heads(connection, [batch for batch, _ in encoded])
-            for batch, entries in encoded:
-                append.add(batch, entries, self._believed(batch), self.process.version)
-                if batch.head_seq is not None:
-                    expected.setdefault(batch.stream, batch.head_seq)
-            sent_s = boottime_s()
-            connection.warned = ""
             position = execute(
                 connection,
                 (
@@ -159,11 +159,10 @@ class PostgresJournal(Beside):
                 self._refused(error, append, expected)
                 return None
             position = self._settle(append, error)
-        except BaseException as error:
+        except BaseException:
             # Interrupted between sending and the answer: as if the connection were lost.
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                self._session.drop(doubtful=True)
-            raise error from None
+            self._forget(append)
+            raise
         else:
             self._check_replicated(connection, append)
         self._acknowledged(append, position, sent_s)
@@ -172,11 +171,16 @@ class PostgresJournal(Beside):
     def _fetch_heads(self, connection: BoundedConnection, batches: Sequence[Batch]) -> None:
         """Learn the heads to chain onto that are not known."""
         unknown = {batch.stream for batch in batches if not self._knows(batch)}
-        if unknown:
+        if not unknown:
+            return
+        try:
             found = connection.execute(_HEADS, ([stored(stream) for stream in unknown],)).fetchall()
-            heads = {named(stream): Head(seq, record_hash) for stream, seq, record_hash in found}
-            for stream in unknown:
-                self._remember(stream, heads.get(stream, Head(0, GENESIS)))
+        except psycopg.Error as error:
+            self._session.drop()
+            raise JournalWriteError(f"{self.server.shown}: nothing was written: {error}") from error
+        heads = {named(stream): Head(seq, record_hash) for stream, seq, record_hash in found}
+        for stream in unknown:
+            self._remember(stream, heads.get(stream, Head(0, GENESIS)))
 
     def _knows(self, batch: Batch) -> bool:
         head = self._heads.get(batch.stream)
@@ -188,8 +192,6 @@ class PostgresJournal(Beside):
     def _remember(self, stream: str, head: Head) -> None:
         self._heads[stream] = head
         self._heads.move_to_end(stream)
-        if len(self._heads) > HEADS_KEPT:
-            self._heads.popitem(last=False)
 
     def _refused(self, error: psycopg.Error, append: Append, expected: dict[str, int]) -> None:
         """Raise our error for an append that did not happen; return to try again on the head the store told of."""
@@ -211,21 +213,18 @@ class PostgresJournal(Beside):
     def _settle(self, append: Append, error: psycopg.Error) -> int:
         """After an append whose answer was lost: find out whether it happened, and tell the truth about it."""
         self._forget(append)
-        if not append.rows:
-            raise self._unknown(error) from error
-        last = append.rows[-1]
+        last = append.rows[-1] if append.rows else None
         try:
             connection = self._session.open()
-            found = connection.execute(_HASH, (stored(last.stream), last.seq)).fetchone()
-            position = connection.execute(_POSITION).fetchone()
+            found = last and connection.execute(_WRITTEN, (stored(last.stream), last.seq)).fetchone()
         except JournalCorrupt:
             raise
         except (psycopg.Error, JournalError) as unknown:
             self._session.drop(doubtful=True)
             raise self._unknown(unknown) from error
-        if found is None or found[0] != last.hash or position is None:
+        if last is None or not found or found[0] != last.hash:
             raise JournalWriteError(f"{self.server.shown}: nothing was written: {error}; it is tried again") from error
-        return int(position[0])
+        return int(found[1])
 
     def _check_replicated(self, connection: BoundedConnection, append: Append) -> None:
         if connection.warned:
@@ -247,6 +246,8 @@ class PostgresJournal(Beside):
         """Know what an append that happened has changed."""
         for stream, head in append.heads.items():
             self._remember(stream, head)
+        while len(self._heads) > HEADS_KEPT:
+            self._heads.popitem(last=False)
         start_before_s = sent_s + self.lease_ttl_s - margin_s(self.lease_ttl_s)
         for stream in append.opened:
             self.held.keep(Lease(stream, 1, start_before_s))

@@ -21,9 +21,9 @@ from homeostat.record.postgres_append import named, stored
 from homeostat.record.postgres_connection import BoundedConnection
 
 PERIOD_MAX_S = 0.5
-"""How often orphaned leases are looked for."""
-ORPHANED_S = 1.0
-"""An orphan waits this long for an agent with room; then whoever sees it takes it."""
+"""How often leases that nobody holds are looked for."""
+WAITS_S = 1.0
+"""A free lease waits so long for an agent with room; then whoever sees it takes it."""
 
 _RENEW = """
 WITH seen AS (
@@ -147,7 +147,7 @@ class PostgresLeases:
 
     def _acquire(self, connection: BoundedConnection, watched: Sequence[str]) -> None:
         sent_s = self._now_s()
-        parameters = (self._process.owner, stored(self._process.agent), self._ttl_s, ORPHANED_S, watched)
+        parameters = (self._process.owner, stored(self._process.agent), self._ttl_s, WAITS_S, watched)
         for stream, fence in connection.execute(_ACQUIRE, parameters, prepare=True).fetchall():
             self._held.keep(self._lease(stream, fence, sent_s))
 

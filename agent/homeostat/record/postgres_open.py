@@ -20,6 +20,7 @@ VERSION_MIN = 140000
 """PostgreSQL 14: the oldest that its makers still maintain and that knows all we ask of it."""
 
 TABLES = frozenset({"head", "lease", "agent_process", "inbox"})
+INDEXES = frozenset({"anchor_previous", "inbox_kind_put_at"})
 FUNCTIONS = frozenset({"homeostat_append", "homeostat_begin_session", "homeostat_acquire", "homeostat_hand_over"})
 TRIGGERS = frozenset(
     f"{table}_refuses_{change}" for table in ("journal", "anchor") for change in ("update", "delete", "truncate")
@@ -122,6 +123,7 @@ def schema_faults(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
     wanted = [f"trigger {name}" for name in sorted(TRIGGERS)]
     wanted += [f"function {name}" for name in sorted(FUNCTIONS)]
     wanted += [f"table {name}" for name in sorted(TABLES)]
+    wanted += [f"index {name}" for name in sorted(INDEXES)]
     for table in METADATA.sorted_tables:
         wanted.append(f"table {table.name}")
         wanted += [f"column {table.name}.{column.name}" for column in table.columns]

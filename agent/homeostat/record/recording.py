@@ -285,7 +285,7 @@ def _entry(line: _Line, path: Path, number: int) -> Entry:
     try:
         entry = CODEC.decode(line.type, line.v, body)
         unknown = CODEC.unknown_field(line.type, line.v, body)
-    except JournalError as error:
+    except (JournalError, ValueError, RecursionError) as error:  # a field that is passed over may be anything
         raise _wrong(path, number, "R106", str(error)) from error
     if unknown is not None:
         raise _wrong(path, number, "R106", f"{line.type} has no field {unknown!r}")
@@ -313,7 +313,7 @@ def _parse(shape: type[_Shape], line: bytes, path: Path, number: int, code: str)
         if not line.endswith(b"\n"):
             raise _wrong(path, number, "R108", "the recording is cut off in this line") from error
         at_byte = re.search(r" \(byte (\d+)\)$", str(error))
-        column = int(at_byte[1]) + 1 if at_byte else 1
+        column = len(line[: int(at_byte[1])].decode(errors="replace")) + 1 if at_byte else 1
         raise _wrong(path, number, code, f"this is no line of a recording: {error}", column) from error
 
 

@@ -6,13 +6,12 @@ says what is wrong, so there is one place where faults are told.
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
 from typing import NamedTuple
 
@@ -70,7 +69,7 @@ def check_ranges(uri: str, last_position: int, anchors: AnchorCheck) -> Proven |
             facts += checked.facts
             anchors.take(first, checked.hashes)
             first += RANGE_ROWS
-    except (BrokenProcessPool, OSError):
+    except (BrokenExecutor, OSError):
         return None
     return Proven(heads, facts)
 
@@ -92,8 +91,15 @@ def _each_range(uri: str, last_position: int) -> Iterator[CheckedRange | None]:
 
 
 def start_workers(count: int) -> Executor:
-    """Start processes: spawned, since a fork copies locks that other threads hold."""
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    """Start processes: spawned, since a fork copies locks that other threads hold.
+
+    They make no cycles, and millions of tuples that the garbage collector would look through for some.
+    """
+    # Imported here because every command reads a journal, and few verify a large one.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=gc.disable)
 
 
 def check_range(uri: str, first: int, last: int) -> CheckedRange | None:

@@ -28,6 +28,10 @@ class QueryRefused(SensorError):
     """The server understood the request and refuses this query: some expression in it is at fault."""
 
 
+class QueryUnanswered(SensorError):
+    """The server took the query and said nothing in time; the query or the server is at fault."""
+
+
 class QueryTimedOut(SensorError):
     """The server gave up on this query, but is alive: some expression in it is too slow."""
 
@@ -99,6 +103,7 @@ class PrometheusClient:
         Raises:
             QueryRefused: the query itself is at fault.
             QueryTimedOut: the server gave the query up.
+            QueryUnanswered: it said nothing in time.
             SensorError: there was no usable answer.
         """
         envelope = self._post(promql, at, deadline)
@@ -137,7 +142,8 @@ class PrometheusClient:
 
         Raises:
             QueryRefused: the answer is larger than it may be.
-            SensorError: no complete answer came in time.
+            QueryUnanswered: no complete answer came in time.
+            SensorError: there was none.
         """
         deadline = self._monotonic() + timeout_s
         try:
@@ -150,9 +156,10 @@ class PrometheusClient:
             left_s = deadline - self._monotonic()
             if attempts_max > 1 and left_s > 0 and isinstance(_root_cause(error), ConnectionResetError):
                 return self.request(method, path, left_s, form, attempts_max=attempts_max - 1)
-            late = isinstance(error, requests.Timeout) or left_s <= 0
-            cause = f"no complete answer within {timeout_s:.2g} s" if late else _describe(_root_cause(error))
-            raise SensorError(f"{self.url} cannot be read: {cause}") from error
+            if isinstance(error, requests.Timeout) or left_s <= 0:
+                cause = f"{self.url} cannot be read: no complete answer within {timeout_s:.2g} s"
+                raise (SensorError if isinstance(error, requests.ConnectTimeout) else QueryUnanswered)(cause) from error
+            raise SensorError(f"{self.url} cannot be read: {_describe(_root_cause(error))}") from error
 
     def _check_clock(self, response: requests.Response, at: float | None) -> None:
         skew_max_s = self._settings.clock_skew_max_s

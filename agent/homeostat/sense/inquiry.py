@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from homeostat.model.errors import SensorError
 from homeostat.model.signals import Absence
 from homeostat.sense.batch import Batch, compose, distribute, halves, pack
-from homeostat.sense.client import Answer, PrometheusClient, QueryRefused, QueryTimedOut
+from homeostat.sense.client import Answer, PrometheusClient, QueryRefused, QueryTimedOut, QueryUnanswered
 from homeostat.sense.envelope import Series
 from homeostat.sense.excerpt import excerpt
 from homeostat.sense.quarantine import Fault, Quarantine
@@ -96,7 +96,8 @@ class Inquiry:
         whole = by_company.pop(size_max, [])
         small: list[Batch] = []
         for company_max in sorted(by_company, reverse=True):
-            for batch in pack(by_company[company_max], company_max, bytes_max):
+            last = sorted(by_company[company_max], key=self._quarantine.unanswered)
+            for batch in pack(last, company_max, bytes_max):
                 if len(small) < self._settings.extra_queries_max:
                     small.append(batch)
                 else:
@@ -119,6 +120,10 @@ class Inquiry:
         except QueryTimedOut as error:
             self._answered()
             self._slow(batch, Fault(Absence.UNREACHABLE, str(error)))
+        except QueryUnanswered as error:
+            self._failures_in_a_row += 1
+            self._fail(batch, str(error))
+            self._doubt(batch, str(error))
         except SensorError as error:
             self._failures_in_a_row += 1
             self._fail(batch, str(error))
@@ -159,6 +164,18 @@ class Inquiry:
         else:
             self._quarantine.suspect(batch, len(batch) // 2)
         self._set_faults(batch, fault)
+
+    def _doubt(self, batch: Batch, message: str) -> None:
+        """Deal with a query that was never answered, which has used up the time of those after it.
+
+        In the next reads it is asked after the others and in smaller company. Whether the server or one expression is
+        at fault shows when that stands alone, and others were answered.
+        """
+        if len(batch) == 1 and self._findings.answered:
+            self._quarantine.convict(batch[0], Fault(Absence.UNREACHABLE, message), self._at)
+        else:
+            self._quarantine.suspect(batch, max(1, len(batch) // 2))
+            self._quarantine.held_up_by(batch)
 
     def _split(self, batch: Batch) -> bool:
         """Have the halves asked, if there is room; else remember that they are to be asked apart next time."""

@@ -21,6 +21,7 @@ class Fault:
 @dataclass(slots=True)
 class _Record:
     company_max: int
+    unanswered: int = 0
     convictions: int = 0
     until: float = 0.0
     fault: Fault | None = None
@@ -68,6 +69,16 @@ class Quarantine:
             record = self._records.setdefault(query, _Record(company_max))
             record.company_max = max(1, min(record.company_max, company_max))
 
+    def held_up_by(self, queries: Iterable[str]) -> None:
+        """Note that `queries`, which are suspects, shared one query that was never answered."""
+        for query in queries:
+            self._records[query].unanswered += 1
+
+    def unanswered(self, query: str) -> int:
+        """How often in a row `query` was in one that was never answered."""
+        record = self._records.get(query)
+        return 0 if record is None else record.unanswered
+
     def acquit(self, queries: Collection[str]) -> None:
         """Note that `queries` shared one query and its answer was clean."""
         if not self._records:
@@ -81,6 +92,7 @@ class Quarantine:
                 del self._records[query]
             else:
                 record.company_max = max(record.company_max, company_max)
+                record.unanswered = 0
                 record.convictions, record.until, record.fault = 0, 0.0, None
 
     def forget_except(self, queries: Collection[str]) -> None:

@@ -198,12 +198,14 @@ def _resolve(name: str, value: str, environ: Mapping[str, str]) -> str:
 
 def _read_secret(name: str, path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a pipe that nobody writes to would hold the loop up
+            raise UsageError(f"{name}: {str(path)!r} is not a file")
         with path.open(encoding="utf-8") as file:
             secret = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError(f"{name}: {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{name}: {path} is not text") from None
+    except ValueError:  # also: a NUL in the path
+        raise UsageError(f"{name}: {str(path)!r} is not a text file's name, or the file is not text") from None
     if len(secret) > SECRET_BYTES_MAX:
         raise UsageError(f"{name}: {path} is over {SECRET_BYTES_MAX} characters long")
     return secret

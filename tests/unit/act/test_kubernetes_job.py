@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.kubernetes_cluster import Cluster
 
 from homeostat.act.context import ActuatorContext
 from homeostat.act.executor import Executor
-from homeostat.act.kubernetes_job import KEEP_S, KubernetesJobActuator, job_name
+from homeostat.act.kubernetes_job import (
+    KEEP_S,
+    KEY_ANNOTATION,
+    WITHDRAWN_ANNOTATION,
+    KubernetesJobActuator,
+    _report,
+    job_name,
+)
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Running, StartAction
 from homeostat.model.errors import ActuatorError
 from homeostat.model.policy import ActionSpec
@@ -150,3 +159,27 @@ def test_a_status_that_cannot_be_understood_is_no_news(cluster: Cluster) -> None
     cluster.jobs[job_name(KEY)]["status"]["startTime"] = "yesterday"
     with pytest.raises(ActuatorError, match="cannot be understood"):
         ours.lookup(KEY)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+CONDITIONS = st.lists(
+    st.fixed_dictionaries({}, optional={"type": st.sampled_from(["Complete", "Failed"]) | JSON, "status": JSON}),
+    max_size=2,
+)
+STATUS = JSON | st.fixed_dictionaries(
+    {}, optional={"active": JSON, "terminating": JSON, "conditions": CONDITIONS | JSON, "startTime": JSON}
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(status=STATUS, annotations=JSON | st.dictionaries(st.sampled_from([KEY_ANNOTATION, WITHDRAWN_ANNOTATION]), JSON))
+def test_whatever_a_cluster_answers_is_a_report_or_an_actuator_error(status: object, annotations: object) -> None:
+    try:
+        report = _report({"metadata": {"annotations": annotations}, "spec": {}, "status": status}, KEY)
+    except ActuatorError:
+        return
+    assert isinstance(report, Done | InDoubt | Running)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.unit.act.act_world import ActWorld, command, end, lives, running_pid, shell, until, until_done, until_gone
 
+from homeostat.act import launch
 from homeostat.act.files import locked
 from homeostat.act.job_files import ReservedExit
 from homeostat.act.jobs import Spool
@@ -351,13 +352,13 @@ def test_a_command_whose_runner_died_while_it_went_on_record_does_not_begin(worl
     folder = world.files().folder
     folder.mkdir(parents=True)
     program = (
-        "import sys; from pathlib import Path; from homeostat.act.job_files import JobFiles;"
-        "from homeostat.act.run_command import _BeginRecord;"
+        "import sys; sys.path.insert(0, sys.argv[3]); from pathlib import Path;"
+        "from homeostat.act.job_files import JobFiles; from homeostat.act.run_command import _BeginRecord;"
         "_BeginRecord(JobFiles(Path(sys.argv[1])), {}, int(sys.argv[2]), 'run')(); print('goes on')"
     )
 
     def recorded_under(runner: int) -> str:
-        asked = [sys.executable, "-I", "-c", program, str(folder), str(runner)]
+        asked = [sys.executable, "-I", "-c", program, str(folder), str(runner), str(launch._ROOT)]
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
 
     assert recorded_under(os.getpid()) == "goes on\n"

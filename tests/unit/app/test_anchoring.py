@@ -185,6 +185,7 @@ def test_a_destination_without_a_key_is_a_mistake(tmp_path: Path) -> None:
     [
         ('export_url = "ftp://host"', "must begin with https://"),
         ('export_url = "https://user:password@host/"', "settings are no place for secrets"),
+        ('export_url = "https://host/hook?token=secret"', "no query: settings are no place for secrets"),
         ('key = "-----BEGIN PRIVATE KEY-----"', "a reference, never the key itself"),
         ("anchor_interval_s = 0", "greater than or equal to 1"),
     ],

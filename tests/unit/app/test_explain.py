@@ -70,3 +70,19 @@ def test_why_nothing_knows_the_four_reasons() -> None:
     assert "f:1:1: E1 wrong" in why_nothing([loaded], [started, refused], 10.0)[0]
     assert "no agent answers" in why_nothing([loaded], [started], 10.0, "no agent answers on x")[0]
     assert "stopped 2 s ago" in why_nothing([loaded], [started, stopped], 10.0)[0]
+
+
+def test_what_the_signals_said_after_doubt_is_told() -> None:
+    probed = [e.ActionProbed(at=160.0, key="i/a/1", happened=happened) for happened in (True, False, None)]
+    text = render(explain([OPENED, *probed]))
+    assert "the signals say that the action has happened" in text
+    assert "the signals say that the action has not happened" in text
+    assert "the signals cannot say whether the action has happened" in text
+
+
+def test_a_run_after_doubt_tells_whose_key_the_target_was_told() -> None:
+    intended = e.ActionIntended(
+        at=160.0, incident="i", key="i/a/2", node="a", action="page", target="svc/a", arguments={}, effect=Effect.KEYED,
+        number=2, deadline_at=200.0, effect_key="i/a/1",
+    )  # fmt: skip
+    assert "told the target the key of the run in doubt, i/a/1" in render(explain([OPENED, intended]))

@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import socket
 import threading
@@ -13,13 +14,22 @@ from homeostat.model.errors import UsageError
 
 
 class Served:
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, request_timeout_s: float = 10.0) -> None:
         self.reason: str | None = None
+        self.stall: str | None = None
         self.asked = threading.Event()
         registry = CollectorRegistry()
         Counter("things", "Things.", registry=registry).inc(3)
         self.token = agent_token(state)
-        self.listener = Listener("127.0.0.1:0", self.token, registry, lambda: self.reason, self.asked.set)
+        self.listener = Listener(
+            "127.0.0.1:0",
+            self.token,
+            registry,
+            lambda: self.reason,
+            self.asked.set,
+            stalled=lambda: self.stall,
+            request_timeout_s=request_timeout_s,
+        )
 
     def get(self, path: str, token: str | None, method: str = "GET") -> tuple[int, str]:
         connection = http.client.HTTPConnection(self.listener.address, timeout=5)
@@ -47,11 +57,27 @@ def test_nothing_is_told_without_the_token(served: Served, path: str, token: str
     assert not served.asked.is_set()
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "X"])
+def test_no_method_gets_round_the_token(served: Served, method: str) -> None:
+    for path in ("/metrics", "/healthz", "/retrain", "//metrics", "/metrics?token=x", "/%6detrics", "*"):
+        assert served.get(path, None, method)[0] == 401
+    assert not served.asked.is_set()
+
+
+def test_only_a_post_retrains(served: Served) -> None:
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        assert served.get("/retrain", served.token, method)[0] == 404
+    assert not served.asked.is_set()
+
+
 def test_metrics_and_health(served: Served) -> None:
     assert "things_total 3.0" in served.get("/metrics", served.token)[1]
     assert served.get("/healthz", served.token) == (200, '{"healthy": true, "reason": null}')
     served.reason = "no tick yet"
     assert served.get("/healthz", served.token) == (503, '{"healthy": false, "reason": "no tick yet"}')
+    assert served.get("/livez", served.token) == (200, '{"healthy": true, "reason": null}')
+    served.stall = "the last tick ended 99 s ago"
+    assert served.get("/livez", served.token)[0] == 503
     assert served.get("/else", served.token)[0] == 404
 
 
@@ -100,6 +126,55 @@ def test_callers_that_say_nothing_keep_nobody_else_out_for_good(served: Served) 
     while not _answers(served):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_caller_that_drips_is_hung_up_on(tmp_path: Path) -> None:
+    served = Served(tmp_path, request_timeout_s=0.3)
+    try:
+        connection = _connected(served)
+        until = time.monotonic() + 30
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+            while not _is_closed(connection):
+                assert time.monotonic() < until, "a byte now and then keeps a place for ever"
+                connection.sendall(b"x")
+        assert served.get("/healthz", served.token)[0] == 200
+    finally:
+        served.listener.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 200 + b"\r\n",
+        b"POST /retrain HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        b"POST /retrain HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fffffff\r\n" + b"a" * 70_000,
+        b"GET / HTTP/9.9.9\r\n\r\n",
+        b"\0" * 1000 + b"\r\n\r\n",
+        b"\r\n\r\n",
+    ],
+)
+def test_what_is_oversized_or_no_request_gets_nothing_and_harms_nobody(served: Served, raw: bytes) -> None:
+    with _connected(served) as connection:
+        connection.settimeout(30)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(65_536):
+                answer += piece
+    assert b" 200 " not in answer
+    assert b" 202 " not in answer
+    assert b"things" not in answer
+    assert not served.asked.is_set()
+    assert served.get("/healthz", served.token)[0] == 200
+
+
+def _connected(served: Served) -> socket.socket:
+    host, _, port = served.listener.address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=5)
 
 
 def _answers(served: Served) -> bool:

@@ -200,8 +200,11 @@ def test_no_world_makes_a_plan_break_its_rules(
 def bounded(trial: Trial, attempts_max: int) -> None:
     driver = trial.driver
     own = [intent for intent in trial.intents if intent.undoes is None]
-    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in driver.incident.every_attempt())
-    assert len(own) <= attempts_max + doubtful
+    every = list(driver.incident.every_attempt())
+    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in every)
+    withdrawn = sum(attempt.is_withdrawn for attempt in every if attempt.undoes is None)
+    assert withdrawn <= attempts_max + 1
+    assert len(own) <= attempts_max + doubtful + withdrawn
     keys = [intent.key for intent in trial.intents]
     assert len(set(keys)) == len(keys), "an idempotency key was used twice"
     for node, attempts in driver.incident.attempts.items():

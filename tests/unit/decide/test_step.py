@@ -473,6 +473,29 @@ def test_a_rerun_after_doubt_does_not_use_up_the_incidents_attempts() -> None:
     assert driver.incident.result is Result.RECOVERED
 
 
+def test_a_start_that_was_withdrawn_before_it_began_does_not_use_up_the_incidents_attempts() -> None:
+    driver = Driver(policy(do("restart", effect=Effect.UNSAFE), attempts_max=1))
+    while not driver.started:
+        driver.tick(errors=10.0)
+    driver.reports[driver.started[0].key] = Done(OutcomeStatus.CANCELLED, 0.0, detail="nothing was run: too late")
+    driver.tick()
+    assert driver.names() == ["restart"] * 2
+    heal(driver)
+    assert driver.incident.result is Result.RECOVERED
+
+
+def test_starts_that_are_withdrawn_again_and_again_are_bounded() -> None:
+    driver = Driver(policy(do("restart", effect=Effect.SAFE), attempts_max=3))
+    while not driver.started:
+        driver.tick(errors=10.0)
+    for _ in range(6):
+        for command in driver.started:
+            driver.reports[command.key] = Done(OutcomeStatus.CANCELLED, 0.0)
+        driver.tick()
+    assert driver.names() == ["restart"] * 4
+    assert driver.incident.escalation is EscalationReason.ATTEMPTS_EXHAUSTED
+
+
 def test_a_window_breaks_when_nobody_looked() -> None:
     driver = Driver(policy(do("restart"), for_s=10.0))
     driver.tick(errors=10.0)
@@ -502,6 +525,17 @@ def test_recovery_is_not_taken_for_granted_over_a_gap() -> None:
     assert driver.incident.result is None
     driver.ticks(4)
     assert driver.incident.result is Result.RECOVERED
+
+
+def test_an_escalated_incident_that_stays_broken_writes_nothing_more() -> None:
+    driver = Driver(policy(attempt_of_each("a")))
+    driver.confirm()
+    driver.finish(FAILED)
+    driver.tick()
+    assert driver.incident.phase is Phase.ESCALATED
+    written = len(driver.entries)
+    driver.ticks(100, errors=10.0)
+    assert len(driver.entries) == written
 
 
 def test_an_escalated_incident_does_not_close_over_a_gap() -> None:

@@ -98,8 +98,11 @@ def test_no_world_makes_the_agent_break_its_rules(
 
 def check_bounds(driver: Driver, attempts_max: int) -> None:
     intents = [entry for entry in driver.entries if isinstance(entry, e.ActionIntended)]
-    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in driver.incident.every_attempt())
-    assert len(intents) <= attempts_max + doubtful
+    every = list(driver.incident.every_attempt())
+    doubtful = sum(attempt.in_doubt or attempt.happened is False for attempt in every)
+    withdrawn = sum(attempt.is_withdrawn for attempt in every if attempt.undoes is None)
+    assert withdrawn <= attempts_max + 1
+    assert len(intents) <= attempts_max + doubtful + withdrawn
     assert len({intent.key for intent in intents}) == len(intents), "an idempotency key was used twice"
     open_at_once = 0
     for entry in driver.entries:

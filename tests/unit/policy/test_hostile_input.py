@@ -12,7 +12,7 @@ import pytest
 from tests.unit.policy.fuzzing import check_condition, check_positions
 from tests.unit.policy.huge import TOP, policy_of_nodes
 
-from homeostat.policy import action_schema, fields, lint_rules, promql, schema_errors, units, yaml_tree
+from homeostat.policy import fields, lint_rules, parameter_values, promql, schema_errors, units, yaml_tree
 from homeostat.policy.load import Draft, read_draft
 from homeostat.policy.sources import GivenSources
 
@@ -157,7 +157,7 @@ def test_ten_times_the_nodes_cost_about_ten_times_as_much() -> None:
 
 def patterns() -> dict[str, re.Pattern[str]]:
     """Every regular expression that the room matches whole texts against, by module and name."""
-    modules = (action_schema, fields, lint_rules, promql, schema_errors, units, yaml_tree)
+    modules = (fields, lint_rules, parameter_values, promql, schema_errors, units, yaml_tree)
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}": value
         for module in modules

@@ -16,11 +16,15 @@ from typing import Any
 import psycopg
 import pytest
 from tests.contract.journal_contract import changed, closed, intended, suspected
-from tests.postgres_cluster import SUPERUSER, Cluster
+from tests.postgres_cluster import SUPERUSER, Cluster, as_server_user
 
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError, JournalWriteError
 from homeostat.model.ports import Batch
+from homeostat.record import postgres
 from homeostat.record.postgres import PostgresJournal
+from homeostat.record.postgres_append import execute
+from homeostat.record.postgres_connection import BoundedConnection, Server
+from homeostat.record.postgres_leases import PostgresLeases
 from homeostat.record.postgres_standby import standby_faults
 
 TTL_S = 3.0
@@ -134,6 +138,31 @@ def test_a_backend_that_is_ended_after_the_append_happened(doubt: Doubt) -> None
         taken_out()
     assert appended.result() == 3
     doubt.assert_two()
+
+
+def test_an_append_that_is_settled_gives_its_own_position(doubt: Doubt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the one that others have reached meanwhile: whoever decides on it would pass over what they wrote."""
+    other, session = doubt.open(), doubt.journal._session
+    connection, connect_again = session.open(), session.open
+
+    def lose_the_answer(*parameters: Any, **options: Any) -> int:
+        execute(*parameters, **options)
+        connection.close()
+        raise psycopg.OperationalError("lost")
+
+    def others_are_first() -> BoundedConnection:
+        if connection.closed:
+            other.append([Batch("o", 0, [changed()])])
+            monkeypatch.undo()
+        return connect_again()
+
+    monkeypatch.setattr(postgres, "execute", lose_the_answer)
+    monkeypatch.setattr(session, "open", others_are_first)
+    assert doubt.append_two().result() == 3
+    assert doubt.journal.position() == 4
+    session.drop()
+    assert doubt.journal.append([Batch("s", 2, [changed(4)])]) == 5
+    other.close()
 
 
 def test_an_append_that_arrives_after_we_have_looked_is_refused(doubt: Doubt) -> None:
@@ -257,7 +286,7 @@ def test_a_server_that_restarts(restarted: Doubt) -> None:
     with pytest.raises(JournalWriteError, match="nothing was written"):
         restarted.append_two().result()
     server.stop()
-    with pytest.raises(JournalWriteError, match="is not known"):
+    with pytest.raises(JournalWriteError, match="nothing was written"):
         restarted.append_two().result()
     with pytest.raises(JournalWriteError, match="cannot be reached"):
         restarted.append_two().result()
@@ -282,6 +311,9 @@ def test_another_time_line_with_and_without_what_was_acknowledged(restarted: Dou
     cluster.stop()
     owned_by_server(cluster.data / "standby.signal")
     cluster.start()
+    reader = doubt.open(read_only=True)
+    assert reader.head_seq("other") == 1
+    reader.close()
     with pytest.raises(JournalError):
         doubt.journal.append([Batch("s", 1, [changed(2)])])
     doubt.do("SELECT pg_promote()")
@@ -300,6 +332,70 @@ def test_another_time_line_with_and_without_what_was_acknowledged(restarted: Dou
     with pytest.raises(JournalCorrupt, match="acknowledged"):
         other.position()
     other.close()
+
+
+def test_leases_outlive_a_server_that_restarts_in_time(restarted: Doubt) -> None:
+    failed: list[str] = []
+    leases = PostgresLeases(restarted.journal, failed=lambda what, error: failed.append(f"{what}: {error}"))
+    leases.watch(["policy/shop"])
+    restarted.journal.append([Batch("i", 0, [suspected("i")])])
+
+    def until(met: Callable[[], bool]) -> None:
+        for _ in range(600):
+            leases.ticked(blind=False)
+            if met():
+                return
+            time.sleep(0.05)
+        raise AssertionError(failed)
+
+    until(lambda: set(leases.held()) == {"policy/shop", "i"})
+    restarted.cluster.restart(signal.SIGQUIT)
+    until(lambda: bool(failed))
+    before = leases._renewed_s
+    until(lambda: leases._renewed_s > before)
+    until(lambda: set(leases.held()) == {"policy/shop", "i"})
+    assert leases.held()["i"].fence == 1
+    usable_again(restarted.journal)
+    restarted.journal.append([Batch("i", 1, [intended("k")])])
+    leases.release()
+    assert failed[0].startswith("leases: ")
+
+
+def test_faults_of_replication_are_told(restarted: Doubt) -> None:
+    server, cluster = restarted.journal.server, restarted.cluster
+    assert standby_faults(server) == []
+    folder = cluster.folder / "received"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, SUPERUSER)
+    receiving: list[str | Path] = [
+        "--directory",
+        folder,
+        "--host",
+        cluster.folder,
+        "--port",
+        str(cluster.port),
+        "--username",
+        SUPERUSER,
+    ]
+    with subprocess.Popen(as_server_user([cluster.bin / "pg_receivewal", *receiving])) as standby:
+        try:
+            for _ in range(600):
+                if faults := standby_faults(server):
+                    break
+                time.sleep(0.05)
+            assert "replication is asynchronous (1 standby)" in faults[0]
+        finally:
+            standby.terminate()
+    with restarted.standby_missing():
+        assert standby_faults(server) == []
+        careless = Server.of(f"{restarted.url}?options=-c%20synchronous_commit%3Dlocal", 5.0)
+        assert "synchronous_commit is local" in standby_faults(careless)[0]
+        off = Server.of(f"{restarted.url}?options=-c%20synchronous_commit%3Doff", 5.0)
+        assert "synchronous_commit is off" in standby_faults(off)[0]
+    journal = PostgresJournal(f"{restarted.url}?options=-c%20synchronous_commit%3Doff", agent="a", spool="s")
+    assert journal._session.open().execute("SHOW synchronous_commit").fetchone() == ("on",)
+    journal.close()
 
 
 def owned_by_server(path: Path) -> Path:

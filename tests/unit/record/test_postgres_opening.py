@@ -159,12 +159,12 @@ def test_many_agents_begin_a_journal_at_once(cluster: Cluster) -> None:
 def test_the_migrations_make_the_tables_of_the_schema(cluster: Cluster, url: str) -> None:
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
-        ours = {"head", "lease", "agent_process", "inbox"}
+        ours = postgres_open.TABLES | postgres_open.INDEXES
         context = MigrationContext.configure(
             connection,
             opts={
                 "compare_type": True,
-                "include_name": lambda name, kind, _: kind != "table" or name not in ours,
+                "include_name": lambda name, *_: name not in ours,
             },
         )
         assert compare_metadata(context, METADATA) == []
@@ -236,6 +236,13 @@ def test_a_journal_opened_for_reading_writes_nothing(url: str) -> None:
     assert [record.seq for record in reader.read("a")] == [1]
     writer.close()
     reader.close()
+
+
+def test_a_server_that_keeps_its_identity_to_itself(cluster: Cluster, url: str) -> None:
+    execute(cluster, url, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    journal = open_journal(url)
+    assert journal.append([Batch("a", 0, [changed()])]) == 1
+    journal.close()
 
 
 def test_the_migrations_are_in_the_package() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,16 @@ def test_real_processes_prove_a_journal_and_its_anchors(original: Path, monkeypa
         }
     assert len(proven.facts) == 6
     assert (anchors.count, anchors.finish()) == (2, [])
+
+
+def test_without_its_processes_a_journal_is_verified_all_the_same(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They end at once, as for want of memory."""
+
+    def start_dying(count: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(count, get_context("spawn"), os._exit, (1,))
+
+    monkeypatch.setattr(sqlite_ranges, "start_workers", start_dying)
+    assert sqlite_ranges.check_ranges(sqlite_open.uri(original), 38, AnchorCheck()) is None
+    assert faults(original, 1, monkeypatch) == []

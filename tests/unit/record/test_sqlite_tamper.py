@@ -15,6 +15,8 @@ import pytest
 from homeostat.model.entries import ActionIntended, AgentStopped, DecisionWithheld, Entry
 from homeostat.model.errors import JournalCorrupt, JournalError
 from homeostat.model.ports import Batch
+from homeostat.record.anchors import add_anchor
+from homeostat.record.keys import PrivateKey
 from homeostat.record.sqlite import SqliteJournal
 
 TRIGGERS = "DROP TRIGGER journal_refuses_update; DROP TRIGGER journal_refuses_delete;"
@@ -147,6 +149,13 @@ def test_read_and_since_refuse_a_changed_record(journal: SqliteJournal) -> None:
     with pytest.raises(JournalCorrupt, match="stream i1, record 6"):
         list(journal.since(0.0, [ActionIntended.TYPE]))
     assert len(list(journal.since(0.0, ["action.outcome"]))) == 3
+
+
+def test_what_is_no_hash_is_not_signed(journal: SqliteJournal) -> None:
+    journal._writing().executescript(TRIGGERS + "UPDATE journal SET hash = 'none' WHERE position = 9")
+    with pytest.raises(JournalCorrupt, match="write position 9 is none, so nothing was signed"):
+        add_anchor(journal, PrivateKey.generate(), 1.0)
+    assert journal.last_anchor() is None
 
 
 def test_text_that_is_not_utf8_is_damage_and_no_traceback(journal: SqliteJournal) -> None:

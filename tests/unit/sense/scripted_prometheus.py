@@ -101,6 +101,9 @@ def parts(query: str) -> list[tuple[str, str]]:
     return [(match["marker"], match["expr"]) for match in found if match]
 
 
+HANG_S = 2.0
+"""Longer than any test waits for an answer."""
+
 Lie = Callable[[_Handler], None]
 
 
@@ -113,6 +116,7 @@ class ScriptedPrometheus(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = Script()
         self.lie: Lie | None = None
+        self.hung: set[str] = set()
         self.requests: list[Request] = []
         self.clock: Callable[[], float] = time.time
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -132,6 +136,8 @@ class ScriptedPrometheus(ThreadingHTTPServer):
         at = float(form["time"])
         result: list[dict[str, Any]] = []
         asked = parts(form["query"])
+        if any(expr in self.hung for _, expr in asked):
+            time.sleep(HANG_S)
         for _, expr in asked:
             if expr in self.script.refusals:
                 status, message = self.script.refusals[expr]

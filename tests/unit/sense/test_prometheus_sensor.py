@@ -273,6 +273,39 @@ class TestQuarantine:
         assert all(last.readings[name].value == 1.0 for name in self.GOOD)
         assert "gave the query up" in (last.readings["slow"].detail or "")
 
+    def test_an_expression_that_is_never_answered_is_found_over_some_reads(
+        self, server: ScriptedPrometheus, make_sensor: MakeSensor
+    ) -> None:
+        """At first it takes the others along; once it is known it is left alone, and they are read."""
+        sensor = make_sensor(timeout_s=0.4)
+        specs = self.specs(server, "hung")
+        server.hung.add("hung")
+        first = sensor.read(specs, NOW)
+        assert first.error is not None
+        good_read: list[int] = []
+        for moment in range(1, 16):
+            last = sensor.read(specs, NOW + 0.1 * moment)
+            good_read.append(sum(last.readings[name].value == 1.0 for name in self.GOOD if name in last.readings))
+        assert good_read[-1] == 40
+        assert last.readings["hung"].absence is Absence.UNREACHABLE
+        assert "asked again in" in (last.readings["hung"].detail or "")
+
+    def test_a_server_that_says_nothing_convicts_nobody(
+        self, server: ScriptedPrometheus, make_sensor: MakeSensor
+    ) -> None:
+        sensor = make_sensor(timeout_s=0.2)
+        specs = self.specs(server, "well")
+        server.script.signal("well", "1", NOW)
+        server.hung.update(specs)
+        for moment in range(8):
+            assert sensor.read(specs, NOW + moment).error is not None
+        server.hung.clear()
+        patient = 0
+        for moment in range(8, 12):
+            snapshot = sensor.read(specs, NOW + moment)
+            patient = sum(snapshot.readings[name].value == 1.0 for name in specs if name in snapshot.readings)
+        assert patient == len(specs)
+
 
 class TestWarnings:
     """The source says that its answer may be partial."""

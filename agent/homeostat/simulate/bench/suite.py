@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.decide.turn import LOOK_GAP_FACTOR
-from homeostat.model.errors import PolicyError, Position, Problem
+from homeostat.model.errors import PolicyError, Position, Problem, printable
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
@@ -66,7 +66,7 @@ def load_suite(path: pathlib.Path, sources: Sources | None = None) -> Suite:
     suite.problems += document.problems
     if not document.problems or document.data is not None:
         _Reader(suite, document, sources or own).read()
-    suite.problems = sorted(set(suite.problems))
+    suite.problems = sorted({printable(problem) for problem in suite.problems})
     if suite.problems:
         suite.cases = []
     return suite

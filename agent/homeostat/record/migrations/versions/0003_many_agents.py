@@ -162,7 +162,7 @@ END $$
 
 _ACQUIRE = """
 CREATE FUNCTION homeostat_acquire(
-    p_owner uuid, p_agent text, p_ttl_s float8, p_orphaned_s float8, p_watched text[]
+    p_owner uuid, p_agent text, p_ttl_s float8, p_waits_s float8, p_watched text[]
 ) RETURNS TABLE (stream text, fence bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -194,7 +194,7 @@ BEGIN
         expires_at = clock_timestamp() + make_interval(secs => p_ttl_s)
     FROM (
         SELECT free.stream, row_number() OVER (ORDER BY free.expires_at, free.stream) AS n,
-               free.expires_at <= clock_timestamp() - make_interval(secs => p_orphaned_s) AS orphaned
+               free.expires_at <= clock_timestamp() - make_interval(secs => p_waits_s) AS overdue
         FROM (
             SELECT l.stream, l.expires_at FROM lease l
             WHERE l.expires_at <= clock_timestamp() AND l.owner IS DISTINCT FROM p_owner
@@ -203,7 +203,7 @@ BEGIN
             FOR UPDATE OF l SKIP LOCKED
         ) AS free
     ) AS free
-    WHERE lease.stream = free.stream AND (free.orphaned OR free.n <= room)
+    WHERE lease.stream = free.stream AND (free.overdue OR free.n <= room)
     RETURNING lease.stream, lease.fence;
 END $$
 """

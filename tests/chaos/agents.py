@@ -1,0 +1,106 @@
+"""One agent as an operator starts it: `homeostat run` on a machine and in a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.chaos.hosts import Host, Link
+
+READY_S_MAX = 60.0
+PROGRAM = str(Path(sys.executable).with_name("homeostat"))
+
+
+class AgentProcess:
+    """Starts, hurts and restarts one agent; ends it by its process id.
+
+    Args:
+        policies: shared by all agents.
+        prometheus_port: of the telemetry, at the other end of the host's link.
+        settings: more of `homeostat.toml`, for example how long a lease is.
+        arguments: of `homeostat run`.
+
+    Attributes:
+        state: the state folder, which stays over restarts.
+        pids: of every process there was.
+        stopped: whether it is suspended.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        folder: Path,
+        policies: Path,
+        *,
+        prometheus_port: int,
+        poll_interval_s: float,
+        settings: str = "",
+        arguments: list[str] | None = None,
+    ) -> None:
+        self.host = host
+        self.name = host.name
+        self.folder = folder
+        self.state = folder / "state"
+        self.pids: list[int] = []
+        self.stopped = False
+        self._arguments = list(arguments or [])
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+        telemetry = f"http://{host.address(Link.TELEMETRY)}:{prometheus_port}"
+        (folder / "homeostat.toml").write_text(
+            f'[prometheus]\nurl = "{telemetry}"\ntimeout_s = 1.0\n'
+            f'[agent]\nmode = "auto"\npolicies = "{policies}"\npoll_interval_s = {poll_interval_s}\n'
+            f'listen = "127.0.0.1:0"\n{settings}'
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, suspended or not."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """Everything it has logged, over all restarts."""
+        path = self.folder / "agent.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start it without waiting for it."""
+        self.mark = len(self.log)
+        with (self.folder / "agent.log").open("ab") as log:
+            argv = self.host.command([PROGRAM, "run", "--log-format", "json", *self._arguments])
+            self._process = subprocess.Popen(argv, cwd=self.folder, stdout=log, stderr=log)
+        self.pids.append(self._process.pid)
+        self.stopped = False
+
+    def await_ready(self) -> None:
+        """Wait until the loop runs. Raises RuntimeError with its log."""
+        deadline = time.monotonic() + READY_S_MAX
+        while '"agent.ready"' not in self.log[self.mark :]:
+            if not self.running or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} did not come up:\n{self.log[-4000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """`kill -9`; what it started runs on."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def suspend(self) -> None:
+        """SIGSTOP: it does nothing and does not know it."""
+        self._signal(signal.SIGSTOP)
+        self.stopped = True
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+        self.stopped = False
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running and self._process is not None:
+            os.kill(self._process.pid, number)
