@@ -82,21 +82,27 @@ class Theatre:
         if scenario.isolated and self.missing is not None:
             return Played(scenario.name, skipped=self.missing)
         print(f"{scenario.name} ...", file=sys.stderr, flush=True)
+        played = Played(scenario.name)
         began = time.monotonic()
+        try:
+            self._play(scenario, played)
+        except Exception as error:  # noqa: BLE001 - one scenario that breaks off must not hold up the others
+            traceback.print_exc()
+            played.findings.broken.append(f"the scenario broke off: {str(error).splitlines()[0]}")
+        played.seconds = time.monotonic() - began
+        return played
+
+    def _play(self, scenario: Scenario, played: Played) -> None:
         number = SCENARIOS.index(scenario) + 1
         database = self.store.create_database()
-        failure = ""
         with self._field(scenario, number, database) as field, Watcher(self.store.local_url(database)) as watcher:
             stage = Stage(field, watcher, self.store, database, self.seed)
+            played.faults = stage.faults
             try:
                 scenario.play(stage)
-            except Exception as error:  # noqa: BLE001 - what was seen until then is judged all the same
-                traceback.print_exc()
-                failure = f"the scenario broke off: {str(error).splitlines()[0]}"
-            self.store.start()
-            findings = stage.judge(self.evidence / str(number))
-        findings.broken += [failure] if failure else []
-        return Played(scenario.name, findings, stage.faults, time.monotonic() - began)
+            finally:
+                self.store.start()
+                played.findings = stage.judge(self.evidence / str(number))
 
     def _field(self, scenario: Scenario, number: int, database: str) -> Field:
         return Field(

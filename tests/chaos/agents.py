@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.chaos.hosts import Host, Link
 
-READY_S_MAX = 60.0
+READY_S_MAX = 120.0
 PROGRAM = str(Path(sys.executable).with_name("homeostat"))
 
 
@@ -27,7 +27,7 @@ class AgentProcess:
     Attributes:
         state: the state folder, which stays over restarts.
         pids: of every process there was.
-        stopped: whether it is suspended.
+        wanted: whether it is to run: a supervisor starts it again when it ends by itself.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class AgentProcess:
         self.folder = folder
         self.state = folder / "state"
         self.pids: list[int] = []
-        self.stopped = False
+        self.wanted = False
+        self._mark = 0
         self._arguments = list(arguments or [])
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -70,36 +71,40 @@ class AgentProcess:
 
     def start(self) -> None:
         """Start it without waiting for it."""
-        self.mark = len(self.log)
+        self._mark = len(self.log)
         with (self.folder / "agent.log").open("ab") as log:
             argv = self.host.command([PROGRAM, "run", "--log-format", "json", *self._arguments])
             self._process = subprocess.Popen(argv, cwd=self.folder, stdout=log, stderr=log)
         self.pids.append(self._process.pid)
-        self.stopped = False
+        self.wanted = True
 
     def await_ready(self) -> None:
         """Wait until the loop runs. Raises RuntimeError with its log."""
         deadline = time.monotonic() + READY_S_MAX
-        while '"agent.ready"' not in self.log[self.mark :]:
-            if not self.running or time.monotonic() > deadline:
+        while '"agent.ready"' not in self.log[self._mark :]:
+            if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} did not come up:\n{self.log[-4000:]}")
             time.sleep(0.05)
 
     def kill(self) -> None:
         """`kill -9`; what it started runs on."""
+        self.wanted = False
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
+    def supervise(self) -> None:
+        """Start it again if it has ended by itself, as its unit on a real machine would."""
+        if self.wanted and not self.running:
+            self.start()
+
     def suspend(self) -> None:
         """SIGSTOP: it does nothing and does not know it."""
         self._signal(signal.SIGSTOP)
-        self.stopped = True
 
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
-        self.stopped = False
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running and self._process is not None:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from tests.live.prometheus_server import PrometheusServer, free_port, scrape_con
 from homeostat.act.processes import descendants
 
 WAIT_S_MAX = 90.0
+SUPERVISE_INTERVAL_S = 0.5
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -67,6 +69,8 @@ class Field:
         self._settings = settings
         self._hosts: list[Host] = []
         self.agents: list[AgentProcess] = []
+        self._ended = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
 
     def __enter__(self) -> Self:
         adopt_orphans()
@@ -88,6 +92,7 @@ class Field:
         argv = [sys.executable, "-m", "tests.chaos.witness", str(self.folder), str(self._metrics_port), *self.plans]
         self._witness = subprocess.Popen(argv)
         self.prometheus.start()
+        self._supervisor.start()
         for number in range(1, self._count + 1):
             host = Host(number, isolated=self._isolated)
             self._hosts.append(host)
@@ -103,6 +108,8 @@ class Field:
             )
             self.agents.append(agent)
             agent.start()
+            if number == 1:
+                agent.await_ready()  # it journals the policies; the others then have less to do
         for agent in self.agents:
             agent.await_ready()
         self.wait_for("the first samples", self._sampled)
@@ -113,7 +120,15 @@ class Field:
         ) as answer:
             return bool(json.load(answer)["data"]["result"])
 
+    def _supervise(self) -> None:
+        while not self._ended.wait(SUPERVISE_INTERVAL_S):
+            for agent in list(self.agents):
+                agent.supervise()
+
     def _take_down(self) -> None:
+        self._ended.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join()
         for agent in self.agents:
             agent.kill()
         self.prometheus.stop()

@@ -37,22 +37,20 @@ def make_plans(count: int) -> list[Plan]:
 def write_plans(folder: Path, plans: list[Plan], witness: Path) -> None:
     """Write the policies and their actions."""
     folder.mkdir(parents=True)
-    actions = {}
     for plan in plans:
-        argv = [sys.executable, "-I", "-S", str(EFFECT), str(witness), {"target": "name"}, f"{plan.takes_s:g}"]
-        actions[f"{plan.name}.cure"] = {"actuator": "command", "effect": plan.effect, "takes": "2s", "argv": argv}
-        (folder / f"{plan.name}.homeostat.yaml").write_text(_policy(plan))
-    (folder / "actions.yaml").write_text(json.dumps(actions))
+        (folder / f"{plan.name}.homeostat.yaml").write_text(_policy(plan, witness))
 
 
-def _policy(plan: Plan) -> str:
+def _policy(plan: Plan, witness: Path) -> str:
+    argv = [sys.executable, "-I", "-S", str(EFFECT), str(witness), {"target": "name"}, f"{plan.takes_s:g}"]
+    cure = {"actuator": "command", "effect": plan.effect, "takes": "2s", "argv": argv}
     retry = "{times: 0}" if plan.unsafe else "{times: 3, wait: 1s}"
     return (
-        f"policy: {plan.name}\nowner: chaos\nactions: actions.yaml\n"
+        f"policy: {plan.name}\nowner: chaos\nactions: {json.dumps({'cure': cure})}\n"
         f"signals: {{errors: {{expr: 'chaos_errors{{policy=\"{plan.name}\"}}', max_age: {SIGNAL_AGE_MAX_S:g}s}}}}\n"
         "trigger: {if: errors > 0, for: 0s}\n"
         "resolved: {if: errors == 0, for: 1s, within: 20s}\n"
         "escalate: {to: oncall}\ntimeout: 2m\nunknown: 30s\n"
-        f"steps:\n- id: cure\n  do: {plan.name}.cure\n  target: system/{plan.name}\n  retry: {retry}\n"
+        f"steps:\n- id: cure\n  do: cure\n  target: system/{plan.name}\n  retry: {retry}\n"
         f"  timeout: {ACTION_TIMEOUT_S:g}s\n  verify: {{if: errors == 0, for: 1s, within: 6s}}\n"
     )

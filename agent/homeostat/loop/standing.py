@@ -20,6 +20,9 @@ from homeostat.policy.load import load_journalled
 _FOLLOWED = LEDGER_TYPES | {e.Closed.TYPE, e.RankingPromoted.TYPE, e.CancelRequested.TYPE}
 """What other agents write that this one must know."""
 
+POLICIES_MAX = 20
+"""Policy versions that share one append: each brings its sources, and an append must be over within its time."""
+
 
 class Standing:
     """Incidents, ledger and rankings, all of them a fold of the journal.
@@ -192,7 +195,8 @@ class Standing:
         return pinned
 
     def note_policies(self, policies: Iterable[Policy], now: float) -> None:
-        """Journal the versions that are new, and know their rankings. Raises JournalError."""
+        """Journal the versions that are new, some in one append, and know their rankings. Raises JournalError."""
+        new: list[Batch] = []
         for policy in policies:
             stream = policy_stream(policy.name)
             entries = [record.entry for record in self._journal.read(stream)]
@@ -205,8 +209,10 @@ class Standing:
                     sources=policy.sources,
                     environment=policy.environment,
                 )
-                self.say(stream, [entry])
+                new.append(Batch(stream, None, [entry]))
             self._rankings[policy.name] = promoted_ranking(entries)
+        for first in range(0, len(new), POLICIES_MAX):
+            self.append(new[first : first + POLICIES_MAX])
 
     def note_guards(self, digest: str, text: str, now: float) -> None:
         """Journal the shared guards where they are new. Raises JournalError."""
