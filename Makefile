@@ -28,6 +28,8 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/sense.py
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
+	$(VENV)/bin/python -m benchmarks.long_run
+	$(VENV)/bin/python -m benchmarks.journal
 
 # Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
 chaos: export OPENBLAS_NUM_THREADS := 1
@@ -68,4 +70,4 @@ $(VENV)/.dev: $(VENV)/.core requirements/dev.lock
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis

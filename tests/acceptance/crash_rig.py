@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "crashes"
 EVERY_TYPE = frozenset(e.ENTRY_TYPES)
 STARTED, CLOSED = e.AgentStarted.TYPE, e.Closed.TYPE
-LIFE_S_MAX = 40.0
+LIFE_S_MAX = 60.0
 CURE = """
 import os, sys
 witness = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # shipped without types
 import pytest
 import yaml
+from tests.acceptance.test_readme import commands, shown
 
 from homeostat.app.settings import Settings, load_settings
 from homeostat.model.policy import Mode
@@ -334,8 +335,12 @@ def test_the_probe_tells_a_running_agent_from_none(tmp_path: Path) -> None:
                 if result.returncode == 0:
                     break
             assert (result.returncode, result.stdout) == (0, "the agent is well\n")
-            result = run(*probe, "--alive")
-            assert (result.returncode, result.stdout) == (0, "the loop turns\n")
+            page = (ROOT / "docs/operations/many-agents.md").read_text()
+            for command in (line for block in shown(page, "console") for line in commands(block)):
+                assert command.startswith("homeostat health")
+                result = run(*HOMEOSTAT, "-c", str(settings), *command.split()[1:])
+                assert result.returncode == 0, command
+            assert result.stdout == "the loop turns\n"
         finally:
             agent.terminate()
             agent.stderr.close()

@@ -21,6 +21,7 @@ PLANTED = [
     ("decide/step.py", "import transitions", "transitions lives in the lifecycle alone"),
     ("simulate/replay.py", "import sklearn", "scikit-learn lives in learn alone"),
     ("app/explain.py", "import sqlite3", "SQL lives in record alone"),
+    ("learn/gate.py", "import joblib", "joblib and Dask live in parallel alone"),
 ]
 
 
