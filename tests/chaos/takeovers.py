@@ -13,6 +13,9 @@ from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS
 TAKEOVER_SLACK_S = 2.0
 """A takeover shows within a lease's length and this."""
 
+ON_ITS_WAY_S = 1.0
+"""An append that the server already has may open an incident for an agent that has just fallen silent."""
+
 
 @dataclass(slots=True)
 class Fault:
@@ -81,7 +84,8 @@ def takeovers(
 
 
 def _held_at(term: Term, at: float) -> bool:
-    return term.seen_from <= at <= term.seen_until + 2 * LOOK_INTERVAL_S
+    """Whether it was the agent's when the fault came, or became so by what was then on its way."""
+    return term.seen_from - ON_ITS_WAY_S <= at <= term.seen_until + 2 * LOOK_INTERVAL_S
 
 
 def _kept(term: Term, fault: Fault, ttl_s: float) -> bool:

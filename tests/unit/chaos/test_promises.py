@@ -117,6 +117,12 @@ def test_a_takeover_counts_until_the_journal_shows_it() -> None:
     assert seconds(killed, TERM, closed=True) == []
 
 
+def test_what_was_on_its_way_when_the_agent_fell_silent_needs_a_takeover_too() -> None:
+    killed = Fault("kill -9", AT - 0.5, "agent-1", (11,), silences=True)
+    renewed_no_more = replace(TERM, seen_until=AT + 3, expires_at=AT + 3)
+    assert seconds(killed, renewed_no_more, replace(NEXT, seen_from=AT + 3.5), shown=3.75) == [4.25]
+
+
 def test_an_agent_that_is_back_in_time_keeps_what_it_has() -> None:
     short = Fault("SIGSTOP", AT + 5, "agent-1", (11,), silences=True, ended_at=AT + 6)
     assert seconds(short, TERM) == []
