@@ -185,8 +185,9 @@ def _harmed(turn: Turn, attempt: Attempt) -> bool:
 def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> None:
     """Hold the verify condition against samples taken after the action ended and had time to settle.
 
-    Where nobody looked until its time was over, a condition that is true then is held for its window all the same: a
-    cure that works must not be judged, and taken back, for a look that came late.
+    Where nobody looked until its time was over, a condition that is true then is held for its window all the same, and
+    one that is unknown is waited for as everywhere: a cure that works must not be judged, and taken back, for a look
+    that came late.
     """
     settled_at = ended_at + verify.settle_s
     if turn.now < settled_at:
@@ -196,8 +197,12 @@ def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> No
         _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
         return
     overdue_s = turn.now - (ended_at + verify.within_s)
-    began_overdue = held_s is not None and held_s <= overdue_s
-    if overdue_s >= 0.0 and not began_overdue:
+    window = turn.incident.held[verify_window(attempt.key)]
+    since_s = turn.now - window.since
+    came_late = since_s <= overdue_s and (
+        window.truth is True or (window.truth is None and since_s < turn.policy.unknown_s)
+    )
+    if overdue_s >= 0.0 and not came_late:
         _end(turn, attempt, _verdict_of_no_success(turn, attempt), succeeded=False)
 
 

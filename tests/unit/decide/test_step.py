@@ -551,6 +551,20 @@ def test_a_cure_that_works_is_not_judged_by_a_look_that_came_late() -> None:
     assert driver.names() == ["restart"]
 
 
+def test_a_late_look_that_sees_nothing_is_no_judgement_until_the_data_had_time_to_come() -> None:
+    for seen_after_s, verdict in ((30.0, AttemptVerdict.EFFECTIVE), (61.0, AttemptVerdict.INCONCLUSIVE)):
+        driver = Driver(policy(do("restart")))
+        driver.confirm()
+        driver.finish()
+        driver.tick(errors=0.0)
+        driver.tick()
+        driver.tick(1_000.0, errors=None)
+        assert verdicts(driver) == []
+        driver.tick(seen_after_s)
+        driver.ticks(4, errors=0.0)
+        assert verdicts(driver) == [verdict]
+
+
 def test_a_cure_that_does_not_work_is_judged_at_the_late_look() -> None:
     driver = Driver(policy(do("restart")))
     driver.confirm()
