@@ -154,10 +154,17 @@ class Standing:
         self.in_doubt = True
         self.trouble = (self.trouble[0] if self.trouble else now, str(error))
 
-    def say(self, stream: str, entries: Sequence[e.Entry]) -> None:
-        """Append to a stream that is not an incident's, after whatever is there. Raises JournalError."""
+    def say(self, stream: str, entries: Sequence[e.Entry], *, after: int | None = None) -> None:
+        """Append to a stream that is not an incident's, after the given record or whatever is there.
+
+        Raises JournalError.
+        """
         if entries:
-            self.append([Batch(stream, None, entries)])
+            self.append([Batch(stream, after, entries)])
+
+    def head_seq(self, stream: str) -> int:
+        """The last seq of a stream. Raises JournalError."""
+        return self._journal.head_seq(stream)
 
     def remember(self, policy: Policy, decided: Step) -> None:
         """Take over the incident of a step that is durable."""
