@@ -52,7 +52,7 @@ class Tenure:
             if not self._is_still_held(incident.id, before):
                 standing.let_go(incident)
         known = {incident.id for incident in standing.incidents.values()}
-        for stream in standing.open_streams.values():
+        for stream in list(standing.open_streams.values()):  # what others open meanwhile comes to it
             if stream in self._held and stream not in known:
                 self._take_over(standing, stream, now)
         lost, standing.lost = standing.lost, []

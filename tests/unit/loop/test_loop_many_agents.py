@@ -280,3 +280,27 @@ def test_an_agent_that_cannot_read_the_journal_leaves_its_incidents_to_one_that_
     fleet.ticks(6)
     assert owner.loop.trouble is not None
     assert len(fleet.other(owner).loop.incidents) == 1
+
+
+def test_an_incident_may_begin_elsewhere_while_others_are_taken_over() -> None:
+    fleet = Fleet(policy_named("a"), policy_named("b"), agents=2)
+    fleet.ticks(3)
+    fleet.values["errors_a"] = 10.0
+    fleet.ticks(2)
+    owner = fleet.owner()
+    heir = fleet.other(owner)
+    journal, append, opened = heir.outside.journal, heir.outside.journal.append, []
+
+    def append_later(batches: Sequence[Batch], *, seen: int | None = None) -> int:
+        if not opened and any(isinstance(entry, e.LeaseAcquired) for batch in batches for entry in batch.entries):
+            suspected = e.Suspected(
+                at=fleet.clock.now(), incident="third", policy="c", policy_hash="h", dedup_key="c", seed=1
+            )
+            opened.append(fleet.shared.as_agent("third")[0].append([Batch("third", 0, [suspected])]))
+        return append(batches, seen=seen)
+
+    journal.append = append_later  # type: ignore[method-assign]  # a third agent is at work in the same moment
+    fleet.ticks(6, without=owner)
+    assert opened
+    assert [incident.policy for incident in heir.loop.incidents] == ["a"]
+    assert "third" in heir.loop._standing.open_streams.values()
