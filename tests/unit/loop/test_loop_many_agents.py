@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import pytest
 from tests.unit.loop.test_loop import FakeClock, FakeExecutor, FakeSensor, Noted, policy_named
 
 from homeostat.loop import Loop, Outside
@@ -304,3 +305,39 @@ def test_an_incident_may_begin_elsewhere_while_others_are_taken_over() -> None:
     assert opened
     assert [incident.policy for incident in heir.loop.incidents] == ["a"]
     assert "third" in heir.loop._standing.open_streams.values()
+
+
+class Died(BaseException):
+    """The agent's process ends here."""
+
+
+@pytest.mark.parametrize(
+    ("done", "again"),
+    [
+        (Done(OutcomeStatus.CANCELLED, 61.0, detail="cancelled; stopped by SIGTERM"), 0),
+        (Done(OutcomeStatus.CANCELLED, 0.01, detail="nothing was run: cancelled before it began"), 1),
+    ],
+)
+def test_what_was_stopped_at_work_is_no_start_withdrawn_though_nobody_noted_that_it_began(
+    done: Done, again: int
+) -> None:
+    fleet = Fleet(policy_named("a", **UNSAFE))
+    fleet.ticks(1)
+    fleet.values["errors_a"] = 10.0
+    for agent in fleet.agents:
+        agent.executor.dies = Died()
+    with pytest.raises(Died):
+        fleet.ticks(4)
+    (owner,) = [agent for agent in fleet.agents if agent.executor.started]
+    heir = fleet.other(owner)
+    heir.executor.dies = None
+    fleet.ticks(14, without=owner)
+    assert any(isinstance(entry, e.CancelRequested) for entry in fleet.entries())
+    (key,) = owner.executor.started
+    back = fleet.restart(owner)
+    fleet.ticks(1)
+    assert back.executor.cancelled == [key]
+    back.executor.reports[key] = done
+    fleet.ticks(5)
+    assert sum(isinstance(entry, e.ActionEnded) for entry in fleet.entries()) == 1
+    assert len(fleet.started()) == again
