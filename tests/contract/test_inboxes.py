@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.inbox_contract import InboxContract, LateOutcomesContract, answer, done
@@ -84,6 +85,22 @@ class TestPostgresInboxes(InboxContract, LateOutcomesContract):
         assert list(self._inbox.collect()) == [answer("good")]
         assert len(self._failed) == 4
         assert list(self._other.collect()) == [answer("good")]
+
+    def test_of_a_huge_row_no_more_is_fetched_than_an_answer_may_have(self, cluster: Cluster) -> None:
+        with cluster.superuser(self._url.rsplit("/", 1)[1]) as connection:
+            connection.execute("INSERT INTO inbox (id, kind, body) VALUES ('x', 'answer', repeat('x', 1000000))")
+        fetched: list[int] = []
+        query = self._inbox._rows.query
+
+        def noting(statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+            rows = query(statement, parameters)
+            fetched.extend(len(column) for row in rows for column in row)
+            return rows
+
+        self._inbox._rows.query = noting  # type: ignore[method-assign]  # the real one is behind it
+        assert list(self._inbox.collect()) == []
+        assert len(self._failed) == 1
+        assert max(fetched) <= inbox.BYTES_MAX + 1
 
     @pytest.mark.parametrize("body", ["{}", '{"x":' + "[" * 8000 + "]" * 8000 + "}"])
     def test_word_that_cannot_be_read_is_told_of_and_holds_up_no_other(self, cluster: Cluster, body: str) -> None:

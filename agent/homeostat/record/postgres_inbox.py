@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 _PUT = """
 INSERT INTO inbox (id, kind, incident, key, body) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"""
-_ANSWERS = "SELECT id, body FROM inbox WHERE kind = 'answer' ORDER BY incident IS NOT NULL, put_at, id LIMIT %s"
+_ANSWERS = f"""
+SELECT id, left(body, {BYTES_MAX + 1}) FROM inbox WHERE kind = 'answer'
+ORDER BY incident IS NOT NULL, put_at, id LIMIT %s"""  # noqa: S608 - a constant
 _OUTCOMES = "SELECT id, key, body FROM inbox WHERE kind = 'outcome' AND key = ANY (%s)"
 _SETTLE = "DELETE FROM inbox WHERE kind = 'answer' AND id = ANY (%s)"
 _SET_ASIDE = "UPDATE inbox SET kind = 'refused' WHERE id = %s"
