@@ -62,6 +62,15 @@ class InboxContract(ABC):
         one.settle([each.id for each in first])
         assert [each.at for each in one.collect()] == [float(ANSWERS_MAX + number) for number in range(5)]
 
+    def test_the_kill_switch_is_heard_however_many_wait_before_it(self) -> None:
+        one, _ = self.inboxes()
+        for number in range(ANSWERS_MAX):
+            self.put(answer(f"a{number}", float(number)))
+        pause = Answer(id="p", kind=AnswerKind.PAUSE, by="ann", at=ANSWERS_MAX + 1.0)
+        self.put(pause)
+        assert pause in one.collect()
+        assert len(one.collect()) == ANSWERS_MAX
+
 
 class LateOutcomesContract(ABC):
     """The suite for what became of actions."""

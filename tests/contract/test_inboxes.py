@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.inbox_contract import InboxContract, LateOutcomesContract, answer, done
@@ -77,11 +78,39 @@ class TestPostgresInboxes(InboxContract, LateOutcomesContract):
         self.put(answer("good"))
         name = self._url.rsplit("/", 1)[1]
         with cluster.superuser(name) as connection:
-            for number, body in enumerate(['{"id": 1}', "no json", '{"id":"x","kind":"approve","by":"a","at":1}']):
+            nested = '{"x":' + "[" * 8000 + "]" * 8000 + "}"
+            other_id = '{"id":"x","kind":"approve","by":"a","at":1}'
+            for number, body in enumerate(['{"id": 1}', "no json", other_id, nested]):
                 connection.execute("INSERT INTO inbox (id, kind, body) VALUES (%s, 'answer', %s)", (str(number), body))
         assert list(self._inbox.collect()) == [answer("good")]
-        assert len(self._failed) == 3
+        assert len(self._failed) == 4
         assert list(self._other.collect()) == [answer("good")]
+
+    def test_of_a_huge_row_no_more_is_fetched_than_an_answer_may_have(self, cluster: Cluster) -> None:
+        with cluster.superuser(self._url.rsplit("/", 1)[1]) as connection:
+            connection.execute("INSERT INTO inbox (id, kind, body) VALUES ('x', 'answer', repeat('x', 1000000))")
+        fetched: list[int] = []
+        query = self._inbox._rows.query
+
+        def noting(statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+            rows = query(statement, parameters)
+            fetched.extend(len(column) for row in rows for column in row)
+            return rows
+
+        self._inbox._rows.query = noting  # type: ignore[method-assign]  # the real one is behind it
+        assert list(self._inbox.collect()) == []
+        assert len(self._failed) == 1
+        assert max(fetched) <= inbox.BYTES_MAX + 1
+
+    @pytest.mark.parametrize("body", ["{}", '{"x":' + "[" * 8000 + "]" * 8000 + "}"])
+    def test_word_that_cannot_be_read_is_told_of_and_holds_up_no_other(self, cluster: Cluster, body: str) -> None:
+        late, _ = self._late
+        late.put("i", "i/n/1", done())
+        with cluster.superuser(self._url.rsplit("/", 1)[1]) as connection:
+            connection.execute("INSERT INTO inbox (id, kind, key, body) VALUES ('x', 'outcome', 'i/n/2', %s)", (body,))
+        with pytest.raises(JournalError, match="i/n/2"):
+            late.collect(["i/n/1", "i/n/2"])
+        assert dict(late.collect(["i/n/1", "i/n/2"])) == {"i/n/1": done()}
 
     def test_word_of_an_incident_goes_when_it_is_closed(self) -> None:
         journal = PostgresJournal(self._url, agent="a", spool="s")

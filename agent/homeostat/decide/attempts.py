@@ -32,6 +32,9 @@ def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     """Note what the actuator reports of a running action, and hold it to its deadline."""
     match turn.moment.reports.get(attempt.key):
         case Done() as done:
+            if attempt.started_at is None and done.status is OutcomeStatus.CANCELLED and done.may_have_begun:
+                # Nobody was there to note its start: what was stopped at work is no start that was withdrawn.
+                turn.record(e.ActionStarted(at=turn.now, key=attempt.key, handle=""))
             turn.record(_outcome(turn.now, attempt.key, done))
             return
         case InDoubt(detail):

@@ -38,8 +38,10 @@ class Hearing:
             return
         try:
             resumes = any(answer.kind is AnswerKind.RESUME for answer in answers)
+            # Nothing is lifted on a journal that has moved on since: the switch may have been pulled again.
+            after = self._standing.head_seq(AGENT_STREAM) if resumes else None
             found = sort_answers(answers, mine, self._standing.lifted() if resumes else frozenset(), now)
-            self._standing.say(AGENT_STREAM, found.said)
+            self._standing.say(AGENT_STREAM, found.said, after=after)
         except JournalError as error:
             self._standing.in_doubt = True
             self._observer.failed("inbox", error)

@@ -120,8 +120,7 @@ class Loop:
         """One turn of the loop: read once, then decide, journal and act."""
         now = self._outside.clock.now()
         if not self._take_stock(now):
-            self._tenure.ticked(blind=False)
-            return
+            return  # nor does it say that it lives: what it cannot decide is soon another agent's to decide
         self._hearing.take(now)
         work = self._work(now)
         specs = {f"{GUARDS}/{name}": spec for name, spec in self._guards.signals.items()}
@@ -138,7 +137,7 @@ class Loop:
 
     def stop(self) -> None:
         """Say goodbye in the journal. Running actions are left running, to be re-attached."""
-        running = tuple(a.key for incident in self.incidents for a in incident.open_attempts() if a.in_flight)
+        running = tuple(sorted(self._keys_in_flight()))
         stopped = e.AgentStopped(at=self._outside.clock.now(), agent=self._agent, running=running)
         try:
             self._standing.say(AGENT_STREAM, [stopped])
@@ -161,7 +160,7 @@ class Loop:
             return False
         self._orphans.give_back({incident.id for incident in self.incidents})
         self._orphans.hand_over(self._standing.cancelled)
-        self._standing.cancelled &= self._orphans.keys
+        self._standing.cancelled &= self._orphans.keys | self._keys_in_flight()
         return True
 
     def _end_interruption(self, now: float) -> None:
@@ -195,7 +194,7 @@ class Loop:
 
     def _late_outcomes(self) -> Mapping[str, Done]:
         """What others have left word of, for actions that may be running."""
-        keys = [a.key for incident in self.incidents for a in incident.open_attempts() if a.in_flight]
+        keys = self._keys_in_flight()
         if not keys or self._outside.late_outcomes is None:
             return {}
         try:
@@ -203,6 +202,9 @@ class Loop:
         except JournalError as error:
             self._outside.observer.failed("late outcomes", error)
             return {}
+
+    def _keys_in_flight(self) -> set[str]:
+        return {a.key for incident in self.incidents for a in incident.open_attempts() if a.in_flight}
 
     def _take_rankings(self, now: float) -> None:
         if self._outside.retrainer is None:

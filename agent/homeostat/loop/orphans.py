@@ -14,8 +14,12 @@ from homeostat.model.ports import Executor, LateOutcomes, Observer
 
 @dataclass(frozen=True, slots=True)
 class _Orphan:
+    """`began`, `cancelled`: whether the journal says that it was at work, or was to be stopped."""
+
     incident: str
     action: ActionSpec
+    began: bool
+    cancelled: bool
 
 
 class Orphans:
@@ -47,7 +51,8 @@ class Orphans:
                 for attempt in ours:
                     action = policy_of(incident).leaf(attempt.node).action
                     if not self._executor.reaches_anywhere(action.actuator):
-                        self._known[attempt.key] = _Orphan(incident.id, action)
+                        began, cancelled = attempt.started_at is not None, attempt.cancel_requested_at is not None
+                        self._known[attempt.key] = _Orphan(incident.id, action, began, cancelled)
             except HomeostatError as error:
                 self._observer.failed(f"incident {incident.id}", error)
 
@@ -59,7 +64,7 @@ class Orphans:
         """Leave word of what has ended; stop what was never begun, or is to stop by its new owner's word."""
         for key, orphan in list(self._known.items()):
             try:
-                if self._handed_over(key, orphan, cancelled=key in cancelled):
+                if self._handed_over(key, orphan, cancelled=orphan.cancelled or key in cancelled):
                     del self._known[key]
             except HomeostatError as error:
                 self._observer.failed(f"action {key}", error)
@@ -71,6 +76,8 @@ class Orphans:
                 return True
             case InDoubt():
                 return True  # the new owner will come to the same by itself
+            case NeverStarted() if orphan.began:
+                return True  # these hands have lost what they did: that it never began would be a lie
             case NeverStarted():
                 # From here on it never will: then there is an end to tell of.
                 self._executor.carry_out(CancelAction(key, orphan.action))

@@ -9,6 +9,7 @@ from homeostat.decide.projection import fold, promoted_ranking
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.errors import JournalConflict, JournalError
+from homeostat.model.evolve import evolve
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import COOLDOWN_S_MAX, Policy
 from homeostat.model.ports import Batch, Journal, Observer, Record
@@ -69,32 +70,29 @@ class Standing:
         position = journal.position()
         mine: dict[str, Incident] = {}
         others: list[Incident] = []
-        old: list[e.Entry] = []
+        facts: dict[int, e.Entry] = {}
         for stream in journal.open_incidents():
-            entries = [record.entry for record in journal.read(stream) if record.position <= position]
-            if not entries or isinstance(entries[-1], e.Closed):
+            records = [record for record in journal.read(stream) if record.position <= position]
+            if not records or isinstance(records[-1].entry, e.Closed):
                 continue
-            incident = fold(entries)
+            incident = fold(record.entry for record in records)
             if is_mine(stream):
                 mine[incident.dedup_key] = incident
             else:
                 others.append(incident)
-            old += [entry for entry in entries if entry.at < now - COOLDOWN_S_MAX]
-        ledger = Ledger()
-        for entry in sorted(old, key=lambda entry: entry.at):
-            ledger = account(ledger, entry)
-        for record in journal.since(0.0, PAUSE_TYPES):
-            ledger = account(ledger, record.entry) if record.position <= position else ledger
-        for record in journal.since(now - COOLDOWN_S_MAX, LEDGER_TYPES - PAUSE_TYPES):
-            ledger = account(ledger, record.entry) if record.position <= position else ledger
-        self.incidents, self.ledger, self.position = mine, ledger, position
+            facts |= {record.position: record.entry for record in records if record.entry.at < now - COOLDOWN_S_MAX}
+        for since, types in ((0.0, PAUSE_TYPES), (now - COOLDOWN_S_MAX, LEDGER_TYPES - PAUSE_TYPES)):
+            found = (record for record in journal.since(since, types) if record.position <= position)
+            facts |= {record.position: record.entry for record in found}
+        self.incidents, self.ledger, self.position = mine, _ledger(facts, (*mine.values(), *others)), position
         self.open_streams = {incident.dedup_key: incident.id for incident in (*mine.values(), *others)}
         self.in_doubt = False
         return others
 
     def refresh(self) -> None:
         """Take in what other agents have written since. Raises JournalError."""
-        self._take_in(self._journal.after(self.position, _FOLLOWED), self._journal.position())
+        upto = self._journal.position()
+        self._take_in(self._journal.after(self.position, _FOLLOWED), upto)
 
     def _take_in(self, records: Iterable[Record], position: int) -> None:
         for record in records:
@@ -128,11 +126,8 @@ class Standing:
         if not count:
             return
         try:
-            position = self._journal.append(batches, seen=self.position)
-            if position - count > self.position:
-                self._take_in(self._journal.after(self.position, _FOLLOWED), position - count)
+            position = self._written(batches, count)
         except JournalConflict:
-            self.refresh()
             raise
         except JournalError as error:
             self.lose_touch(next(entry.at for batch in batches for entry in batch.entries), error)
@@ -143,20 +138,40 @@ class Standing:
                 self.ledger = account(self.ledger, entry)
             self._observer.appended(batch.stream, batch.entries)
 
+    def _written(self, batches: Sequence[Batch], count: int) -> int:
+        """Append, and take in what others wrote before. Half of that taken in leaves all of it in doubt."""
+        try:
+            position = self._journal.append(batches, seen=self.position)
+        except JournalConflict:
+            self.refresh()
+            raise
+        if position - count > self.position:
+            self._take_in(self._journal.after(self.position, _FOLLOWED), position - count)
+        return position
+
     def lose_touch(self, now: float, error: JournalError) -> None:
         """Note that the journal failed: nothing is decided until it was read again and can be written."""
         self.in_doubt = True
         self.trouble = (self.trouble[0] if self.trouble else now, str(error))
 
-    def say(self, stream: str, entries: Sequence[e.Entry]) -> None:
-        """Append to a stream that is not an incident's, after whatever is there. Raises JournalError."""
+    def say(self, stream: str, entries: Sequence[e.Entry], *, after: int | None = None) -> None:
+        """Append to a stream that is not an incident's, after the given record or whatever is there.
+
+        Raises JournalError.
+        """
         if entries:
-            self.append([Batch(stream, None, entries)])
+            self.append([Batch(stream, after, entries)])
+
+    def head_seq(self, stream: str) -> int:
+        """The last seq of a stream. Raises JournalError."""
+        return self._journal.head_seq(stream)
 
     def remember(self, policy: Policy, decided: Step) -> None:
         """Take over the incident of a step that is durable."""
         incident = decided.incident
-        if incident.phase in (Phase.CLOSED, Phase.DORMANT):
+        if incident.phase is Phase.DORMANT:
+            return  # there is none; what is open under its dedup key is another agent's
+        if incident.phase is Phase.CLOSED:
             self.incidents.pop(incident.dedup_key, None)
             self.open_streams.pop(incident.dedup_key, None)
         else:
@@ -234,3 +249,15 @@ class Standing:
         """Ids of the answers that have lifted the kill switch. Raises JournalError."""
         records = self._journal.since(0.0, {e.Resumed.TYPE})
         return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
+
+
+def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:
+    """Fold facts in the order in which they were written: clocks differ, and are set back.
+
+    What is older than any guard looks back to is known of open incidents only, so none of it may hold a lock for ever.
+    """
+    ledger = Ledger()
+    for _, entry in sorted(facts.items()):
+        ledger = account(ledger, entry)
+    at_work = {attempt.key for incident in open_incidents for attempt in incident.open_attempts()}
+    return evolve(ledger, locks={target: lock for target, lock in ledger.locks.items() if lock.key in at_work})

@@ -46,17 +46,22 @@ class Tenure:
         """
         if self._leases is None:
             return []
-        self._held = self._leases.held()
+        before, self._held = self._held, self._leases.held()
         standing.refresh()
         for incident in list(standing.incidents.values()):
-            if incident.id not in self._held:
+            if not self._is_still_held(incident.id, before):
                 standing.let_go(incident)
         known = {incident.id for incident in standing.incidents.values()}
-        for stream in standing.open_streams.values():
+        for stream in list(standing.open_streams.values()):  # what others open meanwhile comes to it
             if stream in self._held and stream not in known:
                 self._take_over(standing, stream, now)
         lost, standing.lost = standing.lost, []
         return lost
+
+    def _is_still_held(self, stream: str, before: Mapping[str, Lease]) -> bool:
+        """Whether nobody else can have had it since: under a newer fence, somebody may have."""
+        lease, known = self._held.get(stream), before.get(stream)
+        return lease is not None and (known is None or known.fence == lease.fence)
 
     def _take_over(self, standing: Standing, stream: str, now: float) -> None:
         """Fold an incident that another agent had, and say that it is ours now."""

@@ -78,6 +78,10 @@ class Running:
     handle: str = ""
 
 
+NOTHING_WAS_RUN = "nothing was run"
+"""What the detail of an action begins with that ended before it began, however long that took."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The action ended. Fields as in `entries.ActionEnded`."""
@@ -89,6 +93,11 @@ class Done:
     output_bytes: int = 0
     output_sha256: str | None = None
     detail: str = ""
+
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether any of it may have happened: it took time, and its hands do not say that nothing was run."""
+        return self.duration_s > 0.0 and not self.detail.startswith(NOTHING_WAS_RUN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -46,8 +46,7 @@ class FolderInbox:
             self._failed("inbox", error)
             return []
         found = [self._read(self._folder / name) for name in names if not name.startswith(".")]
-        # Ids are drawn: only the time says that a kill switch was pulled after it had been lifted.
-        return sorted(filter(None, found), key=lambda answer: (answer.at, answer.id))[:ANSWERS_MAX]
+        return first_to_hear(filter(None, found))
 
     def settle(self, answers: Sequence[str]) -> None:
         """See `model.ports.Inbox`."""
@@ -86,6 +85,16 @@ def _answer_in(path: Path) -> Answer:
     if f"{answer.id}{_SUFFIX}" != path.name:
         raise ValueError("its id is not its name")
     return answer
+
+
+def first_to_hear(answers: Iterable[Answer]) -> list[Answer]:
+    """Give as many as are taken in at once, oldest first.
+
+    What concerns no incident is always among them: the kill switch must not wait behind answers that nobody takes.
+    Ids are drawn: only the time says that it was pulled after it had been lifted.
+    """
+    first = sorted(answers, key=lambda answer: (answer.incident is not None, answer.at, answer.id))[:ANSWERS_MAX]
+    return sorted(first, key=lambda answer: (answer.at, answer.id))
 
 
 def put(folder: Path, answer: Answer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Done
-from homeostat.record.inbox import ANSWERS_MAX, check
+from homeostat.record.inbox import check, first_to_hear
 
 
 class MemoryInbox:
@@ -22,7 +22,7 @@ class MemoryInbox:
 
     def collect(self) -> Sequence[Answer]:
         """See `model.ports.Inbox`."""
-        return sorted(self._answers.values(), key=lambda answer: (answer.at, answer.id))[:ANSWERS_MAX]
+        return first_to_hear(self._answers.values())
 
     def settle(self, answers: Sequence[str]) -> None:
         """See `model.ports.Inbox`."""

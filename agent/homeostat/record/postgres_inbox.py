@@ -10,7 +10,7 @@ import msgspec
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Done
 from homeostat.model.errors import JournalError, JournalWriteError, UsageError
-from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check
+from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check, first_to_hear
 from homeostat.record.postgres_append import stored
 from homeostat.record.postgres_connection import Server
 from homeostat.record.postgres_readers import Readers
@@ -19,8 +19,10 @@ T = TypeVar("T")
 
 _PUT = """
 INSERT INTO inbox (id, kind, incident, key, body) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"""
-_ANSWERS = "SELECT id, body FROM inbox WHERE kind = 'answer' ORDER BY put_at, id LIMIT %s"
-_OUTCOMES = "SELECT key, body FROM inbox WHERE kind = 'outcome' AND key = ANY (%s)"
+_ANSWERS = f"""
+SELECT id, left(body, {BYTES_MAX + 1}) FROM inbox WHERE kind = 'answer'
+ORDER BY incident IS NOT NULL, put_at, id LIMIT %s"""  # noqa: S608 - a constant
+_OUTCOMES = "SELECT id, key, body FROM inbox WHERE kind = 'outcome' AND key = ANY (%s)"
 _SETTLE = "DELETE FROM inbox WHERE kind = 'answer' AND id = ANY (%s)"
 _SET_ASIDE = "UPDATE inbox SET kind = 'refused' WHERE id = %s"
 
@@ -53,7 +55,7 @@ class PostgresInbox:
             self._failed("inbox", error)
             return []
         found = [self._read(name, body) for name, body in rows]
-        return sorted(filter(None, found), key=lambda answer: (answer.at, answer.id))
+        return first_to_hear(filter(None, found))
 
     def settle(self, answers: Sequence[str]) -> None:
         """See `model.ports.Inbox`."""
@@ -98,11 +100,15 @@ class PostgresLateOutcomes:
         wanted = {stored(key): key for key in keys}
         if not wanted:
             return {}
-        found = self._rows.query(_OUTCOMES, (list(wanted),))
-        try:
-            return {wanted[key]: _decoded(body, Done) for key, body in found}
-        except ValueError as error:
-            raise JournalError(f"an outcome in the inbox cannot be read: {error}; remove its row") from error
+        found: dict[str, Done] = {}
+        for name, key, body in self._rows.query(_OUTCOMES, (list(wanted),)):
+            try:
+                found[wanted[key]] = _decoded(body, Done)
+            except ValueError as error:
+                self._rows.query(_SET_ASIDE, (name,))
+                what = f"what was left of the action {wanted[key]} cannot be read, and was set aside"
+                raise JournalError(f"{what}: {error}; the signals must tell what became of it") from error
+        return found
 
     def close(self) -> None:
         """Release the connections."""
@@ -121,4 +127,7 @@ def _decoded(body: str, kind: type[T]) -> T:
     """Raises ValueError (msgspec's errors are)."""
     if len(body) > BYTES_MAX and kind is Answer:
         raise ValueError(f"larger than {BYTES_MAX} bytes")
-    return msgspec.json.decode(body, type=kind)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

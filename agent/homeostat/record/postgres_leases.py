@@ -28,8 +28,15 @@ WAITS_S = 1.0
 _RENEW = """
 WITH seen AS (
     UPDATE agent_process SET seen_at = clock_timestamp(), blind = %s, watched = %s::text[] WHERE owner = %s)
-UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => %s) WHERE owner = %s
-RETURNING stream, fence"""
+UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => %s)
+-- An append that closes incidents has their leases locked, in an order of its own.
+FROM (SELECT stream FROM lease WHERE owner = %s FOR UPDATE SKIP LOCKED) AS own
+WHERE lease.stream = own.stream
+RETURNING lease.stream, lease.fence"""
+_ELDER = """
+SELECT a.agent, a.seen_at > own.started_at + make_interval(secs => %s)
+FROM agent_process own JOIN agent_process a ON a.spool = own.spool AND a.started_at < own.started_at
+WHERE own.owner = %s AND a.seen_at > clock_timestamp() - make_interval(secs => %s) LIMIT 1"""
 _ACQUIRE = "SELECT stream, fence FROM homeostat_acquire(%s, %s, %s, %s, %s::text[])"
 _HAND_OVER = "SELECT homeostat_hand_over(%s, %s, %s::text[], %s)"
 _LEAVE = """
@@ -73,6 +80,7 @@ class PostgresLeases:
         self._lock = Lock()
         self._told = _Told(ticked_s=now_s())
         self._renewed_s = float("-inf")
+        self._is_alone = False
         self._connection: BoundedConnection | None = None
         self._wanted = Event()
         self._stopped = False
@@ -131,11 +139,14 @@ class PostgresLeases:
         connection = self._connected()
         watched = [stored(stream) for stream in told.watched]
         blind = told.blind_since_s is not None
-        if now_s - self._renewed_s >= self._ttl_s / 3:
+        is_due = now_s - self._renewed_s >= self._ttl_s / 3
+        if is_due:
             self._renew(connection, watched, blind=blind)
             blind_long = told.blind_since_s is not None and now_s - told.blind_since_s >= 2 * self._ttl_s
             self._hand_over(connection, watched, blind=blind_long)
-        if not blind:
+        if is_due or not self._is_alone:
+            self._is_alone = self._check_alone(connection, tell=is_due)
+        if self._is_alone and not blind:
             self._acquire(connection, watched)
 
     def _renew(self, connection: BoundedConnection, watched: Sequence[str], *, blind: bool) -> None:
@@ -144,6 +155,20 @@ class PostgresLeases:
         rows = connection.execute(_RENEW, (blind, watched, owner, self._ttl_s, owner), prepare=True).fetchall()
         self._held.renew(asked, (self._lease(stream, fence, sent_s) for stream, fence in rows))
         self._renewed_s = sent_s
+
+    def _check_alone(self, connection: BoundedConnection, *, tell: bool) -> bool:
+        """Whether no earlier process with this spool may be at work: on a copy of a state folder nothing is taken.
+
+        A process that was killed counts as gone once its leases have run out, so this holds nothing up.
+        """
+        row = connection.execute(_ELDER, (self._ttl_s, self._process.owner, self._ttl_s)).fetchone()
+        if row is not None and row[1] and tell:
+            error = JournalError(
+                f"{self._server.shown}: the agent '{row[0]}' works on the state folder of which this agent has a copy:"
+                " nothing is taken here; stop this agent, and begin it on a new, empty folder"
+            )
+            self._failed("leases", error)
+        return row is None
 
     def _acquire(self, connection: BoundedConnection, watched: Sequence[str]) -> None:
         sent_s = self._now_s()

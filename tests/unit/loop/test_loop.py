@@ -75,6 +75,9 @@ class FakeExecutor:
     reports: dict[str, Report] = field(default_factory=dict)
     broken: bool = False
     commands: list[StartAction] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    dies: BaseException | None = None
+    """Raised right after a start."""
 
     def carry_out(self, command: Command) -> None:
         if self.broken:
@@ -83,6 +86,10 @@ class FakeExecutor:
             self.commands.append(command)
             self.started.append(command.key)
             self.reports[command.key] = Running("1")
+            if self.dies is not None:
+                raise self.dies
+        else:
+            self.cancelled.append(command.key)
 
     def report(self, key: str, actuator: str) -> Report | None:
         assert actuator == "fake"

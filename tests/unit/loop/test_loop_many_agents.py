@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
 from tests.unit.loop.test_loop import FakeClock, FakeExecutor, FakeSensor, Noted, policy_named
 
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done
+from homeostat.model.errors import JournalError
 from homeostat.model.policy import Policy
+from homeostat.model.ports import Batch, Record
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.record.memory_inbox import MemoryInbox, MemoryLateOutcomes
 from homeostat.record.memory_leases import SharedMemory
@@ -189,3 +194,150 @@ def test_a_start_says_until_when_it_may_come() -> None:
     assert command.start_before_s is not None
     (intended,) = [entry for entry in fleet.entries() if isinstance(entry, e.ActionIntended)]
     assert 0 < command.start_before_s - intended.at < TTL_S
+
+
+def test_what_had_begun_and_is_unknown_to_its_own_hands_ends_in_doubt_and_is_not_begun_again() -> None:
+    """An old copy of the state folder: it holds nothing of an action that the journal shows at work."""
+    fleet, owner = one_incident(**UNSAFE)
+    fleet.ticks(5, without=owner)
+    again = fleet.restart(owner)
+    again.executor.reports = {}
+    fleet.ticks(40)
+    entries = fleet.entries()
+    assert [entry.reason for entry in entries if isinstance(entry, e.Escalated)] == [EscalationReason.OUTCOME_UNKNOWN]
+    assert not any(isinstance(entry, e.ActionEnded) for entry in entries)
+    assert again.executor.cancelled == []
+    assert len(fleet.started()) == 0
+    assert len(owner.executor.started) == 1
+
+
+def test_a_stop_that_was_asked_for_before_the_agent_died_still_comes_after_another_has_the_incident() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    for _ in range(20):
+        if any(isinstance(entry, e.CancelRequested) for entry in fleet.entries()):
+            break
+        fleet.ticks(1)
+    else:
+        raise AssertionError("nothing was to be stopped")
+    (key,) = owner.executor.started
+    fleet.ticks(5, without=owner)
+    assert len(fleet.other(owner).loop.incidents) == 1
+    again = fleet.restart(owner)
+    fleet.ticks(1)
+    assert again.executor.cancelled == [key]
+
+
+def test_an_incident_that_came_back_is_read_anew() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    (incident,) = owner.loop.incidents
+    fleet.ticks(5, without=owner)
+    new = fleet.other(owner)
+    new.outside.leases.release()
+    leases = owner.outside.leases
+    assert leases is not None
+    leases.ticked(blind=False)
+    fleet.clock.wait(2.0)
+    leases.ticked(blind=False)
+    assert leases.held()[incident.id].fence == 3
+    owner.loop.tick()
+    acquired = [entry.agent for entry in fleet.entries() if isinstance(entry, e.LeaseAcquired)]
+    assert acquired == [new.name, owner.name]
+    assert owner.noted.failures == []
+
+
+def test_the_kill_switch_that_was_pulled_again_is_not_lifted_by_an_agent_that_was_stopped() -> None:
+    fleet = Fleet(policy_named("a"))
+    fleet.ticks(2)
+    speaking = next(agent for agent in fleet.agents if "agent" in (agent.outside.leases or fleet.late).held())
+    other = fleet.other(speaking)
+    journal, append, stopped = speaking.outside.journal, speaking.outside.journal.append, []
+
+    def append_late(batches: Sequence[Batch], *, seen: int | None = None) -> int:
+        if not stopped and any(isinstance(entry, e.Resumed) for batch in batches for entry in batch.entries):
+            stopped.append(True)
+            fleet.ticks(5, without=speaking)
+            fleet.inbox.put(Answer("p2", AnswerKind.PAUSE, "ann", fleet.clock.now()))
+            fleet.ticks(1, without=speaking)
+            assert other.loop.ledger.paused == {"": "ann"}
+        return append(batches, seen=seen)
+
+    journal.append = append_late  # type: ignore[method-assign]  # the agent is stopped in the middle of its tick
+    fleet.inbox.put(Answer("p1", AnswerKind.PAUSE, "ann", fleet.clock.now()))
+    fleet.ticks(1)
+    fleet.inbox.put(Answer("r1", AnswerKind.RESUME, "ann", fleet.clock.now()))
+    fleet.ticks(6)
+    assert stopped
+    assert [agent.loop.ledger.paused for agent in fleet.agents] == [{"": "ann"}, {"": "ann"}]
+
+
+def test_an_agent_that_cannot_read_the_journal_leaves_its_incidents_to_one_that_can() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+
+    def broken(position: int, types: Iterable[str]) -> Iterator[Record]:
+        raise JournalError("an entry of a later release")
+
+    owner.outside.journal.after = broken  # type: ignore[method-assign]  # a real one is in the journal's contract
+    owner.outside.journal.since = broken  # type: ignore[method-assign,assignment]
+    fleet.ticks(6)
+    assert owner.loop.trouble is not None
+    assert len(fleet.other(owner).loop.incidents) == 1
+
+
+def test_an_incident_may_begin_elsewhere_while_others_are_taken_over() -> None:
+    fleet = Fleet(policy_named("a"), policy_named("b"), agents=2)
+    fleet.ticks(3)
+    fleet.values["errors_a"] = 10.0
+    fleet.ticks(2)
+    owner = fleet.owner()
+    heir = fleet.other(owner)
+    journal, append, opened = heir.outside.journal, heir.outside.journal.append, []
+
+    def append_later(batches: Sequence[Batch], *, seen: int | None = None) -> int:
+        if not opened and any(isinstance(entry, e.LeaseAcquired) for batch in batches for entry in batch.entries):
+            suspected = e.Suspected(
+                at=fleet.clock.now(), incident="third", policy="c", policy_hash="h", dedup_key="c", seed=1
+            )
+            opened.append(fleet.shared.as_agent("third")[0].append([Batch("third", 0, [suspected])]))
+        return append(batches, seen=seen)
+
+    journal.append = append_later  # type: ignore[method-assign]  # a third agent is at work in the same moment
+    fleet.ticks(6, without=owner)
+    assert opened
+    assert [incident.policy for incident in heir.loop.incidents] == ["a"]
+    assert "third" in heir.loop._standing.open_streams.values()
+
+
+class Died(BaseException):
+    """The agent's process ends here."""
+
+
+@pytest.mark.parametrize(
+    ("done", "again"),
+    [
+        (Done(OutcomeStatus.CANCELLED, 61.0, detail="cancelled; stopped by SIGTERM"), 0),
+        (Done(OutcomeStatus.CANCELLED, 0.01, detail="nothing was run: cancelled before it began"), 1),
+    ],
+)
+def test_what_was_stopped_at_work_is_no_start_withdrawn_though_nobody_noted_that_it_began(
+    done: Done, again: int
+) -> None:
+    fleet = Fleet(policy_named("a", **UNSAFE))
+    fleet.ticks(1)
+    fleet.values["errors_a"] = 10.0
+    for agent in fleet.agents:
+        agent.executor.dies = Died()
+    with pytest.raises(Died):
+        fleet.ticks(4)
+    (owner,) = [agent for agent in fleet.agents if agent.executor.started]
+    heir = fleet.other(owner)
+    heir.executor.dies = None
+    fleet.ticks(14, without=owner)
+    assert any(isinstance(entry, e.CancelRequested) for entry in fleet.entries())
+    (key,) = owner.executor.started
+    back = fleet.restart(owner)
+    fleet.ticks(1)
+    assert back.executor.cancelled == [key]
+    back.executor.reports[key] = done
+    fleet.ticks(5)
+    assert sum(isinstance(entry, e.ActionEnded) for entry in fleet.entries()) == 1
+    assert len(fleet.started()) == again
