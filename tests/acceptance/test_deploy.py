@@ -19,6 +19,7 @@ import pytest
 import yaml
 from tests.acceptance.test_readme import commands, shown
 
+from homeostat.act.kubernetes_job import NAMESPACE_VARIABLE
 from homeostat.app.settings import Settings, load_settings
 from homeostat.model.policy import Mode
 from homeostat.policy.load import load_policies
@@ -114,9 +115,9 @@ def test_a_pod_has_no_more_rights_than_it_needs(values: dict[str, Any], tmp_path
     context = agent["securityContext"]
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
-    assert "env" not in agent
     assert all("hostPath" not in volume for volume in spec["volumes"])
     jobs = values.get("kubernetesJobs", {}).get("enabled", False)
+    assert agent.get("env", []) == ([{"name": NAMESPACE_VARIABLE, "value": "jobs"}] if jobs else [])
     assert spec["automountServiceAccountToken"] is jobs
     assert one(documents, "ServiceAccount")["automountServiceAccountToken"] is False
     kinds = {document["kind"] for document in documents}
@@ -124,7 +125,7 @@ def test_a_pod_has_no_more_rights_than_it_needs(values: dict[str, Any], tmp_path
     assert ("Role" in kinds) is jobs
     if jobs:
         role, binding = one(documents, "Role"), one(documents, "RoleBinding")
-        assert role["rules"] == [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "delete"]}]
+        assert role["rules"] == [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "patch"]}]
         assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "jobs"
         assert binding["subjects"][0]["namespace"] == "ops"
     network = one(documents, "NetworkPolicy")["spec"]
@@ -158,6 +159,13 @@ def load(documents: list[dict[str, Any]], folder: Path) -> Settings:
     path = folder / "homeostat.toml"
     path.write_text(text)
     return load_settings(path)
+
+
+def test_only_a_loop_that_stands_still_has_a_container_restarted(tmp_path: Path) -> None:
+    (agent,) = one(rendered(THREE, tmp_path), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    for restarting in ("startupProbe", "livenessProbe"):
+        assert agent[restarting]["exec"]["command"][-2:] == ["health", "--alive"], restarting
+    assert agent["readinessProbe"]["exec"]["command"][-1] == "health"
 
 
 def test_the_settings_are_settings_and_hold_no_secret(tmp_path: Path) -> None:
@@ -298,6 +306,7 @@ def test_the_unit_lets_runners_live_and_asks_for_little(tmp_path: Path) -> None:
     assert said["Service.NoNewPrivileges"] == "yes"
     assert said["Service.CapabilityBoundingSet"] == ""
     assert said["Service.ProtectSystem"] == "strict"
+    assert said["Service.LimitCORE"] == "0"
     assert "Service.DynamicUser" not in said
     assert "Service.PrivateTmp" not in said
     analyze = tool("systemd-analyze")

@@ -1,4 +1,4 @@
-"""What a policy may use: which actuators, targets and programs.
+"""What a policy may use: which actuators, targets, programs and images.
 
 A second lock beside review: whoever can change a policy file cannot by that alone make the agent do what its operator
 never allowed. Checked when policies are loaded for running, and again right before every start.
@@ -6,7 +6,7 @@ never allowed. Checked when policies are loaded for running, and again right bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -19,12 +19,17 @@ Globs = tuple[str, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class AllowRule:
-    """What the policies whose names match may use. `programs` are the first words of command lines."""
+    """What the policies whose names match may use.
+
+    `programs` are the first words of command lines. A name is looked for on the agent's PATH, and a path is whole and
+    without `..`: else a policy could give an allowed name to a program of its own.
+    """
 
     policies: str
     actuators: Globs = None
     targets: Globs = None
     programs: Globs = None
+    images: Globs = None
 
     def objection(self, action: ActionSpec, target: str) -> str | None:
         """What of this action the rule does not name; None where it names all of it."""
@@ -32,11 +37,17 @@ class AllowRule:
             return f"actuator '{action.actuator}'"
         if not _matches(self.targets, target):
             return f"target '{target}'"
+        image = action.parameters.get("image")
+        if image is not None and not _matches(self.images, str(image)):
+            return f"image '{image}'"
         argv = action.parameters.get("argv")
         program = argv[0] if isinstance(argv, list | tuple) and argv else None
-        if program is not None and not _matches(self.programs, str(program)):
+        if self.programs is None or program is None:
+            return None
+        if not _matches(self.programs, str(program)) or not _is_one_program(str(program)):
             return f"program '{program}'"
-        return None
+        variable = _redirecting_variable(action.parameters.get("env"))
+        return None if variable is None else f"program '{program}' with a {variable} of the policy's own"
 
 
 class AllowList:
@@ -76,6 +87,20 @@ class AllowList:
             if why is not None:
                 found[leaf.id] = why
         return found
+
+
+def _is_one_program(program: str) -> bool:
+    """Whether neither the working directory nor a `..` decides which program it is."""
+    return "/" not in program or (program.startswith("/") and ".." not in program.split("/"))
+
+
+def _redirecting_variable(env: object) -> str | None:
+    """The variable that would have another program run, or other code in it (execvp(3), ld.so(8)); None: none is set.
+
+    A variable that is passed on by its name is the agent's own.
+    """
+    given = [str(name) for name, value in env.items() if value is not None] if isinstance(env, Mapping) else []
+    return next((name for name in given if name == "PATH" or name.startswith("LD_")), None)
 
 
 def _matches(globs: Globs, text: str) -> bool:

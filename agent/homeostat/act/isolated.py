@@ -223,10 +223,17 @@ class Isolated:
                 self._actuator.cancel(call.key)
             elif call.command is not None and self._still_wanted(call):
                 self._actuator.start(call.command)
+        except SystemExit as error:  # a library's own idea of an error; without its thread the actuator would hang
+            return self._failure(call, ActuatorError(f"SystemExit: {error}"))
         except Exception as error:  # noqa: BLE001 - a plugin's bug is a call that failed, and the thread must go on
-            if call.kind == "lookup":
-                return error
-            self._failed(f"action {call.key}", _named(self._name, error))
+            return self._failure(call, error)
+        return None
+
+    def _failure(self, call: _Call, error: Exception) -> Exception | None:
+        """What a lookup answers that failed; of any other call somebody is told."""
+        if call.kind == "lookup":
+            return error
+        self._failed(f"action {call.key}", _named(self._name, error))
         return None
 
     def _still_wanted(self, call: _Call) -> bool:

@@ -66,7 +66,7 @@ def signing_key(settings: Settings) -> PrivateKey | None:
             return None
         reference = f"file:{path.absolute()}"
     try:
-        return private_key_from(resolve(reference), reference)
+        return private_key_from(resolve(reference, settings.secrets.for_lookup()), reference)
     except SecretError as error:
         raise UsageError(f"audit.key: {error}") from error
 

@@ -57,7 +57,7 @@ def _allow_list(settings: Settings) -> Finding:
     if settings.allowed:
         rules = f"{len(settings.allow)} rule{'' if len(settings.allow) == 1 else 's'}"
         return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
-    missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target and program"
+    missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target, program and image"
     return Finding("allow-list", Level.OK, missing)
 
 

@@ -69,6 +69,7 @@ class AllowTable(_Table):
     actuators: list[str] | None = None
     targets: list[str] | None = None
     programs: list[str] | None = None
+    images: list[str] | None = None
 
 
 def allow_list(tables: dict[str, AllowTable]) -> AllowList:
@@ -79,7 +80,7 @@ def allow_list(tables: dict[str, AllowTable]) -> AllowList:
 
     return AllowList(
         [
-            AllowRule(policies, globs(table.actuators), globs(table.targets), globs(table.programs))
+            AllowRule(policies, *map(globs, (table.actuators, table.targets, table.programs, table.images)))
             for policies, table in tables.items()
         ]
     )

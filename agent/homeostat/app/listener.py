@@ -6,7 +6,6 @@ import contextlib
 import hmac
 import http.client
 import json
-import os
 import secrets
 import socket
 import socketserver
@@ -18,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from homeostat.act.files import create_once
 from homeostat.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,17 +32,19 @@ def agent_token(state: Path) -> str:
     """Read the listener's token, or make one that only this user can read.
 
     Raises:
-        UsageError: the file cannot be written or read.
+        UsageError: the file cannot be written or read, or is empty.
     """
     path = state / "token"
     try:
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
-        return path.read_text().strip()
+            create_once(path, secrets.token_urlsafe(32).encode())
+        token = path.read_text().strip()
     except OSError as error:
         raise UsageError(f"{path}: the listener's token cannot be kept here: {error.strerror}") from error
+    if not token:
+        # Everybody knows the empty one.
+        raise UsageError(f"{path}: it is empty; remove the file, and the agent makes a new token")
+    return token
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):

@@ -34,8 +34,8 @@ TRIED = {"shop": {"restart": 12, "rollback": 3}}
 
 ELSEWHERE = {
     **dict.fromkeys(("E190", "E191", "E192"), "Said by `homeostat test` of tests and worlds."),
-    "W231": "Said where `[allow]` of the workspace's `homeostat.toml` does not name the step's actuator, target or "
-    "program for this policy: the agent will not load it for acting, and its executor would refuse the start.",
+    "W231": "Said where `[allow]` of the workspace's `homeostat.toml` does not name the step's actuator, target, "
+    "program or image for this policy: the agent will not load it for acting, and its executor would refuse the start.",
     "W240": "Said where the policy has a review on record (`homeostat review-policy`) and git shows later commits to "
     "files that its `covers` names: look whether the plan still fits, and record a new review. "
     "`homeostat drift` lists the commits.",

@@ -52,6 +52,39 @@ def test_what_no_rule_names_is_refused(name: str, action: ActionSpec, target: st
     assert objection is None or objection in str(found)
 
 
+def run_with(argv0: str, **more: object) -> ActionSpec:
+    return ActionSpec("run", "command", {"argv": [argv0], **more})
+
+
+@pytest.mark.parametrize(
+    ("action", "objection"),
+    [
+        (run_with("/opt/tools/restart"), None),
+        (run_with("/opt/tools/a..b"), None),
+        (run_with("/opt/tools/../../tmp/evil"), "program '/opt/tools/../../tmp/evil'"),
+        (run_with("/opt/tools/sub/.."), "program '/opt/tools/sub/..'"),
+        (run_with("bin/restart", cwd="/tmp"), "program 'bin/restart'"),
+        (run_with("restart"), None),
+        (run_with("restart", env=["PATH", "LD_LIBRARY_PATH"]), None),
+        (run_with("restart", env={"PATH": None, "LEVEL": "3"}), None),
+        (run_with("restart", env={"PATH": "/tmp"}), "program 'restart' with a PATH of the policy's own"),
+        (run_with("restart", env={"LD_PRELOAD": {"with": "so"}}), "'restart' with a LD_PRELOAD of the policy's own"),
+    ],
+)
+def test_an_allowed_name_is_no_way_to_another_program(action: ActionSpec, objection: str | None) -> None:
+    found = AllowList([AllowRule("*", programs=("restart", "bin/*", "/opt/tools/*"))]).objection("p", action, "a/b")
+    assert (found is None) is (objection is None)
+    assert objection is None or objection in str(found)
+
+
+def test_a_program_is_known_by_the_image_it_is_in() -> None:
+    rules = AllowList([AllowRule("*", programs=("/bin/restart",), images=("registry.example/shop/*",))])
+    job = ActionSpec("restart", "kubernetes_job", {"image": "registry.example/shop/tools:1", "argv": ["/bin/restart"]})
+    assert rules.objection("p", job, "a/b") is None
+    other = replace(job, parameters={**job.parameters, "image": "elsewhere.example/shop"})
+    assert "names no image 'elsewhere.example/shop'" in str(rules.objection("p", other, "a/b"))
+
+
 def test_without_a_rule_everything_is_allowed() -> None:
     assert not AllowList()
     assert AllowList().objection("any", RESTART, "service/db") is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -206,6 +207,22 @@ def test_a_stuck_call_is_told_of_once(world: World, monkeypatch: pytest.MonkeyPa
     for _ in range(5):
         executor.report(KEY, "command")
     assert [str(error) for error in told] == ["it has been stuck in one call for 0 s"]
+
+
+class _Leaving(Hanging):
+    def lookup(self, key: str) -> Report:
+        if not self.calls:
+            self.calls.append(("lookup", key))
+            sys.exit("a library's own idea of an error")
+        return super().lookup(key)
+
+
+def test_a_plugin_that_wants_to_end_the_process_loses_one_call_and_not_its_thread() -> None:
+    told: list[Exception] = []
+    executor = Executor({"command": _Leaving()}, lambda _what, error: told.append(error), isolate=True)
+    assert until(lambda: executor.report(KEY, "command"), "an answer") == NeverStarted()
+    assert [str(error) for error in told] == ["actuator 'command': SystemExit: a library's own idea of an error"]
+    executor.close()
 
 
 def test_after_the_end_nothing_that_waited_is_started(world: World) -> None:

@@ -75,7 +75,7 @@ def test_lint_tells_it_beside_the_settings(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("allow", "told"),
     [
-        ("", "no table [allow] in homeostat.toml: every policy may use every actuator, target and program"),
+        ("", "no table [allow] in homeostat.toml: every policy may use every actuator, target, program and image"),
         ("[allow.shop]\n", "1 rule in [allow]; what they do not name is refused"),
     ],
 )

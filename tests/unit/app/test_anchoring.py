@@ -14,13 +14,14 @@ from prometheus_client import CollectorRegistry
 from homeostat.app import anchoring
 from homeostat.app.anchoring import Anchoring, append_to, destinations_of, post_to
 from homeostat.app.audit import make_keys, signing_key
+from homeostat.app.limits import SecretCommandTable, SecretsTable
 from homeostat.app.settings import AuditTable, Settings, load_settings
 from homeostat.model.entries import ConditionChanged, Entry
 from homeostat.model.errors import PolicyError, UsageError
 from homeostat.model.ports import Batch
 from homeostat.model.signals import Snapshot
 from homeostat.record.anchors import AnchorCheck, add_anchor, anchor_line, read_anchors
-from homeostat.record.keys import PrivateKey, key_id_of
+from homeostat.record.keys import PrivateKey, key_id_of, public_pem
 from homeostat.record.memory import MemoryJournal
 
 
@@ -165,6 +166,15 @@ def test_keys_are_made_once_for_the_owner_alone_and_may_be_elsewhere(tmp_path: P
     settings = settings.model_copy(update={"audit": AuditTable(key=f"file:{elsewhere}")})
     key = signing_key(settings)
     assert key is not None
+    printed = settings.model_copy(
+        update={
+            "audit": AuditTable(key="command:print"),
+            "secrets": SecretsTable(commands={"print": SecretCommandTable(argv=["cat", str(elsewhere)])}),
+        }
+    )
+    from_command = signing_key(printed)
+    assert from_command is not None
+    assert public_pem(from_command.public_key()) == public
     elsewhere.write_text("no key")
     with pytest.raises(UsageError, match="no Ed25519 private key in PEM"):
         signing_key(settings)

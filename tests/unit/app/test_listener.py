@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import http.client
 import socket
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from homeostat.act import files
 from homeostat.app.listener import Listener, agent_health, agent_token, ask_agent_to_retrain
 from homeostat.model.errors import UsageError
 
@@ -86,6 +88,23 @@ def test_the_token_is_kept_and_private(tmp_path: Path) -> None:
     assert agent_token(tmp_path) == token
     assert len(token) > 30
     assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+
+
+def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
+    (tmp_path / "token").touch()
+    with pytest.raises(UsageError, match="token: it is empty; remove the file"):
+        agent_token(tmp_path)
+
+
+def test_a_full_disk_leaves_no_empty_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(files, "write_all", full)
+        with pytest.raises(UsageError, match="cannot be kept here: No space left"):
+            agent_token(tmp_path)
+    assert len(agent_token(tmp_path)) > 30
 
 
 def test_a_running_agent_is_asked_to_retrain(served: Served, tmp_path: Path) -> None:
