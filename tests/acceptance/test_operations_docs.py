@@ -39,7 +39,6 @@ def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "w"
     (folder / "policies").mkdir(parents=True)
     (folder / "state").mkdir()
-    (folder / "auditor").mkdir()
     shutil.copy(ROOT / "policies/payments-5xx.homeostat.yaml", folder / "policies")
     for name in ("actions.yaml", "signals.yaml"):
         shutil.copy(ROOT / "policies" / name, folder / "policies")
@@ -56,7 +55,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def run(command: str, folder: Path) -> tuple[int, str]:
     program, *arguments = shlex.split(command)
-    if program in ("cp", "mv"):
+    if program in ("cp", "mkdir", "mv"):
         return subprocess.run([program, *arguments], cwd=folder, check=False).returncode, ""
     assert program == "homeostat"
     if arguments[0] == "run":
@@ -129,12 +128,17 @@ def test_a_workspace_without_keys_is_told_what_could_not_be_checked(
         "no exported anchors were given",
         "no public key was given",
         "after position 0, of 6, are in no anchor",
+        "`homeostat audit keygen` makes the key",
     ):
         assert what in result.output
     code, output = run("homeostat audit anchor", workspace)
     assert (code, "`homeostat audit keygen` makes one" in output) == (2, True)
     code, output = run("homeostat audit export agnet", workspace)
     assert (code, "did you mean 'agent'" in output) == (2, True)
+    code, output = run("homeostat audit verify --anchors homeostat.toml", workspace)
+    assert (code, "there is no anchor in this file" in output) == (2, True)
+    code, output = run("homeostat audit verify --journal auditor/nowhere.sqlite", workspace)
+    assert (code, "'auditor/nowhere.sqlite' does not exist" in output) == (2, True)
 
 
 EXPLAINED = re.findall(r"^\| `([^`]+)` \|", DOCUMENT, re.MULTILINE)

@@ -101,6 +101,20 @@ def test_a_second_agent_on_the_same_state_folder_is_refused(workspace: Path, age
     assert f"process {agent.pid}, works in this state folder" in second.stderr
 
 
+def test_a_command_that_would_look_past_the_agent_here_is_refused(
+    workspace: Path, agent: subprocess.Popen[bytes]
+) -> None:
+    """As after `run --store URL`: the settings name no store, and a kill switch would lie where nobody looks."""
+    settings = workspace / "homeostat.toml"
+    settings.write_text(settings.read_text().partition("[store]")[0])
+    for words in (["pause", "--wait", "0"], ["incidents"], ["explain"], ["agents"], ["audit", "anchor"], ["doctor"]):
+        told = homeostat(workspace, *words)
+        said = " ".join((told.stdout + told.stderr).split())
+        assert told.returncode in (1, 2), said
+        assert f"process {agent.pid}, shares its journal in a store that homeostat.toml does not name" in said, words
+    assert not (workspace / "state" / "journal.sqlite").exists()
+
+
 @pytest.mark.parametrize(
     ("password", "said"),
     [("", "is empty"), ("wrong", "password")],

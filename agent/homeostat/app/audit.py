@@ -94,6 +94,11 @@ def verify(
         )
         exported = None
     found, problems = read_anchors(exported) if exported else ([], [])
+    if anchors is not None and not found:
+        raise UsageError(
+            f"{anchors}: there is no anchor in this file, so nothing can be held against it; name the one that"
+            " audit.export_file, or what receives audit.export_url, has written"
+        )
     unchecked += [f"{problem}; it was passed over" for problem in problems[:PROBLEMS_SHOWN_MAX]]
     check = AnchorCheck(found, _keys(settings, keys, unchecked))
     elsewhere = [anchor.position for anchor in check.exported]
@@ -105,9 +110,15 @@ def verify(
     if covered < records:
         unchecked.append(
             f"the records after position {covered}, of {records}, are in no {kind} yet: cutting them off, or adding to"
-            " them, would not be seen; a running agent anchors them soon; when none runs, `homeostat audit anchor` does"
+            f" them, would not be seen; {_who_anchors(settings)}"
         )
     return Verdict(faults, unchecked, records, incidents, check.count)
+
+
+def _who_anchors(settings: Settings) -> str:
+    if settings.audit.key is None and not (settings.state / PRIVATE_KEY).exists():
+        return "`homeostat audit keygen` makes the key that anchors need"
+    return "a running agent anchors them soon; when none runs, `homeostat audit anchor` does"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
-from homeostat.app.store import has_journal, journal_to_read, store_faults
+from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
@@ -80,6 +80,10 @@ def _storage(state: Path) -> Iterator[Finding]:
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
+    unknown = unknown_store(settings)
+    if unknown is not None:
+        yield Finding("journal", Level.ERROR, unknown)
+        return
     if not has_journal(settings):
         yield Finding("journal", Level.OK, f"{settings.journal} does not exist yet; the agent will make it")
         return

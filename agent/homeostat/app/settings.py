@@ -91,7 +91,10 @@ class StoreTable(_Table):
         if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
             raise ValueError("must read postgresql://USER@HOST:PORT/DATABASE")
         if parts.password is not None or "password" in parts.query:
-            raise ValueError("must not hold a password; name it by reference: password = 'env:NAME' or 'file:/PATH'")
+            raise ValueError(
+                "must not hold a password; name it by reference in the table [store] of homeostat.toml:"
+                " password = 'env:NAME' or 'file:/PATH'"
+            )
         return url
 
     @field_validator("password")

@@ -30,6 +30,7 @@ STALL_TICKS = 3
 
 _SECOND_AGENT = "works in this state folder; stop it first, or give this one another agent.state"
 
+_AGENT_LOCK = "agent"
 NO_SPOOL = ""
 READER = "command line"
 
@@ -71,7 +72,7 @@ def agent_store(
         from homeostat.record.postgres_inbox import PostgresInbox, PostgresLateOutcomes
         from homeostat.record.postgres_leases import PostgresLeases
 
-        lock = WriterLock(settings.state / "agent", _SECOND_AGENT)
+        lock = WriterLock(settings.state / _AGENT_LOCK, _SECOND_AGENT)
         opened.callback(lock.release)
         shared = opened.enter_context(closing(_shared(settings, agent=agent, told=told)))
         answers = opened.enter_context(closing(PostgresInbox(shared.server, failed)))
@@ -109,6 +110,28 @@ def _password(settings: Settings) -> str | None:
         raise UsageError(f"store.password: {error}") from error
 
 
+def unknown_store(settings: Settings) -> str | None:
+    """Why a command would look past the agent that runs here: that one was given a store by `run --store`.
+
+    A kill switch that nobody reads is the worst a command can do with the wrong store.
+    """
+    if settings.store.url is not None:
+        return None
+    holder = WriterLock.holder(settings.state / _AGENT_LOCK)
+    if holder is None:
+        return None
+    return (
+        f"{settings.state}: the agent that works here, process {holder}, shares its journal in a store that"
+        " homeostat.toml does not name; set store.url there to the URL that `run --store` was given"
+    )
+
+
+def _require_known_store(settings: Settings) -> None:
+    unknown = unknown_store(settings)
+    if unknown is not None:
+        raise UsageError(unknown)
+
+
 def has_journal(settings: Settings) -> bool:
     """Whether there is anything to read yet."""
     return settings.store.url is not None or settings.journal.exists()
@@ -119,8 +142,9 @@ def journal_to_read(settings: Settings) -> Iterator[StoredJournal]:
     """The workspace's journal, beside agents that may be writing it.
 
     Raises:
-        UsageError: there is none yet. JournalError: it cannot be read.
+        UsageError: there is none yet, or the agent here uses another. JournalError: it cannot be read.
     """
+    _require_known_store(settings)
     if not has_journal(settings):
         raise UsageError(
             f"{settings.journal}: no journal yet; `homeostat run` writes one, and `homeostat demo` shows one"
@@ -138,9 +162,10 @@ def journal_to_write(settings: Settings) -> Iterator[StoredJournal]:
     """The workspace's journal, for a command that appends to it; the embedded one only while no agent runs.
 
     Raises:
-        JournalError: an agent holds it, or it cannot be used.
+        JournalError: an agent holds it, or it cannot be used. UsageError: the agent here uses another.
     """
     state_folder(settings)
+    _require_known_store(settings)
     if settings.store.url is not None:
         with closing(_shared(settings, agent=READER)) as shared:
             yield shared
@@ -155,6 +180,7 @@ def agents_of(settings: Settings) -> list[AgentSeen]:
     Raises:
         UsageError: nobody shares it. JournalError: it cannot be read.
     """
+    _require_known_store(settings)
     if settings.store.url is None:
         raise UsageError("the journal is a file of one agent; store.url in homeostat.toml names one that agents share")
     from homeostat.record.postgres_census import agents_seen
@@ -174,15 +200,16 @@ def store_faults(settings: Settings) -> list[str]:
     from homeostat.record.postgres_standby import standby_faults
 
     with closing(_shared(settings, agent=READER, read_only=True)) as shared:
-        return standby_faults(shared.server)
+        return standby_faults(shared.server, required=settings.store.require_synchronous_standby)
 
 
 def put_answer(settings: Settings, answer: Answer) -> None:
     """Leave what a person said for the agent that is to judge it.
 
     Raises:
-        UsageError: it says what no answer may. JournalError: it cannot be written.
+        UsageError: it says what no answer may, or the agent here would not hear it. JournalError: it cannot be written.
     """
+    _require_known_store(settings)
     if settings.store.url is None:
         inbox.put(settings.inbox, answer)
         return

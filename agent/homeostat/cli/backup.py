@@ -27,7 +27,7 @@ def backup(workspace: Workspace, file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @pass_workspace
 def restore(workspace: Workspace, file: Path) -> None:
     """Put the backup FILE in the place of a journal that is gone. No agent may run.

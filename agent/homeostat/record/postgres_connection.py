@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from psycopg.waiting import Ready, Wait
 
 from homeostat.model.errors import JournalError, JournalWriteError
+from homeostat.model.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -97,7 +99,8 @@ class Server:
         except psycopg.Error:
             # Its message repeats the URL, with the password.
             raise JournalError(
-                "the journal's URL is not postgresql://user@host:port/database?option=value;"
+                _unknown_option(url)
+                or "the journal's URL is not postgresql://user@host:port/database?option=value;"
                 " write special characters in it as %XX (@ is %40, / is %2F)"
             ) from None
         host = str(known.get("host") or known.get("hostaddr") or "local socket")
@@ -168,12 +171,27 @@ def _first_line(error: psycopg.Error) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def _unknown_option(url: str) -> str | None:
+    """Which option of a URL libpq does not know; None where what looks like a name could be part of a password."""
+    known = [option.keyword.decode() for option in Conninfo.get_defaults()]
+    query = url.partition("?")[2]
+    if "@" in query or "password" in query:
+        return None
+    for pair in query.split("&"):
+        name, equals, _ = pair.partition("=")
+        if equals and name.isidentifier() and name not in known:
+            return f"the journal's URL has an option '{name}' that PostgreSQL does not know{did_you_mean(name, known)}"
+    return None
+
+
 def _remedy(said: str) -> str:
     """Only a hint: the text may be in the server's language."""
     if "password" in said or "authentication" in said or "pg_hba" in said:
-        return "check the user and the password (PGPASSWORD, or a password file named by PGPASSFILE)"
+        return "check the user and the password: store.password in homeostat.toml, else PGPASSWORD or PGPASSFILE"
     if "database" in said and "does not exist" in said:
         return "create the database: createdb, or ask whoever runs the server"
     if "read-only" in said or "session is not read-write" in said:
         return "this server is a standby; name the primary, or all servers: postgresql://one,two/database"
+    if "SSL" in said or "certificate" in said:
+        return "check sslmode and sslrootcert in the journal's URL, and that the server speaks TLS"
     return "check that the server runs, and the host and the port in the journal's URL"

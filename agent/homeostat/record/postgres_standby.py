@@ -11,8 +11,12 @@ SELECT current_setting('fsync'), current_setting('full_page_writes'), current_se
        current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication)"""
 
 
-def standby_faults(server: Server) -> list[str]:
+def standby_faults(server: Server, *, required: bool = False) -> list[str]:
     """Give one sentence for each way in which acknowledged records could be lost; none for a safe server.
+
+    Args:
+        server: to ask.
+        required: the agents start nothing without a synchronous standby, so its absence is worth a sentence too.
 
     Raises:
         JournalError: the server cannot be asked.
@@ -30,7 +34,12 @@ def standby_faults(server: Server) -> list[str]:
         faults.append(
             "synchronous_commit is off for this user; the agent switches it on for what it writes, other tools do not."
         )
-    if standbys and not names:
+    if required and not names:
+        faults.append(
+            "store.require_synchronous_standby is true and synchronous_standby_names is empty, so nothing will be"
+            " started; name the standbys on the server."
+        )
+    elif standbys and not names:
         faults.append(
             f"replication is asynchronous ({standbys} standby): when it takes over, records that were acknowledged can"
             " be missing, and actions start twice; set synchronous_standby_names, and"

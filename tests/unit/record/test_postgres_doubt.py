@@ -364,6 +364,7 @@ def test_leases_outlive_a_server_that_restarts_in_time(restarted: Doubt) -> None
 def test_faults_of_replication_are_told(restarted: Doubt) -> None:
     server, cluster = restarted.journal.server, restarted.cluster
     assert standby_faults(server) == []
+    assert "nothing will be started" in standby_faults(server, required=True)[0]
     folder = cluster.folder / "received"
     folder.mkdir()
     if os.geteuid() == 0:
@@ -388,7 +389,7 @@ def test_faults_of_replication_are_told(restarted: Doubt) -> None:
         finally:
             standby.terminate()
     with restarted.standby_missing():
-        assert standby_faults(server) == []
+        assert standby_faults(server, required=True) == []
         careless = Server.of(f"{restarted.url}?options=-c%20synchronous_commit%3Dlocal", 5.0)
         assert "synchronous_commit is local" in standby_faults(careless)[0]
         off = Server.of(f"{restarted.url}?options=-c%20synchronous_commit%3Doff", 5.0)

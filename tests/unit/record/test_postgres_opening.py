@@ -58,9 +58,28 @@ def refusal(kind: type[JournalError], url: str, **options: Any) -> str:
 
 def test_a_wrong_password(cluster: Cluster, url: str, refused: None) -> None:
     said = refusal(JournalError, url.replace(PASSWORD, "wr0ng"))
-    assert "check the user and the password (PGPASSWORD" in said
+    assert "check the user and the password: store.password" in said
     assert "wr0ng" not in said
     assert f"postgresql://127.0.0.1:{cluster.port}/" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u@h/d?sslmod=require", "option 'sslmod' that PostgreSQL does not know; did you mean 'sslmode'?"),
+        ("postgresql://u:s3cret?of=tests@h/d?sslmod=require", "write special characters in it as %XX"),
+        ("postgresql://u@h/d?password=s3cret&of=tests", "write special characters in it as %XX"),
+    ],
+)
+def test_an_option_nobody_knows_is_named_unless_it_may_be_a_secret(url: str, said: str) -> None:
+    with pytest.raises(JournalError) as caught:
+        open_journal(url)
+    assert said in str(caught.value)
+    assert "'of'" not in str(caught.value)
+
+
+def test_a_server_without_tls(url: str, refused: None) -> None:
+    assert "check sslmode" in refusal(JournalError, f"{url}?sslmode=require")
 
 
 def test_a_password_that_comes_apart_from_the_url(url: str) -> None:
@@ -85,7 +104,7 @@ def test_a_database_that_is_not_there(cluster: Cluster, refused: None) -> None:
         (f"mysql://u:{PASSWORD}@h/d", "must be of the form postgresql://"),
         (f"postgresql://u:{PASSWORD}@[h/d", "write special characters"),
         (f"postgresql://u:{PASSWORD}@{PASSWORD}@h/d", "write one inside a password as %40"),
-        (f"postgresql://u:{PASSWORD}@h/d?no_such={PASSWORD}", "write special characters"),
+        (f"postgresql://u:{PASSWORD}@h/d?no_such={PASSWORD}", "an option 'no_such'"),
     ],
 )
 def test_a_url_that_is_none(wrong: str, advice: str) -> None:
