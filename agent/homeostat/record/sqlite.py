@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
-
-from msgspec.structs import astuple
+from typing import cast
 
 from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, Closed, Suspected
@@ -24,11 +21,12 @@ from homeostat.model.errors import (
 )
 from homeostat.model.ports import Batch, Record
 from homeostat.record import sqlite_open
-from homeostat.record.anchors import Anchor, AnchorCheck
+from homeostat.record.anchors import AnchorCheck
 from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
+from homeostat.record.sqlite_beside import Beside
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
+from homeostat.record.stored import StoredRecord, moved_on, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -63,15 +61,6 @@ WITH RECURSIVE name (stream) AS (
     SELECT (SELECT min(stream) FROM journal WHERE stream > name.stream) FROM name WHERE name.stream IS NOT NULL)
 SELECT stream FROM name WHERE substr(stream, 1, length(?1)) = ?1"""
 
-_KEEP = """
-INSERT INTO artifact (sha256, content, bytes, truncated, stored_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (sha256) DO NOTHING"""
-_DISCARD = """
-DELETE FROM artifact WHERE stored_at < ? AND sha256 IN (SELECT value FROM json_each(?))"""
-_ANCHORS = "SELECT position, at, previous, digest, key_id, signature FROM anchor ORDER BY position"
-_ADD_ANCHOR = "INSERT INTO anchor (position, at, previous, digest, key_id, signature) VALUES (?, ?, ?, ?, ?, ?)"
-_HASHES = "SELECT position, hash FROM journal WHERE position > ? ORDER BY position"
-
 _RESTRICTING = json.dumps(sorted(RESTRICTING_TYPES))
 
 _REMEDIES = {
@@ -86,7 +75,7 @@ Heads = dict[str, tuple[int, str]]
 """Stream -> seq and hash of its last record."""
 
 
-class SqliteJournal:
+class SqliteJournal(Beside):
     """Implements `StoredJournal` in one file. May be used from several threads; appends wait for each other.
 
     Every append is one transaction in the write-ahead log, and on the disk (`synchronous = FULL`) before it
@@ -283,52 +272,6 @@ class SqliteJournal:
         """See `StoredJournal.verify`: all chains, the incident table, artifacts, anchors, SQLite's own structures."""
         return verify(sqlite_open.uri(self._path), self._reading, anchors or AnchorCheck())
 
-    def keep(self, digest: str, content: bytes, *, bytes_total: int, truncated: bool, at: float) -> None:
-        """See `model.ports.Journal.keep`."""
-        check_artifact(digest, content)
-        with self._changing() as connection:
-            connection.execute(_KEEP, (digest, content, bytes_total, int(truncated), at))
-
-    def artifact(self, digest: str) -> bytes | None:
-        """See `StoredJournal.artifact`."""
-        with self._reading() as connection:
-            found = connection.execute("SELECT content FROM artifact WHERE sha256 = ?", (digest,)).fetchone()
-        if found is None:
-            return None
-        (content,) = found
-        if not isinstance(content, bytes) or sha256(content).hexdigest() != digest:
-            raise JournalCorrupt(f"{self._path}: the artifact {digest} is not the one that was kept")
-        return content
-
-    def discard(self, digests: Collection[str], *, stored_before: float) -> int:
-        """See `StoredJournal.discard`."""
-        with self._changing() as connection:
-            return connection.execute(_DISCARD, (stored_before, json.dumps(sorted(digests)))).rowcount
-
-    def anchors(self) -> Iterator[Anchor]:
-        """See `StoredJournal.anchors`."""
-        with self._reading() as connection:
-            for row in connection.execute(_ANCHORS):
-                yield _anchor(row)
-
-    def last_anchor(self) -> Anchor | None:
-        """See `anchors.Anchored`."""
-        with self._reading() as connection:
-            found = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
-        return _anchor(found) if found else None
-
-    def hashes(self, after: int) -> Iterator[tuple[int, str]]:
-        """See `anchors.Anchored`."""
-        with self._reading() as connection:
-            yield from connection.execute(_HASHES, (after,))
-
-    def add_anchor(self, anchor: Anchor) -> None:
-        """See `anchors.Anchored`."""
-        with self._changing() as connection:
-            last = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
-            check_follows(anchor, _anchor(last) if last else None)
-            connection.execute(_ADD_ANCHOR, astuple(anchor))
-
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Lend the writing connection for one durable transaction beside the journal's own appends."""
@@ -394,11 +337,6 @@ def _noting(found: Iterable[tuple[StoredRecord, int]], positions: list[int]) -> 
 def _head(connection: sqlite3.Connection, stream: str) -> tuple[int, str]:
     """Give seq and hash of a stream's last record."""
     return connection.execute(_HEAD, (stream,)).fetchone() or (0, GENESIS)
-
-
-def _anchor(row: Sequence[Any]) -> Anchor:
-    position, at, previous, digest, key_id, signature = row
-    return Anchor(position=position, at=at, previous=previous, digest=digest, key_id=key_id, signature=signature)
 
 
 def _remedy(error: sqlite3.Error) -> str:
