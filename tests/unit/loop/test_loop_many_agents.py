@@ -344,3 +344,25 @@ def test_what_was_stopped_at_work_is_no_start_withdrawn_though_nobody_noted_that
     fleet.ticks(5)
     assert sum(isinstance(entry, e.ActionEnded) for entry in fleet.entries()) == 1
     assert len(fleet.started()) == again
+
+
+def test_an_answer_about_an_incident_that_began_elsewhere_a_moment_ago_is_left_for_its_owner() -> None:
+    fleet = Fleet(policy_named("a"))
+    fleet.ticks(2)
+    (speaking,) = [agent for agent in fleet.agents if agent.outside.leases and "agent" in agent.outside.leases.held()]
+    collect, third = fleet.inbox.collect, fleet.shared.as_agent("third")[0]
+    said = Answer("y", AnswerKind.APPROVE, "ann", fleet.clock.now(), incident="third", node="n")
+
+    def collect_late() -> Sequence[Answer]:
+        if third.head_seq("third") == 0:
+            suspected = e.Suspected(
+                at=fleet.clock.now(), incident="third", policy="c", policy_hash="h", dedup_key="c", seed=1
+            )
+            third.append([Batch("third", 0, [suspected])])
+            fleet.inbox.put(said)
+        return collect()
+
+    fleet.inbox.collect = collect_late  # type: ignore[method-assign]  # the agent is stopped before it looks
+    speaking.loop.tick()
+    assert list(collect()) == [said]
+    assert not any(isinstance(record.entry, e.AnswerRefused) for record in third.read("agent"))
