@@ -33,10 +33,14 @@ class Hearing:
         if self._inbox is None:
             return
         mine = {incident.id for incident in self._standing.incidents.values()}
-        answers = [answer for answer in self._inbox.collect() if answer.incident in mine or self._is_for_us(answer)]
-        if not answers:
-            return
+        heard = self._inbox.collect()
+        known = {None, *self._standing.open_streams.values()}
         try:
+            if any(answer.incident not in known for answer in heard):
+                self._standing.refresh()  # it may have begun elsewhere a moment ago
+            answers = [answer for answer in heard if answer.incident in mine or self._is_for_us(answer)]
+            if not answers:
+                return
             resumes = any(answer.kind is AnswerKind.RESUME for answer in answers)
             # Nothing is lifted on a journal that has moved on since: the switch may have been pulled again.
             after = self._standing.head_seq(AGENT_STREAM) if resumes else None

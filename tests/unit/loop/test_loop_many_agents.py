@@ -232,6 +232,7 @@ def test_an_incident_that_came_back_is_read_anew() -> None:
     (incident,) = owner.loop.incidents
     fleet.ticks(5, without=owner)
     new = fleet.other(owner)
+    assert new.outside.leases is not None
     new.outside.leases.release()
     leases = owner.outside.leases
     assert leases is not None
@@ -248,9 +249,10 @@ def test_an_incident_that_came_back_is_read_anew() -> None:
 def test_the_kill_switch_that_was_pulled_again_is_not_lifted_by_an_agent_that_was_stopped() -> None:
     fleet = Fleet(policy_named("a"))
     fleet.ticks(2)
-    speaking = next(agent for agent in fleet.agents if "agent" in (agent.outside.leases or fleet.late).held())
+    (speaking,) = [agent for agent in fleet.agents if agent.outside.leases and "agent" in agent.outside.leases.held()]
     other = fleet.other(speaking)
-    journal, append, stopped = speaking.outside.journal, speaking.outside.journal.append, []
+    journal, append = speaking.outside.journal, speaking.outside.journal.append
+    stopped: list[bool] = []
 
     def append_late(batches: Sequence[Batch], *, seen: int | None = None) -> int:
         if not stopped and any(isinstance(entry, e.Resumed) for batch in batches for entry in batch.entries):
@@ -290,7 +292,8 @@ def test_an_incident_may_begin_elsewhere_while_others_are_taken_over() -> None:
     fleet.ticks(2)
     owner = fleet.owner()
     heir = fleet.other(owner)
-    journal, append, opened = heir.outside.journal, heir.outside.journal.append, []
+    journal, append = heir.outside.journal, heir.outside.journal.append
+    opened: list[int] = []
 
     def append_later(batches: Sequence[Batch], *, seen: int | None = None) -> int:
         if not opened and any(isinstance(entry, e.LeaseAcquired) for batch in batches for entry in batch.entries):
@@ -341,3 +344,25 @@ def test_what_was_stopped_at_work_is_no_start_withdrawn_though_nobody_noted_that
     fleet.ticks(5)
     assert sum(isinstance(entry, e.ActionEnded) for entry in fleet.entries()) == 1
     assert len(fleet.started()) == again
+
+
+def test_an_answer_about_an_incident_that_began_elsewhere_a_moment_ago_is_left_for_its_owner() -> None:
+    fleet = Fleet(policy_named("a"))
+    fleet.ticks(2)
+    (speaking,) = [agent for agent in fleet.agents if agent.outside.leases and "agent" in agent.outside.leases.held()]
+    collect, third = fleet.inbox.collect, fleet.shared.as_agent("third")[0]
+    said = Answer("y", AnswerKind.APPROVE, "ann", fleet.clock.now(), incident="third", node="n")
+
+    def collect_late() -> Sequence[Answer]:
+        if third.head_seq("third") == 0:
+            suspected = e.Suspected(
+                at=fleet.clock.now(), incident="third", policy="c", policy_hash="h", dedup_key="c", seed=1
+            )
+            third.append([Batch("third", 0, [suspected])])
+            fleet.inbox.put(said)
+        return collect()
+
+    fleet.inbox.collect = collect_late  # type: ignore[method-assign]  # the agent is stopped before it looks
+    speaking.loop.tick()
+    assert list(collect()) == [said]
+    assert not any(isinstance(record.entry, e.AnswerRefused) for record in third.read("agent"))
