@@ -75,6 +75,7 @@ class FakeExecutor:
     reports: dict[str, Report] = field(default_factory=dict)
     broken: bool = False
     commands: list[StartAction] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
 
     def carry_out(self, command: Command) -> None:
         if self.broken:
@@ -83,6 +84,9 @@ class FakeExecutor:
             self.commands.append(command)
             self.started.append(command.key)
             self.reports[command.key] = Running("1")
+        else:
+            self.cancelled.append(command.key)
+            self.reports.setdefault(command.key, Done(OutcomeStatus.CANCELLED, 0.0))
 
     def report(self, key: str, actuator: str) -> Report | None:
         assert actuator == "fake"
