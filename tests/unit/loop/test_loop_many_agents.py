@@ -10,6 +10,7 @@ from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done, StartAction
 from homeostat.model.policy import Policy
+from homeostat.model.ports import Batch
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.record.memory_inbox import MemoryInbox, MemoryLateOutcomes
 from homeostat.record.memory_leases import SharedMemory
@@ -171,6 +172,19 @@ def test_the_old_host_stops_what_the_new_owner_wants_stopped() -> None:
     assert [entry.key for entry in fleet.entries() if isinstance(entry, e.CancelRequested)] == [key]
     assert set(owner.executor.cancelled) == {key}
     assert new.executor.cancelled == []
+
+
+def test_a_stream_that_somebody_else_wrote_to_is_read_again_and_goes_on() -> None:
+    fleet, owner = one_incident()
+    journal = fleet.shared.journal
+    (stream,) = journal.incidents()
+    foreign = e.LeaseAcquired(at=fleet.clock.now(), agent="elsewhere", fence=1)
+    journal.append([Batch(stream, journal.head_seq(stream), [foreign])])
+    owner.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
+    fleet.values["errors_a"] = 0.0
+    fleet.ticks(10)
+    assert owner.noted.failures == ["policy a: JournalConflict"]
+    assert [entry.result for entry in fleet.entries() if isinstance(entry, e.Closed)] == [Result.RECOVERED]
 
 
 def test_a_start_without_a_lease_comes_too_late() -> None:
