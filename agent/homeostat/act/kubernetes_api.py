@@ -23,7 +23,6 @@ PORT_VARIABLE = "KUBERNETES_SERVICE_PORT"
 FOLDER_VARIABLE = "HOMEOSTAT_SERVICE_ACCOUNT"
 """Names another folder than the usual for `token`, `ca.crt` and `namespace`."""
 
-VARIABLES = (HOST_VARIABLE, PORT_VARIABLE, FOLDER_VARIABLE)
 DEFAULT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 ANSWER_S_MAX = 5.0
 

@@ -12,7 +12,6 @@ pyarrow is not part of the core; it comes with the extra `archive`.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -28,6 +27,7 @@ from homeostat.model.errors import JournalCorrupt, UsageError
 from homeostat.model.ports import Record
 from homeostat.record.chain import checked
 from homeostat.record.codec import CODEC
+from homeostat.record.storage import synchronise
 from homeostat.record.stored import StoredJournal, StoredRecord
 
 FORMAT = "homeostat-archive"
@@ -84,9 +84,9 @@ def write_archive(journal: StoredJournal, streams: Sequence[str], folder: Path, 
         manifest = _write(journal, streams, draft, made_at)
         verify_archive(draft)
         for name in (MANIFEST, RECORDS, ARTIFACTS, "."):
-            _synchronise(draft / name)
+            synchronise(draft / name)
         draft.rename(folder)
-        _synchronise(folder.parent)
+        synchronise(folder.parent)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -271,11 +271,3 @@ def _digest_of(path: Path) -> str:
 
 def _damaged(folder: Path, what: str) -> JournalCorrupt:
     return JournalCorrupt(f"{folder}: the archive is damaged: {what}; take another copy of it")
-
-
-def _synchronise(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

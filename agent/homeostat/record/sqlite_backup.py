@@ -14,6 +14,7 @@ from homeostat.record import sqlite_open
 from homeostat.record.anchors import AnchorCheck
 from homeostat.record.schema import HEAD_REVISION
 from homeostat.record.sqlite_verify import verify
+from homeostat.record.storage import synchronise
 from homeostat.record.writer_lock import WriterLock
 
 
@@ -99,10 +100,10 @@ def _draft_of(target: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         yield draft
-        _synchronise(draft)
+        synchronise(draft)
         _refuse_existing(target)
         draft.rename(target)
-        _synchronise(target.parent)
+        synchronise(target.parent)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}; name a place with enough space") from error
     except sqlite3.Error as error:
@@ -129,11 +130,3 @@ def _prove(draft: Path, anchors: AnchorCheck, what: str) -> int:
 
 def _last_position(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(position), 0) FROM journal").fetchone()[0])
-
-
-def _synchronise(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,10 +1,11 @@
-"""What the journal needs from the machine: a local file system, and a sound SQLite.
+"""What the journal needs from the machine: a local file system that keeps what it is given, and a sound SQLite.
 
 `doctor` asks these questions too; opening a journal refuses a network file system.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -65,3 +66,12 @@ def _unescape(mount_point: str) -> str:
     for character in " \t\n\\":
         mount_point = mount_point.replace(f"\\{ord(character):03o}", character)
     return mount_point
+
+
+def synchronise(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before this returns. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -90,6 +90,7 @@ class FakeExecutor:
                 raise self.dies
         else:
             self.cancelled.append(command.key)
+            self.reports.setdefault(command.key, Done(OutcomeStatus.CANCELLED, 0.0))
 
     def report(self, key: str, actuator: str) -> Report | None:
         assert actuator == "fake"

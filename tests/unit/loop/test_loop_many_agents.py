@@ -8,9 +8,10 @@ import pytest
 from tests.unit.loop.test_loop import FakeClock, FakeExecutor, FakeSensor, Noted, policy_named
 
 from homeostat.loop import Loop, Outside
+from homeostat.loop.tenure import Tenure
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
-from homeostat.model.commands import Done
+from homeostat.model.commands import Done, StartAction
 from homeostat.model.errors import JournalError
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch, Record
@@ -137,6 +138,67 @@ def test_an_intent_whose_agent_is_gone_for_good_ends_in_doubt_and_never_starts_e
     reasons = [entry.reason for entry in entries if isinstance(entry, e.Escalated)]
     assert reasons == [EscalationReason.OUTCOME_UNKNOWN]
     assert len(fleet.started()) == 1
+
+
+def test_a_start_that_was_never_made_is_settled_by_its_own_hands_alone() -> None:
+    fleet = Fleet(policy_named("a", **UNSAFE), agents=3)
+    fleet.ticks(1)
+    for agent in fleet.agents:
+        agent.executor.broken = True
+    fleet.values["errors_a"] = 10.0
+    fleet.ticks(4)
+    owner = fleet.owner()
+    (key,) = [entry.key for entry in fleet.entries() if isinstance(entry, e.ActionIntended)]
+    fleet.ticks(5, without=owner)
+    new = next(agent for agent in fleet.agents if agent is not owner and agent.loop.incidents)
+    (third,) = [agent for agent in fleet.agents if agent not in (owner, new)]
+    for agent in fleet.agents:
+        agent.executor.broken = False
+    third = fleet.restart(third)
+    fleet.ticks(2, without=owner)
+    assert fleet.late.collect([key]) == {}, "whose hands it is not for knows nothing of it"
+    assert third.executor.cancelled == new.executor.cancelled == []
+    fleet.ticks(3)
+    assert owner.executor.cancelled == [key]
+    ended = [entry for entry in fleet.entries() if isinstance(entry, e.ActionEnded)]
+    assert [(entry.key, entry.status) for entry in ended] == [(key, OutcomeStatus.CANCELLED)]
+    assert key not in fleet.started()
+
+
+def test_the_old_host_stops_what_the_new_owner_wants_stopped() -> None:
+    fleet, owner = one_incident(**UNSAFE)
+    key = owner.executor.started[0]
+    fleet.ticks(5, without=owner)
+    new = fleet.other(owner)
+    fleet.ticks(2)
+    assert owner.executor.cancelled == []
+    fleet.ticks(30)
+    assert [entry.key for entry in fleet.entries() if isinstance(entry, e.CancelRequested)] == [key]
+    assert set(owner.executor.cancelled) == {key}
+    assert new.executor.cancelled == []
+
+
+def test_a_stream_that_somebody_else_wrote_to_is_read_again_and_goes_on() -> None:
+    fleet, owner = one_incident()
+    journal = fleet.shared.journal
+    (stream,) = journal.incidents()
+    foreign = e.LeaseAcquired(at=fleet.clock.now(), agent="elsewhere", fence=1)
+    journal.append([Batch(stream, journal.head_seq(stream), [foreign])])
+    owner.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
+    fleet.values["errors_a"] = 0.0
+    fleet.ticks(10)
+    assert owner.noted.failures == ["policy a: JournalConflict"]
+    assert [entry.result for entry in fleet.entries() if isinstance(entry, e.Closed)] == [Result.RECOVERED]
+
+
+def test_a_start_without_a_lease_comes_too_late() -> None:
+    fleet, owner = one_incident()
+    (command,) = owner.executor.commands
+    other = fleet.other(owner).outside
+    tenure = Tenure(other.leases, other.journal, other.observer, "other")
+    bounded = tenure.bounded(command, fleet.shared.journal.incidents()[0])
+    assert isinstance(bounded, StartAction)
+    assert bounded.start_before_s == 0.0
 
 
 def test_the_kill_switch_holds_for_every_agent() -> None:
