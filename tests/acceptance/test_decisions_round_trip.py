@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from homeostat import loop
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.ledger import account
 from homeostat.decide.projection import apply, fold
 from homeostat.decide.step import step
 from homeostat.decide.turn import Moment
+from homeostat.loop import turns
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.incident import Incident, Ledger
@@ -68,7 +68,7 @@ def listened(run: Callable[[], Course], monkeypatch: pytest.MonkeyPatch) -> tupl
         return decided
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "step", listening)
+        patched.setattr(turns, "step", listening)
         course = run()
     return asked, course
 

@@ -17,9 +17,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # shipped without types
 import pytest
 import yaml
+from click.testing import CliRunner
 from tests.acceptance.test_readme import commands, shown
 
 from homeostat.app.settings import Settings, load_settings
+from homeostat.cli import main
 from homeostat.model.policy import Mode
 from homeostat.policy.load import load_policies
 
@@ -239,6 +241,18 @@ def test_the_schema_knows_every_value_and_nothing_else() -> None:
                     compare(schema["properties"][key], value, f"{where}/{key}")
 
     compare(schema, values, "")
+
+
+def test_the_commands_the_chart_tells_of_are_commands(tmp_path: Path) -> None:
+    notes = (CHART / "templates/NOTES.txt").read_text()
+    told = re.findall(r"-- homeostat -c /etc/homeostat/homeostat\.toml (.+)$", notes, re.MULTILINE)
+    assert {words.split()[0] for words in told} >= {"incidents", "pause"}
+    settings = tmp_path / "homeostat.toml"
+    settings.write_text("")
+    for words in told:
+        # `--help` at the end: every option before it is read, and nothing is done.
+        result = CliRunner().invoke(main, ["-c", str(settings), *words.split(), "--help"])
+        assert result.exit_code == 0, result.output
 
 
 def test_the_plain_manifests_are_the_charts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,7 +12,10 @@ from pathlib import Path
 
 from tests.chaos.hosts import Host, Link
 
+from homeostat.act.processes import descendants
+
 READY_S_MAX = 120.0
+ASK_S_MAX = 120.0
 PROGRAM = str(Path(sys.executable).with_name("homeostat"))
 
 
@@ -48,6 +52,7 @@ class AgentProcess:
         self.pids: list[int] = []
         self.wanted = False
         self._mark = 0
+        self._suspended: list[int] = []
         self._arguments = list(arguments or [])
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -98,14 +103,29 @@ class AgentProcess:
         if self.wanted and not self.running:
             self.start()
 
-    def suspend(self) -> None:
-        """SIGSTOP: it does nothing and does not know it."""
-        self._signal(signal.SIGSTOP)
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of the program in its workspace, on its machine."""
+        argv = self.host.command([PROGRAM, *arguments])
+        return subprocess.run(argv, cwd=self.folder, capture_output=True, text=True, check=False, timeout=ASK_S_MAX)
+
+    def suspend(self, *, with_all: bool = False) -> None:
+        """SIGSTOP: it does nothing and does not know it.
+
+        Args:
+            with_all: stop everything below it too, as when a virtual machine is suspended.
+        """
+        if self._process is not None and self.running:
+            below = descendants(self._process.pid) if with_all else []
+            self._suspended = [self._process.pid, *(process.pid for process in below)]
+            _signal(self._suspended, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
+        """SIGCONT, to all that were stopped."""
+        _signal(self._suspended, signal.SIGCONT)
+        self._suspended = []
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self.running and self._process is not None:
-            os.kill(self._process.pid, number)
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

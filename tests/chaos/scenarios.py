@@ -52,6 +52,8 @@ def suspend_beyond_the_lease(stage: Stage) -> None:
     """SIGSTOP, longer than the lease, at many moments of an incident; then SIGCONT."""
     for delay_s in (0.0, 0.001, 0.003, 0.01):
         _suspend_at_an_intent(stage, delay_s)
+    for delay_s in (0.01, 0.03):
+        _suspend_at_an_intent(stage, delay_s, with_all=True)
     for _ in range(2):
         _suspend_with_an_intent_in_flight(stage)
     _suspend_in_mid_action(stage)
@@ -60,14 +62,14 @@ def suspend_beyond_the_lease(stage: Stage) -> None:
     stage.settle()
 
 
-def _suspend_at_an_intent(stage: Stage, delay_s: float) -> None:
+def _suspend_at_an_intent(stage: Stage, delay_s: float, *, with_all: bool = False) -> None:
     """Between the durable intent and the start, or so close to it that it may have started."""
     plan, agent = _next_with_agent(stage)
     with stage.intents_told() as told:
         stage.break_down(plan)
         told()
         time.sleep(delay_s)
-        fault = stage.suspend(agent, f"{delay_s * 1e3:g} ms after an intent")
+        fault = stage.suspend(agent, f"{delay_s * 1e3:g} ms after an intent", with_all=with_all)
     _wake_late(stage, agent, fault)
 
 

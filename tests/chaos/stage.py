@@ -126,10 +126,11 @@ class Stage:
         fault.ended_at = time.time()
         agent.start()
 
-    def suspend(self, agent: AgentProcess, moment: str) -> Fault:
-        """SIGSTOP."""
-        agent.suspend()
-        return self._note(f"SIGSTOP {moment}", agent, silences=True)
+    def suspend(self, agent: AgentProcess, moment: str, *, with_all: bool = False) -> Fault:
+        """SIGSTOP, of the agent alone or with everything it started."""
+        agent.suspend(with_all=with_all)
+        whom = " with its runners" if with_all else ""
+        return self._note(f"SIGSTOP{whom} {moment}", agent, silences=True)
 
     def resume(self, agent: AgentProcess, fault: Fault) -> None:
         """SIGCONT."""
@@ -201,6 +202,11 @@ class Stage:
             within_s,
         )
 
+    @property
+    def store_url(self) -> str:
+        """The store as the first agent's machine sees it."""
+        return self.store.url(self.agents[0].host.address(Link.STORE), self.database)
+
     def sight(self) -> Sight:
         """All that was seen so far."""
         seen = self.field.seen()
@@ -220,4 +226,8 @@ class Stage:
         with self.store.journal(self.database) as journal:
             if evidence is not None:
                 keep(evidence, sight, journal, self.agents)
-            return judge(sight, journal, TTL_S)
+            findings = judge(sight, journal, TTL_S)
+        audited = self.agents[0].ask("audit", "verify", "--store", self.store_url)
+        if audited.returncode != 0:
+            findings.broken.append(f"audit verify: {audited.stdout}{audited.stderr}".strip())
+        return findings

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from homeostat.act.secret import SecretError, resolve
 from homeostat.act.spool_id import spool_id
@@ -16,14 +17,13 @@ from homeostat.model.errors import UsageError
 from homeostat.model.ports import Inbox, LateOutcomes, Leases
 from homeostat.record import inbox
 from homeostat.record.inbox import FolderInbox
-from homeostat.record.postgres import PostgresJournal
-from homeostat.record.postgres_census import AgentSeen, agents_seen
-from homeostat.record.postgres_inbox import PostgresInbox, PostgresLateOutcomes
-from homeostat.record.postgres_leases import PostgresLeases
-from homeostat.record.postgres_standby import standby_faults
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.stored import StoredJournal
 from homeostat.record.writer_lock import WriterLock
+
+if TYPE_CHECKING:
+    from homeostat.record.postgres import PostgresJournal
+    from homeostat.record.postgres_census import AgentSeen
 
 STALL_TICKS = 3
 """An agent whose last tick is this many intervals old is not well, and does not keep its leases."""
@@ -69,6 +69,9 @@ def agent_store(
             journal = opened.enter_context(closing(SqliteJournal(settings.journal)))
             yield Store(journal, FolderInbox(settings.inbox, failed))
             return
+        from homeostat.record.postgres_inbox import PostgresInbox, PostgresLateOutcomes
+        from homeostat.record.postgres_leases import PostgresLeases
+
         lock = WriterLock(settings.state / _AGENT_LOCK, _SECOND_AGENT)
         opened.callback(lock.release)
         shared = opened.enter_context(closing(_shared(settings, agent=agent, told=told)))
@@ -83,6 +86,9 @@ def _shared(
     settings: Settings, *, agent: str, read_only: bool = False, told: Callable[[str], None] = lambda _: None
 ) -> PostgresJournal:
     """Open the journal that several agents share. Raises JournalError, UsageError."""
+    # Half a second of imports that an agent on a file of its own does without.
+    from homeostat.record.postgres import PostgresJournal
+
     table = settings.store
     return PostgresJournal(
         table.url or "",
@@ -177,6 +183,8 @@ def agents_of(settings: Settings) -> list[AgentSeen]:
     _require_known_store(settings)
     if settings.store.url is None:
         raise UsageError("the journal is a file of one agent; store.url in homeostat.toml names one that agents share")
+    from homeostat.record.postgres_census import agents_seen
+
     with closing(_shared(settings, agent=READER, read_only=True)) as shared:
         return agents_seen(shared.server)
 
@@ -189,6 +197,8 @@ def store_faults(settings: Settings) -> list[str]:
     """
     if settings.store.url is None:
         return []
+    from homeostat.record.postgres_standby import standby_faults
+
     with closing(_shared(settings, agent=READER, read_only=True)) as shared:
         return standby_faults(shared.server, required=settings.store.require_synchronous_standby)
 
@@ -203,6 +213,8 @@ def put_answer(settings: Settings, answer: Answer) -> None:
     if settings.store.url is None:
         inbox.put(settings.inbox, answer)
         return
+    from homeostat.record.postgres_inbox import PostgresInbox
+
     with (
         closing(_shared(settings, agent=READER, read_only=True)) as shared,
         closing(PostgresInbox(shared.server, lambda _what, _error: None)) as answers,
@@ -218,6 +230,8 @@ def put_outcome(settings: Settings, incident: str, key: str, done: Done) -> bool
     """
     if settings.store.url is None:
         return False
+    from homeostat.record.postgres_inbox import PostgresLateOutcomes
+
     with (
         closing(_shared(settings, agent=READER, read_only=True)) as shared,
         closing(PostgresLateOutcomes(shared.server)) as late,
