@@ -17,10 +17,12 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # shipped without types
 import pytest
 import yaml
+from click.testing import CliRunner
 from tests.acceptance.test_readme import commands, shown
 
 from homeostat.act.kubernetes_job import NAMESPACE_VARIABLE
 from homeostat.app.settings import Settings, load_settings
+from homeostat.cli import main
 from homeostat.model.policy import Mode
 from homeostat.policy.load import load_policies
 
@@ -249,6 +251,18 @@ def test_the_schema_knows_every_value_and_nothing_else() -> None:
     compare(schema, values, "")
 
 
+def test_the_commands_the_chart_tells_of_are_commands(tmp_path: Path) -> None:
+    notes = (CHART / "templates/NOTES.txt").read_text()
+    told = re.findall(r"-- homeostat -c /etc/homeostat/homeostat\.toml (.+)$", notes, re.MULTILINE)
+    assert {words.split()[0] for words in told} >= {"incidents", "pause"}
+    settings = tmp_path / "homeostat.toml"
+    settings.write_text("")
+    for words in told:
+        # `--help` at the end: every option before it is read, and nothing is done.
+        result = CliRunner().invoke(main, ["-c", str(settings), *words.split(), "--help"])
+        assert result.exit_code == 0, result.output
+
+
 def test_the_plain_manifests_are_the_charts() -> None:
     tool("helm")
     drawn = subprocess.run(
@@ -345,8 +359,10 @@ def test_the_probe_tells_a_running_agent_from_none(tmp_path: Path) -> None:
                     break
             assert (result.returncode, result.stdout) == (0, "the agent is well\n")
             page = (ROOT / "docs/operations/many-agents.md").read_text()
-            for command in (line for block in shown(page, "console") for line in commands(block)):
-                assert command.startswith("homeostat health")
+            told = [line for block in shown(page, "console") for line in commands(block)]
+            probes = [line for line in told if line.startswith("homeostat health")]
+            assert len(probes) == 2
+            for command in probes:
                 result = run(*HOMEOSTAT, "-c", str(settings), *command.split()[1:])
                 assert result.returncode == 0, command
             assert result.stdout == "the loop turns\n"

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.acceptance.people_workspace import PROGRAM
+from tests.acceptance.test_readme import ROOT, commands, shown
 from tests.postgres_cluster import PASSWORD, Cluster
 
 POLICY = """\
@@ -87,6 +88,9 @@ def agent(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_commands_reach_an_agent_through_the_shared_store(workspace: Path, agent: subprocess.Popen[bytes]) -> None:
     paused = homeostat(workspace, "pause", "--as", "ann", "--note", "deploy")
     assert paused.returncode == 0, paused.stderr
+    page = (ROOT / "docs/operations/many-agents.md").read_text()
+    told = [line for block in shown(page, "console") for line in commands(block) if " health" not in line]
+    assert told == ["homeostat run", "homeostat agents", "homeostat doctor"], "what this module runs"
     assert "everything" in homeostat(workspace, "doctor").stdout
     assert "nothing is started until" in homeostat(workspace, "pending").stdout
     assert homeostat(workspace, "resume", "--as", "ann").returncode == 0

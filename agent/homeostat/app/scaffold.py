@@ -52,6 +52,10 @@ promote = "auto"                      # "review": a ranking rules only after `ho
 # targets = ["service/shop-*"]
 # programs = ["systemctl", "/usr/local/lib/shop/*"]
 
+# [store]                             # a PostgreSQL that several agents share, instead of a file of this one
+# url = "postgresql://homeostat@db.example/homeostat?sslmode=verify-full"
+# password = "env:STORE_PASSWORD"     # a reference, as above
+
 [audit]
 anchor_interval_s = 300.0             # how often the journal is signed, once `homeostat audit keygen` has made a key
 # export_file = "/mnt/elsewhere/anchors.jsonl"  # where who can write to this disk cannot; or export_url = "https://..."
