@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
-from tests.contract.journal_contract import suspected
+from tests.contract.journal_contract import changed, suspected
 from tests.contract.leases_contract import POLICIES, TTL_S, LeasesContract, SharingAgent
 from tests.postgres_cluster import Cluster
 
+from homeostat.model.errors import LeaseLost
 from homeostat.model.ports import Batch
 from homeostat.record.postgres import PostgresJournal
 from homeostat.record.postgres_leases import PostgresLeases
@@ -64,3 +66,15 @@ class TestPostgresLeases(LeasesContract):
         self.passes(0.5 * TTL_S, [first])
         assert set(first.held()) == {*POLICIES, "i"}
         assert self._failed == []
+
+    def test_neither_the_fence_nor_the_owner_alone_will_do(self) -> None:
+        first, second = self.agent("first"), self.agent("second")
+        first.journal.append([Batch("i", 0, [suspected("i")])])
+        lease = first.held()["i"]
+        self.kill(first)
+        self.kill(second)
+        for agent, believed in ((second, lease), (first, replace(lease, fence=lease.fence - 1))):
+            assert isinstance(agent.journal, PostgresJournal)
+            agent.journal.held.keep(believed)
+            with pytest.raises(LeaseLost):
+                agent.journal.append([Batch("i", 1, [changed()])])

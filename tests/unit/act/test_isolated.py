@@ -296,3 +296,14 @@ def test_what_is_not_allowed_is_settled_without_a_start() -> None:
     executor.carry_out(replace(START, policy="shop"))
     assert plain.started == set()
     assert isinstance(executor.report(KEY, "command"), Done)
+
+
+def test_who_starts_it_is_told_until_when_it_may_begin() -> None:
+    given: list[StartAction] = []
+
+    class Taking(Hanging):
+        def start(self, command: StartAction) -> None:
+            given.append(command)
+
+    Executor({"command": Taking()}, start_before=lambda _key: 7.0, boottime=lambda: 6.9).carry_out(START)
+    assert [command.start_before_s for command in given] == [7.0]
