@@ -138,7 +138,7 @@ def test_a_workspace_without_keys_is_told_what_could_not_be_checked(
     code, output = run("homeostat audit verify --anchors homeostat.toml", workspace)
     assert (code, "there is no anchor in this file" in output) == (2, True)
     code, output = run("homeostat audit verify --journal auditor/nowhere.sqlite", workspace)
-    assert (code, "'auditor/nowhere.sqlite' does not exist" in output) == (2, True)
+    assert (code, "auditor/nowhere.sqlite: there is no such file" in output) == (2, True)
 
 
 EXPLAINED = re.findall(r"^\| `([^`]+)` \|", DOCUMENT, re.MULTILINE)

@@ -128,6 +128,7 @@ def _opened(settings: Settings, journal: Path | None) -> Iterator[StoredJournal]
         with journal_to_read(settings) as own:
             yield own
         return
+    require_there(journal)
     with closing(SqliteJournal(journal, read_only=True)) as other:
         yield other
 
@@ -152,6 +153,12 @@ def _keys(settings: Settings, paths: Sequence[Path], unchecked: list[str]) -> di
         return public_keys([own])
     unchecked.append("no public key was given: signatures of anchors were not checked; give --public-key FILE")
     return {}
+
+
+def require_there(journal: Path) -> None:
+    """Raise UsageError where a file that a person named is not there."""
+    if not journal.exists():
+        raise UsageError(f"{journal}: there is no such file; name a journal or a backup of one")
 
 
 def require_file(settings: Settings) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 COLUMNS = ("kind", "message")
 
 _file = click.Path(path_type=Path, dir_okay=False)
-_there = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group()
@@ -51,7 +50,7 @@ def anchor(workspace: Workspace) -> None:
 
 
 @audit.command()
-@click.option("--journal", type=_there, help="Another journal than the workspace's, such as a backup.")
+@click.option("--journal", type=_file, help="Another journal than the workspace's, such as a backup.")
 @click.option("--store", metavar="URL", help="A journal on PostgreSQL, instead of store.url of the settings.")
 @click.option("--anchors", type=_file, help="Exported anchors [default: the file audit.export_file names].")
 @click.option("--public-key", "keys", type=_file, multiple=True, help="Public key of anchors; may be repeated.")

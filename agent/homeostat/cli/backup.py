@@ -27,19 +27,20 @@ def backup(workspace: Workspace, file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_workspace
 def restore(workspace: Workspace, file: Path) -> None:
     """Put the backup FILE in the place of a journal that is gone. No agent may run.
 
     What was done after the backup is in none of it: see docs/operations/journal.md before an agent starts on it.
     """
-    from homeostat.app.audit import export_check, require_file
+    from homeostat.app.audit import export_check, require_file, require_there
     from homeostat.app.store import state_folder
     from homeostat.record.sqlite_backup import restore as restore_journal
 
     settings = workspace.settings
     require_file(settings)
+    require_there(file)
     state_folder(settings)
     check = export_check(settings)
     anchored = max([anchor.position for anchor in check.exported], default=0)
