@@ -8,7 +8,7 @@ from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
 from homeostat.model.incident import Attempt, verify_window
 from homeostat.model.policy import Do, Probe, Verify
-from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason
 
 CANCEL_GRACE_S = 60.0
 """How long an actuator has to confirm that a cancelled action is over, before people are called."""
@@ -30,7 +30,10 @@ def bring_forward(turn: Turn) -> None:
 
 def _follow(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     """Note what the actuator reports of a running action, and hold it to its deadline."""
-    match turn.moment.reports.get(attempt.key):
+    report = turn.moment.reports.get(attempt.key)
+    if report is not None:
+        _word_has_come(turn, attempt)
+    match report:
         case Done() as done:
             if attempt.started_at is None and done.status is OutcomeStatus.CANCELLED and done.may_have_begun:
                 # Nobody was there to note its start: what was stopped at work is no start that was withdrawn.
@@ -131,8 +134,19 @@ def _await_word(turn: Turn, attempt: Attempt) -> None:
     if turn.now >= attempt.deadline_at and attempt.cancel_requested_at is None:
         turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
     if turn.now - attempt.deadline_at > CANCEL_GRACE_S:
+        _word_has_come(turn, attempt)
         detail = "the agent it was meant for has not said what became of it"
         turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
+        return
+    wait_s = attempt.deadline_at + CANCEL_GRACE_S - turn.now
+    what = f"only the agent that had this incident knows what became of '{attempt.key}'"
+    turn.withhold(attempt.node, Reason.OTHER_HANDS, f"{what}; its word is awaited for {wait_s:.0f} s at most")
+
+
+def _word_has_come(turn: Turn, attempt: Attempt) -> None:
+    withheld = turn.incident.withheld.get(attempt.node)
+    if withheld is not None and withheld.reason is Reason.OTHER_HANDS:
+        turn.release(attempt.node)
 
 
 def request_cancel(turn: Turn, leaf: Do, attempt: Attempt, reason: EscalationReason) -> None:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     RATE_LIMIT = "rate_limit"
     BLAST_RADIUS = "blast_radius"
     RECURRENCE = "recurrence"
+    OTHER_HANDS = "other_hands"
 
 
 class AnswerRefusal(StrEnum):

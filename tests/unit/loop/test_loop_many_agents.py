@@ -15,7 +15,7 @@ from homeostat.model.commands import Done, StartAction
 from homeostat.model.errors import JournalError
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch, Record
-from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Reason, Result
 from homeostat.record.memory_inbox import MemoryInbox, MemoryLateOutcomes
 from homeostat.record.memory_leases import SharedMemory
 
@@ -109,12 +109,17 @@ def test_who_takes_over_starts_nothing_again_and_hears_the_end_from_the_old_host
     assert len(new.loop.incidents) == 1
     acquired = [entry for entry in fleet.entries() if isinstance(entry, e.LeaseAcquired)]
     assert [entry.agent for entry in acquired] == [new.name]
+    withheld = [entry for entry in fleet.entries() if isinstance(entry, e.DecisionWithheld)]
+    assert [entry.reason for entry in withheld] == [Reason.OTHER_HANDS]
+    assert "its word is awaited for" in withheld[0].detail
     again = fleet.restart(owner)
     again.executor.reports[owner.executor.started[0]] = Done(OutcomeStatus.OK, 1.0)
     fleet.values["errors_a"] = 0.0
     fleet.ticks(8)
     ended = [entry for entry in fleet.entries() if isinstance(entry, e.ActionEnded)]
     assert [entry.status for entry in ended] == [OutcomeStatus.OK]
+    withheld = [entry for entry in fleet.entries() if isinstance(entry, e.DecisionWithheld)]
+    assert [entry.reason for entry in withheld] == [Reason.OTHER_HANDS, None]
     assert fleet.entries()[-1] == e.Closed(at=fleet.entries()[-1].at, result=Result.RECOVERED)
     assert new.executor.started == again.executor.started == []
 
