@@ -28,6 +28,8 @@ R = TypeVar("R")
 JOBS_MAX = 1024
 TASKS_A_PROCESS_MIN = 8
 """Unless told how many processes to use, one is added for so many tasks: starting it costs more than a few tasks."""
+END_S_MAX = 5.0
+"""How long worker processes may take to end before they are killed."""
 TASK_S_MAX = 900.0
 """A task that is not done by then, once it is its turn, ends the run. In this process only Ctrl-C does."""
 CONNECT_S_MAX = 10.0
@@ -157,13 +159,28 @@ def _lost(error: Exception, *, on_cluster: bool) -> str:
 
 
 def _end_processes() -> None:
-    """End the worker processes, if any were started: nothing of a command outlives it."""
+    """End the worker processes, if any were started: nothing of a command outlives it, and nothing holds it up.
+
+    The public getter would start an executor to end it, and its own wait has no end: an interrupt that comes while
+    processes are being started can leave the thread that minds them waiting for one of them.
+    """
     if "joblib.externals.loky.reusable_executor" not in sys.modules:
         return
-    from joblib.externals.loky import reusable_executor
+    from joblib.externals.loky import process_executor, reusable_executor
 
-    if reusable_executor._executor is not None:  # noqa: SLF001 - the public getter would start one to end it
-        reusable_executor._executor.shutdown(wait=True, kill_workers=True)  # noqa: SLF001 - as above
+    executor = reusable_executor._executor  # noqa: SLF001 - see above
+    if executor is None:
+        return
+    manager, processes = executor._executor_manager_thread, executor._processes  # noqa: SLF001 - see above
+    executor.shutdown(wait=False, kill_workers=True)
+    if manager is None:
+        return
+    manager.join(END_S_MAX)
+    if manager.is_alive():
+        for process in list(processes.values()):
+            process.kill()
+        manager.join(END_S_MAX)
+    process_executor._threads_wakeups.pop(manager, None)  # noqa: SLF001 - else the interpreter waits for it at its end
 
 
 @contextmanager

@@ -75,6 +75,9 @@ _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
 ]
 
 
+INTERRUPTED = 130
+
+
 def _attribute(command: str) -> str:
     """A command's name as Python can write it: `review_policy`, `import_`."""
     name = command.replace("-", "_")
@@ -115,6 +118,9 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(0)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

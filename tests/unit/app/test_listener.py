@@ -179,7 +179,7 @@ def test_what_is_oversized_or_no_request_gets_nothing_and_harms_nobody(served: S
     with _connected(served) as connection:
         connection.settimeout(30)
         answer = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # it may hang up at any moment
             connection.sendall(raw)
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65_536):
