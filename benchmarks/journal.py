@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.journal_ways import Ours, Raw, Way
+from benchmarks.journal_ways import Bare, Ours, Raw, Way
 from benchmarks.large_journal import Large
 from benchmarks.peers import ROOT, Peer, install
 from tests.postgres_cluster import Cluster, binaries
@@ -36,6 +36,7 @@ from homeostat.record.postgres import PostgresJournal
 from homeostat.record.sqlite import SqliteJournal
 
 TOGETHER = 8
+BARE = "bare SQLite, one table without an index"
 RAW, SQLITE, EIGHT = "raw append + fdatasync, twice", "homeostat, SQLite", "homeostat, SQLite, eight incidents at once"
 DBOS_SQLITE, DBOS_STEPS = "DBOS, SQLite, a workflow of one step", "DBOS, SQLite, a step of one long workflow"
 POSTGRES, DBOS_POSTGRES = "homeostat, PostgreSQL", "DBOS, PostgreSQL, a workflow of one step"
@@ -138,6 +139,7 @@ def compare(folder: Path, measured: Rounds, *, with_peers: bool) -> list[Goal]:
     with ExitStack() as opened:
         field = Field(folder, measured, opened)
         field.add(RAW, Raw, measured.steps)
+        field.add(BARE, Bare, measured.steps)
         field.add(SQLITE, lambda own: Ours(SqliteJournal(own / "journal.sqlite"), 1, "one"), measured.steps)
         field.add(EIGHT, lambda own: Ours(SqliteJournal(own / "journal.sqlite"), TOGETHER, "many"), measured.steps)
         python = install(ROOT / ".venv-peers") if with_peers else None

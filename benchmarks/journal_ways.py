@@ -6,6 +6,7 @@ A step is what an action costs: its intent is durable before the action starts, 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ from homeostat.model.policy import Effect
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import OutcomeStatus
 from homeostat.record.codec import CODEC
+from homeostat.record.sqlite_open import CHECKPOINT_PAGES
 from homeostat.record.stored import StoredJournal
 
 BEGIN = 1_700_000_000.0
@@ -81,6 +83,28 @@ class Raw:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+class Bare:
+    """The least SQLite can do: the same bytes in a table without an index, each insert committed. It bounds ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = sqlite3.connect(folder / "bare.sqlite", isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("CREATE TABLE record (position INTEGER PRIMARY KEY, body TEXT)")
+        self._number = 0
+
+    def steps(self, count: int) -> None:
+        """Two commits a step."""
+        for _ in range(count):
+            self._number += 1
+            for entry in (intent("bare", self._number), outcome("bare", self._number)):
+                self._connection.execute("INSERT INTO record (body) VALUES (?)", (CODEC.encode(entry).body.decode(),))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
 
 
 class Ours:

@@ -39,7 +39,7 @@ RawRow = tuple[int, bytes, int, bytes, int, float, bytes | None, bytes, bytes, b
 """Write position and the fields of a `StoredRecord`, text as UTF-8: what is quickest to check."""
 
 _NO_KEY = 0xFFFFFFFF
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 64
 _DIGEST_BYTES = 32
 _pack_header = struct.Struct(">QId32sIIII").pack
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from binascii import b2a_hex
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,8 @@ from homeostat.record.incident_facts import MARKED, IncidentFact, incident_facts
 from homeostat.record.sqlite_ranges import COLUMNS, check_ranges
 
 RANGES_FROM_ROWS = 200_000
-"""From so many records on, starting further processes pays."""
+RANGES_FROM_PROCESSORS = 3
+"""From so many records on, and with so many processors, starting further processes pays; SQLite's check takes one."""
 
 _STRUCTURE_FAULTS_MAX = 20
 
@@ -112,7 +114,8 @@ def _check_content(connection: sqlite3.Connection, uri: str, check: ChainCheck, 
     own = [_anchor(row) for row in connection.execute(_ANCHORS)]
     anchors.begin(own)
     (last,) = connection.execute(_LAST).fetchone()
-    proven = check_ranges(uri, last, anchors) if last >= RANGES_FROM_ROWS else None
+    pays = last >= RANGES_FROM_ROWS and len(os.sched_getaffinity(0)) >= RANGES_FROM_PROCESSORS
+    proven = check_ranges(uri, last, anchors) if pays else None
     if proven is not None:
         check.position = last
         heads, facts = proven

@@ -40,6 +40,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, make_incident: Callable[[
 
 def faults(path: Path, ranges_from_rows: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(sqlite_verify, "RANGES_FROM_ROWS", ranges_from_rows)
+    monkeypatch.setattr(sqlite_verify, "RANGES_FROM_PROCESSORS", 1)
     monkeypatch.setattr(sqlite_ranges, "RANGE_ROWS", 5)
     with closing(SqliteJournal(path, read_only=True)) as journal:
         return journal.verify()
