@@ -132,17 +132,21 @@ def without_intent(incidents: Mapping[str, Incident], begun: Iterable[Seen]) -> 
 
 
 def outside_a_lease(sight: Sight) -> Iterator[str]:
-    """Every effect began while its agent's lease ran and nobody else had taken over."""
+    """The process of every effect began while its agent's lease ran and nobody else had taken over.
+
+    A machine that freezes whole after that has the effect when it thaws: then it counts that there is only one.
+    """
     for one in sight.begun:
+        began_at = one.alive_since or one.at
         agent = sight.machine_of[one.folder]
         terms = [term for term in sight.terms if term.stream == one.incident]
         own = [term for term in terms if term.pid in sight.processes[agent]]
-        valid = [term for term in own if term.seen_from - SIGHT_SLACK_S <= one.at <= term.expires_at]
+        valid = [term for term in own if term.seen_from - SIGHT_SLACK_S <= began_at <= term.expires_at]
         newest = max((term.fence for term in valid), default=0)
         if not valid:
-            late = ", ".join(f"{one.at - term.expires_at:+.3f} s" for term in own) or "it had none"
+            late = ", ".join(f"{began_at - term.expires_at:+.3f} s" for term in own) or "it had none"
             yield f"{one.policy}: {agent} began {one.key} outside its lease (after its end: {late})"
-        elif any(term.fence > newest and term not in own and term.seen_from <= one.at for term in terms):
+        elif any(term.fence > newest and term not in own and term.seen_from <= began_at for term in terms):
             yield f"{one.policy}: {agent} began {one.key} after another agent had taken over"
 
 

@@ -35,6 +35,7 @@ class Seen:
 
     Attributes:
         at: the witness's clock, Unix seconds. folder: where the action ran, inside its agent's state folder.
+        alive_since: since when the process that told was there, by the kernel; 0 for what is no action.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Seen:
     at: float
     key: str = ""
     folder: str = ""
+    alive_since: float = 0.0
 
     @property
     def incident(self) -> str:

@@ -15,7 +15,7 @@ from homeostat.model.ports import Batch, Clock, Lease
 from homeostat.record.held import HeldLeases, margin_s
 from homeostat.record.memory import MemoryJournal
 
-WAITS_S = 1.0
+WAITS_S = 0.5
 """As in `postgres_leases.py`."""
 
 

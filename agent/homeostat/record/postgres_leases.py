@@ -22,7 +22,7 @@ from homeostat.record.postgres_connection import BoundedConnection
 
 PERIOD_MAX_S = 0.5
 """How often leases that nobody holds are looked for."""
-WAITS_S = 1.0
+WAITS_S = 0.5
 """A free lease waits so long for an agent with room; then whoever sees it takes it."""
 
 _RENEW = """
