@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -67,6 +67,12 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """What the signature is over. Raises ValueError, struct.error for what is no anchor."""
         header = struct.pack(">Qd", self.position, self.at)
         return b"".join((_PREFIX, header, bytes.fromhex(self.previous), bytes.fromhex(self.digest)))
+
+
+def anchor_of(row: Sequence[Any]) -> Anchor:
+    """Give the anchor of a row: position, at, previous, digest, key_id, signature."""
+    position, at, previous, digest, key_id, signature = row
+    return Anchor(position=position, at=at, previous=previous, digest=digest, key_id=key_id, signature=signature)
 
 
 class Anchored(Protocol):

@@ -8,6 +8,9 @@ from threading import Lock
 
 from homeostat.model.ports import Lease
 
+WAITS_S = 0.5
+"""A free lease waits so long for an agent with room; then whoever sees it takes it."""
+
 
 def boottime_s() -> float:
     """Seconds on CLOCK_BOOTTIME, which goes on while the machine sleeps: a lease runs out meanwhile."""

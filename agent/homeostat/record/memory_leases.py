@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from homeostat.model.entries import STARTING_TYPES, Closed, Suspected
 from homeostat.model.errors import LeaseLost
 from homeostat.model.ports import Batch, Clock, Lease
-from homeostat.record.held import HeldLeases, margin_s
+from homeostat.record.held import WAITS_S, HeldLeases, margin_s
 from homeostat.record.memory import MemoryJournal
-
-WAITS_S = 0.5
-"""As in `postgres_leases.py`."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError
-from homeostat.record.anchors import Anchor
+from homeostat.record.anchors import Anchor, anchor_of
 from homeostat.record.postgres_connection import Server
 from homeostat.record.postgres_readers import Readers
 from homeostat.record.stored import check_artifact, check_follows
@@ -55,12 +55,12 @@ class Beside:
 
     def anchors(self) -> Iterator[Anchor]:
         """See `StoredJournal.anchors`."""
-        return map(_anchor, self._rows.query(f"{_ANCHORS} ORDER BY position"))
+        return map(anchor_of, self._rows.query(f"{_ANCHORS} ORDER BY position"))
 
     def last_anchor(self) -> Anchor | None:
         """See `anchors.Anchored`."""
         found = self._rows.query(f"{_ANCHORS} ORDER BY position DESC LIMIT 1")
-        return _anchor(found[0]) if found else None
+        return anchor_of(found[0]) if found else None
 
     def add_anchor(self, anchor: Anchor) -> None:
         """See `anchors.Anchored`. Of several agents at most one follows an anchor."""
@@ -93,8 +93,3 @@ class Beside:
 def _columns(anchor: Anchor) -> tuple[object, ...]:
     """The columns of an anchor's row."""
     return (anchor.position, anchor.at, anchor.previous, anchor.digest, anchor.key_id, anchor.signature)
-
-
-def _anchor(row: tuple[Any, ...]) -> Anchor:
-    position, at, previous, digest, key_id, signature = row
-    return Anchor(position=position, at=at, previous=previous, digest=digest, key_id=key_id, signature=signature)

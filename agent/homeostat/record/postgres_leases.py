@@ -15,15 +15,13 @@ import psycopg
 
 from homeostat.model.errors import JournalError
 from homeostat.model.ports import Lease
-from homeostat.record.held import boottime_s, margin_s
+from homeostat.record.held import WAITS_S, boottime_s, margin_s
 from homeostat.record.postgres import PostgresJournal
 from homeostat.record.postgres_append import named, stored
 from homeostat.record.postgres_connection import BoundedConnection
 
 PERIOD_MAX_S = 0.5
 """How often leases that nobody holds are looked for."""
-WAITS_S = 0.5
-"""A free lease waits so long for an agent with room; then whoever sees it takes it."""
 
 _RENEW = """
 WITH seen AS (

@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from homeostat.model.errors import JournalCorrupt
 from homeostat.model.ports import Record
 from homeostat.record.chain import check_alone, checked
 from homeostat.record.codec import Codec
 from homeostat.record.postgres_append import named, stored
-from homeostat.record.stored import StoredRecord
+from homeostat.record.stored import StoredRecord, record_of
 
 HEADS = """
 SELECT s.stream, j.seq, j.hash FROM unnest(%s::text[]) AS s (stream)
@@ -52,7 +51,7 @@ class Reading(ABC):
         """See `model.ports.Journal.read`."""
         positions: list[int] = []
         for found in checked(self._noting(stream, positions)):
-            yield self._record(found, positions[-1])
+            yield record_of(found, positions[-1], self._codec)
 
     def stored(self, stream: str) -> Iterator[StoredRecord]:
         """See `StoredJournal.stored`."""
@@ -91,7 +90,7 @@ class Reading(ABC):
             for row in self._query(_AT, (positions[first : first + _PAGE],)):
                 found, position = _stored_record(row)
                 check_alone(found)
-                yield self._record(found, position)
+                yield record_of(found, position, self._codec)
 
     def position(self) -> int:
         """See `model.ports.Journal.position`."""
@@ -120,12 +119,6 @@ class Reading(ABC):
         while rows := self._query(_HASHES, (after, _PAGE)):
             yield from rows
             after = rows[-1][0]
-
-    def _record(self, found: StoredRecord, position: int) -> Record:
-        entry = self._codec.decode(found.type, found.v, found.body)
-        if entry.at != found.at:
-            raise JournalCorrupt(f"stream {found.stream}, record {found.seq}: body and header differ in their time")
-        return Record(found.stream, found.seq, entry, found.prev_hash, found.hash, position)
 
     def _names(self, statement: str) -> list[str]:
         return [named(name) for (name,) in self._query(statement)]

@@ -26,7 +26,7 @@ from homeostat.record.chain import GENESIS, chained, check_alone, checked
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.sqlite_beside import Beside
 from homeostat.record.sqlite_verify import verify
-from homeostat.record.stored import StoredRecord, moved_on, starts_something
+from homeostat.record.stored import StoredRecord, moved_on, record_of, starts_something
 from homeostat.record.writer_lock import WriterLock
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
@@ -227,7 +227,7 @@ class SqliteJournal(Beside):
         found = self._select(_STREAM, (stream,))
         positions: list[int] = []
         for stored in checked(_noting(found, positions)):
-            yield self._record(stored, positions[-1])
+            yield record_of(stored, positions[-1], self._codec)
 
     def stored(self, stream: str) -> Iterator[StoredRecord]:
         """See `StoredJournal.stored`."""
@@ -249,7 +249,7 @@ class SqliteJournal(Beside):
     def _each(self, statement: str, parameters: tuple[object, ...]) -> Iterator[Record]:
         for stored, position in self._select(statement, parameters):
             check_alone(stored)
-            yield self._record(stored, position)
+            yield record_of(stored, position, self._codec)
 
     def head_seq(self, stream: str) -> int:
         """See `model.ports.Journal.head_seq`."""
@@ -297,12 +297,6 @@ class SqliteJournal(Beside):
             self._drop_connection()
             if not self._read_only:
                 self._writer_lock.release()
-
-    def _record(self, stored: StoredRecord, position: int) -> Record:
-        entry = self._codec.decode(stored.type, stored.v, stored.body)
-        if entry.at != stored.at:
-            raise JournalCorrupt(f"stream {stored.stream}, record {stored.seq}: body and header differ in their time")
-        return Record(stored.stream, stored.seq, entry, stored.prev_hash, stored.hash, position)
 
     def _names(self, statement: str, parameters: tuple[str, ...] = ()) -> list[str]:
         with self._reading() as connection:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import astuple
 
 from homeostat.model.errors import JournalCorrupt
-from homeostat.record.anchors import Anchor
+from homeostat.record.anchors import Anchor, anchor_of
 from homeostat.record.stored import check_artifact, check_follows
 
 _KEEP = """
@@ -66,13 +65,13 @@ class Beside(ABC):
         """See `StoredJournal.anchors`."""
         with self._reading() as connection:
             for row in connection.execute(_ANCHORS):
-                yield _anchor(row)
+                yield anchor_of(row)
 
     def last_anchor(self) -> Anchor | None:
         """See `anchors.Anchored`."""
         with self._reading() as connection:
             found = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
-        return _anchor(found) if found else None
+        return anchor_of(found) if found else None
 
     def hashes(self, after: int) -> Iterator[tuple[int, str]]:
         """See `anchors.Anchored`."""
@@ -83,10 +82,5 @@ class Beside(ABC):
         """See `anchors.Anchored`."""
         with self._changing() as connection:
             last = connection.execute(f"{_ANCHORS} DESC LIMIT 1").fetchone()
-            check_follows(anchor, _anchor(last) if last else None)
+            check_follows(anchor, anchor_of(last) if last else None)
             connection.execute(_ADD_ANCHOR, astuple(anchor))
-
-
-def _anchor(row: Sequence[Any]) -> Anchor:
-    position, at, previous, digest, key_id, signature = row
-    return Anchor(position=position, at=at, previous=previous, digest=digest, key_id=key_id, signature=signature)

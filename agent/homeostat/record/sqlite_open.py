@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from homeostat.model.errors import JournalCorrupt, JournalError, JournalTooNew
 from homeostat.record.schema import HEAD_REVISION, schema_faults
-from homeostat.record.storage import network_filesystem
+from homeostat.record.storage import network_filesystem, synchronise
 
 APPLICATION_ID = 0x484D5354
 """`HMST` in the file's header (sqlite.org/fileformat.html#application_id): this database is a journal."""
@@ -212,7 +212,7 @@ def _create(path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         migrate(draft)
         draft.rename(path)
-        _sync_directory(path.parent)
+        synchronise(path.parent)
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"{path}: no journal can be created here: {error}") from error
 
@@ -247,11 +247,3 @@ def migrate(path: Path, revision: str = HEAD_REVISION) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

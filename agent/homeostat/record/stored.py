@@ -7,9 +7,10 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from homeostat.model.entries import STARTING_TYPES
-from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict
-from homeostat.model.ports import Batch, Journal
+from homeostat.model.errors import FactsMovedOn, InvariantError, JournalConflict, JournalCorrupt
+from homeostat.model.ports import Batch, Journal, Record
 from homeostat.record.anchors import Anchor, AnchorCheck, Anchored
+from homeostat.record.codec import Codec
 
 ARTIFACT_BYTES_MAX = 16 * 1024 * 1024
 """What is kept of one output; runners keep less."""
@@ -69,6 +70,18 @@ class StoredJournal(Journal, Anchored, Protocol):
     def streams(self, prefix: str = "") -> list[str]:
         """Names of all streams that begin with `prefix`, sorted by code point."""
         ...
+
+
+def record_of(stored: StoredRecord, position: int, codec: Codec) -> Record:
+    """Decode a record whose hashes hold.
+
+    Raises:
+        JournalCorrupt, JournalTooNew: its body cannot be read, or says another time than its header.
+    """
+    entry = codec.decode(stored.type, stored.v, stored.body)
+    if entry.at != stored.at:
+        raise JournalCorrupt(f"stream {stored.stream}, record {stored.seq}: body and header differ in their time")
+    return Record(stored.stream, stored.seq, entry, stored.prev_hash, stored.hash, position)
 
 
 def starts_something(batches: Sequence[Batch]) -> bool:
