@@ -14,8 +14,15 @@ from typing import Any
 
 from homeostat.model.errors import JournalError
 from homeostat.record.anchors import Anchor, AnchorCheck
-from homeostat.record.chain import ChainCheck, Head
-from homeostat.record.incident_facts import MARKED, IncidentFact, incident_facts
+from homeostat.record.chain import ChainCheck
+from homeostat.record.incident_facts import (
+    MARKED,
+    IncidentRow,
+    check_incident_rows,
+    incident_rows,
+    readable_facts,
+    text_of,
+)
 from homeostat.record.sqlite_ranges import COLUMNS, check_ranges
 
 RANGES_FROM_ROWS = 200_000
@@ -56,10 +63,6 @@ SELECT 'anchor', position FROM anchor
 WHERE (typeof(at), typeof(digest), typeof(previous), typeof(key_id), typeof(signature))
    IS NOT ('real', 'text', 'text', 'text', 'text')
 LIMIT ?"""
-
-_Incident = tuple[bytes, bytes, bytes, bytes, float, float | None, int, bytes]
-"""A row of the incident table, text as UTF-8."""
-
 
 Lend = Callable[[], AbstractContextManager[sqlite3.Connection]]
 """Lends a connection for reading."""
@@ -147,11 +150,11 @@ def _check_content(connection: sqlite3.Connection, uri: str, check: ChainCheck, 
     else:
         anchors.begin(own)
         check.check(connection.execute(_ALL))
-        heads, facts = check.heads, _facts(check)
+        heads, facts = check.heads, readable_facts(check)
     (last_position,) = connection.execute(_LAST_POSITION).fetchone()
     if last_position != check.position:
         check.fault(f"the last record is at position {check.position}, but {last_position} were written.")
-    _check_incidents(connection, check, _incidents_of(heads, facts))
+    _check_incidents(connection, check, incident_rows(heads, facts))
     _check_artifacts(connection, check)
 
 
@@ -165,54 +168,20 @@ def _anchor(row: tuple[Any, ...]) -> Anchor:
     return Anchor(position=position, at=number, previous=previous, digest=digest, key_id=key_id, signature=signature)
 
 
-def _facts(check: ChainCheck) -> list[IncidentFact]:
-    """Read the marked records, and tell of those that cannot be read."""
-    facts: list[IncidentFact] = []
-    for mark in check.marks:
-        try:
-            facts += incident_facts([mark])
-        except JournalError as error:
-            check.fault(f"stream {_text(mark[1])}: {error}.")
-    return facts
-
-
-def _check_incidents(connection: sqlite3.Connection, check: ChainCheck, rows: Iterable[_Incident]) -> None:
+def _check_incidents(connection: sqlite3.Connection, check: ChainCheck, expected: Iterable[IncidentRow]) -> None:
     """Compare the incident table with what the journal says."""
-    expected = {row[0]: row for row in rows}
-    order = list(expected)
-    found: dict[bytes, _Incident] = {}
+    found: list[IncidentRow] = []
     numbers: list[int] = []
     for *fields, number in connection.execute(_INCIDENTS):
-        found[fields[0]] = tuple(fields)
+        found.append(tuple(fields))
         numbers.append(number)
-    for stream in [*expected, *(stream for stream in found if stream not in expected)]:
-        if found.get(stream) != expected.get(stream):
-            check.fault(f"the incident table and the journal differ on {_text(stream)}.")
-    if not check.faults and (list(found) != order or numbers != list(range(1, len(numbers) + 1))):
+    is_in_order = check_incident_rows(expected, found, check)
+    if not check.faults and not (is_in_order and numbers == list(range(1, len(numbers) + 1))):
         check.fault("the incident table has the incidents in another order, or under other numbers, than the journal.")
-
-
-def _incidents_of(heads: dict[bytes, Head], facts: Iterable[IncidentFact]) -> Iterator[_Incident]:
-    """Derive the incident table's rows from what the journal says, oldest first."""
-    opened: dict[bytes, tuple[tuple[bytes, bytes, bytes], float]] = {}
-    closed_at: dict[bytes, float] = {}
-    for stream, at, identity in facts:
-        if identity is None:
-            closed_at[stream] = at
-        else:
-            opened[stream] = identity, at
-    for stream, (identity, at) in opened.items():
-        head_seq, _, head_hash = heads[stream]
-        yield (stream, *identity, at, closed_at.get(stream), head_seq, head_hash)
 
 
 def _check_artifacts(connection: sqlite3.Connection, check: ChainCheck) -> None:
     """Hold what is kept of outputs against the digest it is kept under."""
     for digest, content in connection.execute(_ARTIFACTS):
         if not isinstance(content, bytes) or b2a_hex(sha256(content).digest()) != digest:
-            check.fault(f"the artifact {_text(digest)} is not the one that was kept.")
-
-
-def _text(stored: object) -> str:
-    """Give what is stored where text should be, for people."""
-    return stored.decode(errors="backslashreplace") if isinstance(stored, bytes) else str(stored)
+            check.fault(f"the artifact {text_of(digest)} is not the one that was kept.")
