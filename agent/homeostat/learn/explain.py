@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from homeostat.decide.ranking import rank
+from homeostat.decide.scoring import feature_columns, success_probabilities
 from homeostat.learn.ranker import choose_nodes
 from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
-from homeostat.model.ranking import CandidateModel, Feature, NodeRanking, Ranking
+from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.signals import Value
 from homeostat.policy.units import format_reading
 
 PUSHES_MAX = 3
@@ -86,40 +88,49 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
     for node in choose_nodes(policy):
         model = ranking.nodes.get(node.id)
         written = [child.id for child in node.children]
-        known = model is not None and all(candidate in model.candidates for candidate in written)
+        known = model is not None and all(candidate in model.places for candidate in written)
         descriptions.append(NodeDescription(node.id, _rows(model, written) if model and known else ()))
     return descriptions
 
 
-def _rows(model: NodeRanking, written: list[str]) -> tuple[CandidateRow, ...]:
-    typical: Mapping[str, float] = {feature.signal: feature.median for feature in model.features}
-    ranked, _ = rank(model, [Option(id=candidate, eligible=True) for candidate in written], typical, ())
-    return tuple(_row(place, option, model) for place, option in enumerate(ranked, start=1))
+def _rows(node: NodeRanking, written: list[str]) -> tuple[CandidateRow, ...]:
+    ranked, _ = rank(node, [Option(id=candidate, eligible=True) for candidate in written], _typical(node), ())
+    return tuple(_row(place, option, node) for place, option in enumerate(ranked, start=1))
+
+
+def _typical(node: NodeRanking) -> dict[str, Value]:
+    """Every number at its median, every text at its first category."""
+    return {f.signal: f.categories[0] if f.categories else f.median for f in node.features}
 
 
 def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
-    model = node.candidates[option.id]
+    candidate = node.candidates[node.places[option.id]]
     return CandidateRow(
         place,
         option.id,
-        model.attempts,
-        model.successes,
+        candidate.attempts,
+        candidate.successes,
         probability=option.probability or 0.0,
         cost_s=option.cost_s or 0.0,
         index=option.index or 0.0,
-        pushes=_pushes(node.features, model),
+        pushes=_pushes(node, node.places[option.id]),
     )
 
 
-def _pushes(features: tuple[Feature, ...], model: CandidateModel) -> tuple[Push, ...]:
-    """A weight is the change of log odds when its feature goes from 0 to 1, which is asinh turned round."""
-    moves = [
-        (weight, Push(feature.signal, feature.median + feature.spread * math.sinh(1.0) / 1.35, math.exp(weight)))
-        for feature, weight in zip(features, model.weights, strict=True)
-    ]
-    moves += [
-        (missing, Push(feature.signal, None, math.exp(missing)))
-        for feature, missing in zip(features, model.missing, strict=True)
-    ]
-    strongest = sorted((move for move in moves if abs(move[0]) >= _PUSH_MIN), key=lambda move: -abs(move[0]))
+def _pushes(node: NodeRanking, place: int) -> tuple[Push, ...]:
+    """What moves a candidate's odds away from those at the typical context; `at` is where a feature's column is 1."""
+    typical = _typical(node)
+    usual = _odds(node, typical, place)
+    moves: list[tuple[float, Push]] = []
+    for feature in node.features:
+        up = feature.median + feature.spread * math.sinh(1.0) / 1.35
+        for at in (None,) if feature.categories else (up, None):
+            ratio = _odds(node, {**typical, feature.signal: at}, place) / usual
+            moves.append((abs(math.log(ratio)), Push(feature.signal, at, ratio)))
+    strongest = sorted((move for move in moves if move[0] >= _PUSH_MIN), key=lambda move: -move[0])
     return tuple(push for _, push in strongest[:PUSHES_MAX])
+
+
+def _odds(node: NodeRanking, values: Mapping[str, Value], place: int) -> float:
+    probability = success_probabilities(node, feature_columns(node.features, values), ())[place]
+    return probability / max(1.0 - probability, 1e-12)

@@ -1,16 +1,15 @@
-"""Signals and failures so far as numbers, over frames; `decide/ranking.py` does the same for one decision."""
+"""Signals and failures so far as numbers, over frames; `decide/scoring.py` does the same for one decision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from homeostat.decide.ranking import FEATURE_BOUND
-from homeostat.learn.columns import SIGNAL
+from homeostat.decide.scoring import FEATURE_BOUND
+from homeostat.learn.columns import SIGNAL, TEXT
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Feature
 from homeostat.model.signals import SignalType
@@ -21,41 +20,33 @@ _VALUE_BOUND = 1e150
 _SPREAD_OF_NORMAL = 1.349
 """Interquartile range of a normal distribution, in standard deviations."""
 
+CATEGORIES_MAX = 12
+"""Of a text signal's values so many get a column; the rest are rare enough to be called other."""
+
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureMatrix:
-    """What a model sees of n decisions, with J features and K candidates that may have failed.
+def fit_features(decisions: pd.DataFrame, policy: Policy) -> tuple[Feature, ...]:
+    """Take each number signal's median and spread, and each text signal's categories, over rows of `decisions_frame`.
 
-    Attributes:
-        numbers: (n, J); 0 where the signal is unknown.
-        missing: (n, J); 1 where it is unknown.
-        failed: (n, K); 1 where the candidate has failed before in the incident.
+    A text that never varied, and categories beyond the `CATEGORIES_MAX` commonest, get no column.
     """
-
-    numbers: Floats
-    missing: Floats
-    failed: Floats
-
-    def columns(self) -> Floats:
-        """All of it side by side: (n, 2 J + K)."""
-        return np.hstack([self.numbers, self.missing, self.failed])
-
-
-def number_signals(policy: Policy) -> list[str]:
-    """Names of the policy's number signals, sorted: the features of its rankings."""
-    return sorted(name for name, spec in policy.signals.items() if spec.type is SignalType.NUMBER)
+    features = []
+    for name, spec in sorted(policy.signals.items()):
+        if spec.type is SignalType.NUMBER:
+            features.append(fit_number(name, _numbers(decisions, name)))
+        else:
+            counts = decisions.get(TEXT + name, pd.Series(dtype="str")).value_counts()
+            common = tuple(sorted(str(category) for category in counts.index[:CATEGORIES_MAX]))
+            if len(common) > 1:
+                features.append(Feature(name, categories=common))
+    return tuple(features)
 
 
-def fit_features(decisions: pd.DataFrame, signals: Sequence[str]) -> tuple[Feature, ...]:
-    """Take each signal's median and spread over the rows of `decisions_frame`."""
-    values = _values(decisions, signals)
-    return tuple(_fit_feature(signal, values[:, place]) for place, signal in enumerate(signals))
+def fit_number(signal: str, values: Floats) -> Feature:
+    """Take the median and the spread of a number signal's values, NaN where unknown.
 
-
-def _fit_feature(signal: str, values: Floats) -> Feature:
-    """A signal that was never seen, or never moved, gets a harmless scale: nothing is learnt from it anyway.
+    A signal that was never seen, or never moved, gets a harmless scale: nothing is learnt from it anyway.
 
     An alarm that is 0 in three quarters of the rows has no interquartile range; its standard deviation stands in.
     """
@@ -73,19 +64,40 @@ def _standard_deviation(centred: Floats) -> float:
     return largest * float(np.std(centred / largest)) if largest > 0 else 0.0
 
 
-def feature_matrix(decisions: pd.DataFrame, features: Sequence[Feature], candidates: Sequence[str]) -> FeatureMatrix:
-    """Give the rows of `decisions_frame` as a model sees them. A signal without a column is unknown everywhere."""
-    values = _values(decisions, [feature.signal for feature in features])
-    medians = np.array([feature.median for feature in features])
-    spreads = np.array([feature.spread for feature in features])
+def feature_columns(decisions: pd.DataFrame, features: Sequence[Feature]) -> Floats:
+    """Give rows of `decisions_frame` as a model sees them: (n, D). A signal without a column is unknown everywhere."""
+    blocks = [
+        text_columns(feature, decisions.get(TEXT + feature.signal, pd.Series(None, decisions.index, dtype="str")))
+        if feature.categories
+        else number_columns(feature, _numbers(decisions, feature.signal))
+        for feature in features
+    ]
+    return np.hstack(blocks) if blocks else np.zeros((len(decisions), 0))
+
+
+def number_columns(feature: Feature, values: Floats) -> Floats:
+    """Value and missing flag: (n, 2)."""
     with np.errstate(over="ignore"):
-        scaled = np.arcsinh(1.35 * (values - medians) / spreads)
+        scaled = np.arcsinh(1.35 * (values - feature.median) / feature.spread)
     missing = np.isnan(values)
     numbers = np.where(missing, 0.0, np.clip(scaled, -FEATURE_BOUND, FEATURE_BOUND))
-    failed = np.array([[candidate in row for candidate in candidates] for row in decisions["failed"]], dtype=float)
-    return FeatureMatrix(numbers, missing.astype(float), failed.reshape(len(decisions), len(candidates)))
+    return np.column_stack([numbers, missing.astype("float64")])
 
 
-def _values(decisions: pd.DataFrame, signals: Sequence[str]) -> Floats:
-    wanted = decisions.reindex(columns=[SIGNAL + signal for signal in signals])
-    return wanted.to_numpy(dtype="float64").reshape(len(decisions), len(signals))
+def text_columns(feature: Feature, values: pd.Series[str]) -> Floats:
+    """One flag for each category, and one for everything else: (n, categories + 1)."""
+    places = pd.Categorical(values, categories=list(feature.categories)).codes
+    flags: Floats = np.eye(feature.width)[np.where(places < 0, len(feature.categories), places)]
+    return flags
+
+
+def failed_flags(failed: Sequence[Sequence[str]], candidates: Sequence[str]) -> NDArray[np.bool_]:
+    """Which candidates had failed before: (n, M)."""
+    flags = np.array([[candidate in row for candidate in candidates] for row in failed], dtype=bool)
+    return flags.reshape(len(failed), len(candidates))
+
+
+def _numbers(decisions: pd.DataFrame, signal: str) -> Floats:
+    if SIGNAL + signal not in decisions:
+        return np.full(len(decisions), np.nan)
+    return decisions[SIGNAL + signal].to_numpy(dtype="float64")

@@ -19,7 +19,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
 from homeostat.learn.features import Floats
-from homeostat.learn.ranker import choose_nodes, labelled_trials, train_node
+from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_node
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import NodeRanking, Ranking
@@ -105,18 +105,19 @@ def _judge_node(
             sentence=f"has {len(trials)} labelled attempts in {incidents} incidents,"
             f" and needs {attempts_min} in {incidents_min}",
         )
-    untried = _untried_put_first(trained, trials)
+    untried = _untried_put_first(trained, trials, node)
     if untried is not None:
         return NodeVerdict(passed=False, sentence=f"would put '{untried}' first, which was never tried")
     return _compare_with_base_rate(trials, node, policy, workers)
 
 
-def _untried_put_first(trained: NodeRanking, trials: pd.DataFrame) -> str | None:
+def _untried_put_first(trained: NodeRanking, trials: pd.DataFrame, node: Choose) -> str | None:
     """The candidate without an attempt that would lead in a logged decision, where another was tried."""
-    candidates = list(trained.candidates)
-    tried = np.array([model.attempts > 0 for model in trained.candidates.values()])
+    candidates = list(trained.places)
+    tried = np.array([candidate.attempts > 0 for candidate in trained.candidates])
+    samples = samples_of(trials, node, trained.features)
     eligible = np.array([[candidate in row for candidate in candidates] for row in trials["eligible"]], dtype=bool)
-    first = np.argmax(np.where(eligible, indices(trained, trials), -np.inf), axis=1)
+    first = np.argmax(np.where(eligible, indices(trained, samples.columns, samples.failed), -np.inf), axis=1)
     wrong = ~tried[first]
     return candidates[first[np.argmax(wrong)]] if wrong.any() else None
 
@@ -146,12 +147,13 @@ def _compare_with_base_rate(trials: pd.DataFrame, node: Choose, policy: Policy, 
 def _foretold(node: Choose, policy: Policy, split: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[Floats, Floats]:
     """What a model of the past, and its plain success rates, say of the future."""
     past, future = split
-    return _chosen_probability(train_node(past, node, policy), future), _success_rates(past, future)
+    return _chosen_probability(train_node(past, node, policy), future, node), _success_rates(past, future)
 
 
-def _chosen_probability(model: NodeRanking, trials: pd.DataFrame) -> Floats:
-    chosen = pd.Categorical(trials["chosen"], categories=list(model.candidates)).codes
-    probabilities: Floats = success_probabilities(model, trials)[np.arange(len(trials)), chosen]
+def _chosen_probability(model: NodeRanking, trials: pd.DataFrame, node: Choose) -> Floats:
+    samples = samples_of(trials, node, model.features)
+    foretold = success_probabilities(model, samples.columns, samples.failed)
+    probabilities: Floats = foretold[np.arange(len(trials)), samples.candidate]
     return probabilities
 
 

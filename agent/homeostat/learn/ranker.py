@@ -1,27 +1,26 @@
-"""Train a ranking: one pooled logistic model and the mean costs per `choose` node, exported as plain numbers."""
+"""Train a ranking: one `fit_node` for each `choose` node of a policy, exported as plain numbers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
+from msgspec import to_builtins
 
-from homeostat.learn.costs import declared_cost, longest_s, shrunk_mean_s
-from homeostat.learn.features import feature_matrix, fit_features, number_signals
-from homeostat.learn.pooled_logistic import PooledLogistic, fit
+from homeostat.learn.costs import declared_cost, longest_s
+from homeostat.learn.features import failed_flags, feature_columns, fit_features
+from homeostat.learn.fitting import Declared, fit_node
+from homeostat.learn.samples import Samples, number_incidents
 from homeostat.learn.trials import leaves_below
 from homeostat.model.policy import Choose, Escalate, Node, Policy
-from homeostat.model.ranking import CandidateModel, NodeRanking, Ranking
+from homeostat.model.ranking import Feature, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
 from homeostat.parallel import IN_PROCESS, Workers
-
-_PEOPLE_LOGIT = 20.0
-"""Escalating always ends the search, so it competes as an action that works for sure, at what people cost."""
 
 
 def train_ranking(decisions: pd.DataFrame, policy: Policy, trained_at: float, workers: Workers = IN_PROCESS) -> Ranking:
@@ -77,52 +76,38 @@ def _train(policy: Policy, of_node: tuple[pd.DataFrame, Choose]) -> NodeRanking:
 
 def train_node(trials: pd.DataFrame, node: Choose, policy: Policy) -> NodeRanking:
     """Train one node on its `labelled_trials`, at least one."""
-    candidates = [child.id for child in node.children]
-    features = fit_features(trials, number_signals(policy))
-    columns = feature_matrix(trials, features, candidates).columns()
-    chosen = pd.Categorical(trials["chosen"], categories=candidates).codes.astype(np.intp)
-    weight = trials["weight"].to_numpy(dtype="float64")
-    model = fit(columns, chosen, trials["succeeded"].to_numpy(dtype=bool), weight, len(candidates))
-    models = {
-        child.id: _export(model, place, child, policy, len(features), trials[chosen == place], candidates)
-        for place, child in enumerate(node.children)
-    }
-    return NodeRanking(features, models)
+    features = fit_features(trials, policy)
+    return fit_node(samples_of(trials, node, features), features, declared_of(node, policy))
 
 
-def _export(
-    model: PooledLogistic,
-    place: int,
-    child: Node,
-    policy: Policy,
-    features: int,
-    own_trials: pd.DataFrame,
-    candidates: list[str],
-) -> CandidateModel:
-    weights, missing, failed = np.split(model.weights[place], [features, 2 * features])
-    declared, limit_s = declared_cost(child, policy), longest_s(child)
-    verified = (own_trials["verdict"] == AttemptVerdict.EFFECTIVE.value).to_numpy(dtype=bool)
-    times_s = own_trials["total_s"].to_numpy(dtype="float64")
-    weight = own_trials["weight"].to_numpy(dtype="float64")
-    exported = CandidateModel(
-        intercept=float(model.intercepts[place]),
-        weights=tuple(weights.tolist()),
-        missing=tuple(missing.tolist()),
-        failed=dict(zip(candidates, failed.tolist(), strict=True)),
-        cost_success_s=shrunk_mean_s(times_s[verified], declared.success_s, limit_s),
-        cost_failure_s=shrunk_mean_s(times_s[~verified], declared.failure_s, limit_s),
-        attempts=float(weight.sum()),
-        successes=float(weight[own_trials["succeeded"].to_numpy(dtype=bool)].sum()),
+def declared_of(node: Choose, policy: Policy) -> tuple[Declared, ...]:
+    """What the policy declares of a node's candidates, in written order."""
+    return tuple(
+        Declared(child.id, declared_cost(child, policy), longest_s(child), certain=isinstance(child, Escalate))
+        for child in node.children
     )
-    if not isinstance(child, Escalate):
-        return exported
-    nothing = (0.0,) * features
-    return replace(exported, intercept=_PEOPLE_LOGIT, weights=nothing, missing=nothing, failed={})
+
+
+def samples_of(trials: pd.DataFrame, node: Choose, features: tuple[Feature, ...]) -> Samples:
+    """A node's `labelled_trials` as arrays, candidates in written order."""
+    candidates = [child.id for child in node.children]
+    return Samples(
+        columns=feature_columns(trials, features),
+        failed=failed_flags(list(trials["failed"]), candidates),
+        candidate=pd.Categorical(trials["chosen"], categories=candidates).codes.astype(np.intp),
+        succeeded=trials["succeeded"].to_numpy(dtype=bool),
+        weight=trials["weight"].to_numpy(dtype="float64"),
+        incident=number_incidents(list(trials["incident"])),
+        seconds=trials["total_s"].to_numpy(dtype="float64"),
+        verified=(trials["verdict"] == AttemptVerdict.EFFECTIVE.value).to_numpy(dtype=bool),
+        harmful=(trials["verdict"] == AttemptVerdict.HARMFUL.value).to_numpy(dtype=bool),
+        candidates=len(candidates),
+    )
 
 
 def versioned(ranking: Ranking) -> Ranking:
     """Give a ranking its version: SHA-256 of the canonical JSON (sorted keys, no spaces) of all other fields."""
-    body = asdict(ranking)
+    body = to_builtins(ranking)
     del body["version"]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return replace(ranking, version=hashlib.sha256(text.encode()).hexdigest())

@@ -138,7 +138,7 @@ def _accepted(
 
 
 def _fits(model: NodeRanking | None, node: Choose) -> bool:
-    return model is not None and {child.id for child in node.children} <= set(model.candidates)
+    return model is not None and {child.id for child in node.children} <= set(model.places)
 
 
 def _with_nodes(ranking: Ranking, nodes: Mapping[str, NodeRanking]) -> Ranking:

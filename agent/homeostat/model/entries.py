@@ -112,7 +112,8 @@ class Option(Struct, frozen=True):
     Attributes:
         condition, truth: its `if` and what it evaluated to; no condition counts as true.
         reason: why it was not eligible; None when it was.
-        probability: learnt chance of success. cost_s: expected seconds. index: probability / cost_s.
+        probability: learnt chance of success; nine times in ten between probability_low and probability_high.
+        cost_s: expected seconds. harm: expected share of trials that do harm. index: what it is ordered by.
         propensity: probability with which this decision would choose it.
     """
 
@@ -125,6 +126,9 @@ class Option(Struct, frozen=True):
     cost_s: float | None = None
     index: float | None = None
     propensity: float = 0.0
+    probability_low: float | None = None
+    probability_high: float | None = None
+    harm: float | None = None
 
 
 @entry_type

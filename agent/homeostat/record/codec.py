@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from homeostat.model.entries import ENTRY_TYPES, Entry
 from homeostat.model.errors import InvariantError, JournalCorrupt, JournalTooNew
-
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes a body as JSON values in one version of its type and gives it in the next."""
-
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
-    ("action.intent", 1): lambda body: {**body, "policy": "", "undoes": None},
-    ("action.intent", 2): lambda body: {**body, "spool": "", "effect_key": "", "probe_before": None},
-    ("policy.loaded", 1): lambda body: {**body, "environment": None},
-}
-"""(entry type, v) -> how to turn a body of version v into version v + 1. A type without any is at version 1.
-
-Whoever changes the fields of an entry type adds one here; bodies already stored are never touched.
-"""
-
+from homeostat.record.upcasting import UPCASTERS, Upcaster
 
 SHOWN_MAX = 1000
 """Characters of an entry shown in an error."""

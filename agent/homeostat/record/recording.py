@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,9 +23,10 @@ from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import Result
 from homeostat.model.signals import SignalSpec, SignalType, Snapshot
 from homeostat.record.codec import CODEC
+from homeostat.record.upcasting import ranking_with_members
 
 FORMAT = "homeostat-recording"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".jsonl"
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
@@ -103,7 +104,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     result: Result
     recorded_with: str
     seed: int
-    ranking: Ranking | None = None
+    ranking: dict[str, Any] | None = None
 
 
 class _Kind(msgspec.Struct):
@@ -158,7 +159,7 @@ def write_recording(
         closed.result,
         recorded_with,
         opened.seed,
-        ranking,
+        None if ranking is None else msgspec.to_builtins(ranking),
     )
     draft = path.with_name(path.name + ".new")
     try:
@@ -232,9 +233,20 @@ def read_recording(path: Path) -> Recording:
         recorded_with=header.recorded_with,
         seed=header.seed,
         entries=entries,
-        ranking=header.ranking,
+        ranking=_ranking(header, path),
         file=str(path),
     )
+
+
+def _ranking(header: _Header, path: Path) -> Ranking | None:
+    """The header's ranking, whatever release wrote it."""
+    body = header.ranking
+    if body is None:
+        return None
+    try:
+        return msgspec.convert(ranking_with_members(body) if header.version == 1 else body, Ranking)
+    except (msgspec.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _wrong(path, 1, "R104", f"the ranking is malformed: {error}") from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:

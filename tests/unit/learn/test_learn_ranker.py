@@ -1,6 +1,6 @@
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,20 +8,21 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 from tests.unit.learn.worlds import World, fixed, journalled, world_policy
 
-from homeostat.decide.ranking import feature_values, success_probability
+from homeostat.decide import scoring as live
 from homeostat.learn.costs import COST_MIN_S, declared_cost
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.features import feature_matrix, fit_features, number_signals
-from homeostat.learn.pooled_logistic import design_matrix
-from homeostat.learn.ranker import choose_nodes, labelled_trials, train_ranking
+from homeostat.learn.features import fit_features
+from homeostat.learn.members.pooled import design_matrix
+from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
-from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.ranking import Candidate, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
 from homeostat.model.signals import Value
 
@@ -39,7 +40,19 @@ def tried(name: str, candidate: str, *, works: bool, context: dict[str, Value] |
 
 
 def live_probability(node: NodeRanking, candidate: str, context: Mapping[str, Value], failed: tuple[str, ...]) -> float:
-    return success_probability(node.candidates[candidate], feature_values(node.features, context), failed)
+    columns = live.feature_columns(node.features, context)
+    return live.success_probabilities(node, columns, [node.places[name] for name in failed])[node.places[candidate]]
+
+
+def candidate_of(node: NodeRanking, name: str) -> Candidate:
+    return node.candidates[node.places[name]]
+
+
+def design_columns(
+    trials: pd.DataFrame, policy: Policy, node: NodeRanking
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
+    return np.hstack([samples.columns, samples.failed]), samples.candidate
 
 
 def world_trials(seed: int, incidents: int) -> tuple[pd.DataFrame, Policy, Ranking]:
@@ -51,27 +64,30 @@ def world_trials(seed: int, incidents: int) -> tuple[pd.DataFrame, Policy, Ranki
 
 
 def context_of(row: Mapping[Hashable, Any], policy: Policy) -> dict[str, Value]:
-    values = {name: float(row[f"signal:{name}"]) for name in number_signals(policy)}
+    values = {name: float(row[f"signal:{name}"]) for name in policy.signals}
     return {name: None if np.isnan(value) else value for name, value in values.items()}
+
+
+def probabilities_of(node: NodeRanking, trials: pd.DataFrame, policy: Policy) -> NDArray[np.float64]:
+    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
+    return success_probabilities(node, samples.columns, samples.failed)
 
 
 def test_export_is_sklearns_probability_through_the_live_scorer() -> None:
     trials, policy, ranking = world_trials(seed=3, incidents=120)
     node = ranking.nodes["remedy"]
-    candidates = list(node.candidates)
-    columns = feature_matrix(trials, node.features, candidates).columns()
+    columns, chosen = design_columns(trials, policy, node)
     columns = np.where(np.ptp(columns, axis=0) > 0, columns, 0.0)
-    chosen = np.array([candidates.index(name) for name in trials["chosen"]])
-    design = design_matrix(columns, chosen, len(candidates))
+    design = design_matrix(columns, chosen, len(node.candidates))
     model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-8).fit(design, trials["succeeded"])
     expected = model.predict_proba(design)[:, 1]
-    live = [
+    one_by_one = [
         live_probability(node, row["chosen"], context_of(row, policy), row["failed"])
         for row in trials.to_dict("records")
     ]
-    np.testing.assert_allclose(live, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(one_by_one, expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(
-        success_probabilities(node, trials)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-9
+        probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-9
     )
 
 
@@ -91,30 +107,30 @@ def posterior_mode_probabilities(
 
 
 def test_export_is_the_maximum_a_posteriori_of_the_model_as_written() -> None:
-    trials, _, ranking = world_trials(seed=4, incidents=60)
+    trials, policy, ranking = world_trials(seed=4, incidents=60)
     node = ranking.nodes["remedy"]
-    candidates = list(node.candidates)
-    count = len(candidates)
-    columns = feature_matrix(trials, node.features, candidates).columns()
-    chosen = np.array([candidates.index(name) for name in trials["chosen"]])
+    count = len(node.candidates)
+    columns, chosen = design_columns(trials, policy, node)
     own = [columns * (chosen == place)[:, None] for place in range(count)]
     unscaled = np.hstack([np.ones((len(trials), 1)), np.eye(count)[chosen], columns, *own])
     prior_sd = np.array([1e6] + [1.0] * count + [0.1] * columns.shape[1] + [0.3] * count * columns.shape[1])
     by_hand = posterior_mode_probabilities(unscaled, trials["succeeded"].to_numpy(dtype=float), prior_sd)
-    exported = success_probabilities(node, trials)[np.arange(len(trials)), chosen]
+    exported = probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen]
     np.testing.assert_allclose(exported, by_hand, rtol=0, atol=1e-6)
 
 
 def test_scores_over_frames_are_the_live_scorers() -> None:
     trials, policy, ranking = world_trials(seed=5, incidents=40)
     node = ranking.nodes["remedy"]
-    probabilities, scores = success_probabilities(node, trials), indices(node, trials)
+    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
+    probabilities = success_probabilities(node, samples.columns, samples.failed)
+    scores = indices(node, samples.columns, samples.failed)
     for place, row in enumerate(trials.to_dict("records")):
-        for column, (candidate, model) in enumerate(node.candidates.items()):
-            live = live_probability(node, candidate, context_of(row, policy), row["failed"])
-            cost_s = live * model.cost_success_s + (1 - live) * model.cost_failure_s
-            assert probabilities[place, column] == pytest.approx(live, abs=1e-12)
-            assert scores[place, column] == pytest.approx(live / cost_s, abs=1e-12)
+        for column, candidate in enumerate(node.candidates):
+            p = live_probability(node, candidate.id, context_of(row, policy), row["failed"])
+            cost_s = p * candidate.cost_success_s + (1 - p) * candidate.cost_failure_s
+            assert probabilities[place, column] == pytest.approx(p, abs=1e-12)
+            assert scores[place, column] == pytest.approx(p / cost_s, abs=1e-12)
 
 
 def test_the_context_decides_what_is_learnt() -> None:
@@ -146,8 +162,8 @@ def test_untried_candidates_get_a_model_of_what_is_true_of_the_others() -> None:
     policy = policy_of(remedy("a", "b", "new"))
     streams = [tried(f"i{n}", "a" if n % 2 else "b", works=n % 4 < 2) for n in range(40)]
     node = trained(streams, policy).nodes["remedy"]
-    assert set(node.candidates) == {"a", "b", "new"}
-    new = node.candidates["new"]
+    assert set(node.places) == {"a", "b", "new"}
+    new = candidate_of(node, "new")
     assert (new.attempts, new.successes) == (0.0, 0.0)
     assert live_probability(node, "new", {}, ()) == pytest.approx(0.5, abs=0.05)
     declared = declared_cost(do("new"), policy)
@@ -166,7 +182,7 @@ def test_one_kind_of_outcome_only_is_counted_not_fitted(works: bool) -> None:
 
 def test_one_attempt_is_enough_to_train_and_none_is_not() -> None:
     policy = policy_of(remedy("a", "b"))
-    assert set(trained([tried("i1", "a", works=True)], policy).nodes["remedy"].candidates) == {"a", "b"}
+    assert set(trained([tried("i1", "a", works=True)], policy).nodes["remedy"].places) == {"a", "b"}
     empty = trained([], policy)
     assert (empty.nodes, empty.attempts, empty.incidents) == ({}, 0, 0)
 
@@ -192,7 +208,7 @@ def test_odd_signals_give_finite_models(values: list[Value]) -> None:
         for n, value in enumerate(values)
     ]
     ranking = trained(streams, policy)
-    json.dumps(asdict(ranking), allow_nan=False)
+    json.dumps(to_builtins(ranking), allow_nan=False)
     node = ranking.nodes["remedy"]
     assert all(feature.spread > 0 for feature in node.features)
     for value in (*values, None, 0.0, 1e308, -1e308, float("inf")):
@@ -201,7 +217,7 @@ def test_odd_signals_give_finite_models(values: list[Value]) -> None:
 
 def test_infinite_readings_do_not_move_the_scale() -> None:
     decisions = pd.DataFrame({"signal:errors": [1.0, 2.0, 3.0, 4.0, 5.0, np.inf, np.inf, np.inf, np.nan]})
-    (feature,) = fit_features(decisions, ["errors"])
+    (feature,) = fit_features(decisions, policy_of(remedy("a", "b"), signals=["errors"]))
     assert (feature.median, feature.spread) == (3.0, 2.0)
 
 
@@ -234,7 +250,7 @@ def test_rows_of_candidates_that_are_no_longer_there_or_mean_something_else_are_
     )
     ranking = trained([renamed, changed, kept], policy)
     assert (ranking.attempts, ranking.incidents) == (1, 1)
-    assert set(ranking.nodes["remedy"].candidates["a"].failed) == {"a", "b"}
+    assert set(ranking.nodes["remedy"].places) == {"a", "b"}
 
 
 def test_what_was_tried_in_written_order_counts_once_the_order_is_to_be_learnt() -> None:
@@ -242,7 +258,7 @@ def test_what_was_tried_in_written_order_counts_once_the_order_is_to_be_learnt()
     stream.choose("a", kind="try").attempt("a", INEFFECTIVE).choose("b", kind="try").attempt("b").close()
     ranking = trained([stream], policy_of(remedy("a", "b")))
     assert ranking.attempts == 2
-    assert ranking.nodes["remedy"].candidates["b"].successes == 1.0
+    assert candidate_of(ranking.nodes["remedy"], "b").successes == 1.0
 
 
 def test_rows_that_are_immature_or_without_weight_are_left_out() -> None:
@@ -255,7 +271,7 @@ def test_rows_that_are_immature_or_without_weight_are_left_out() -> None:
 def test_costs_are_means_shrunk_to_what_is_declared() -> None:
     policy = policy_of(remedy("a", "b"))
     streams = [tried(f"i{n}", "a", works=n < 3) for n in range(4)]
-    model = trained(streams, policy).nodes["remedy"].candidates["a"]
+    model = candidate_of(trained(streams, policy).nodes["remedy"], "a")
     declared = declared_cost(do("a"), policy)
     assert (declared.success_s, declared.failure_s) == (60.0, 120.0)
     assert model.cost_success_s == pytest.approx((3 * 35.0 + 2 * 60.0) / 5)
@@ -265,7 +281,7 @@ def test_costs_are_means_shrunk_to_what_is_declared() -> None:
 def test_the_time_an_agent_was_down_is_not_the_actions_cost() -> None:
     policy = policy_of(remedy("a", "b"))
     slow = Stream("i1").confirm().choose("a").attempt("a", runs_s=1e6).close()
-    assert trained([slow], policy).nodes["remedy"].candidates["a"].cost_success_s == (390.0 + 2 * 60.0) / 3
+    assert candidate_of(trained([slow], policy).nodes["remedy"], "a").cost_success_s == (390.0 + 2 * 60.0) / 3
 
 
 def test_declared_costs_of_compound_candidates() -> None:
@@ -285,13 +301,15 @@ def test_declared_costs_of_compound_candidates() -> None:
 def test_nothing_is_free() -> None:
     policy = policy_of(Choose("remedy", (do("a", takes_s=0.0, verify=False), do("b"))))
     node = trained([tried("i1", "b", works=True)], policy).nodes["remedy"]
-    assert node.candidates["a"].cost_success_s == COST_MIN_S
+    assert candidate_of(node, "a").cost_success_s == COST_MIN_S
 
 
 def test_calling_people_comes_after_whatever_is_worth_its_time() -> None:
     policy = policy_of(Choose("remedy", (Escalate("people-now", "oncall"), do("a"))))
     node = trained([tried(f"i{n}", "a", works=n % 2 == 0) for n in range(10)], policy).nodes["remedy"]
-    scores = dict(zip(node.candidates, indices(node, pd.DataFrame({"failed": [()]}))[0], strict=True))
+    nothing_failed = np.zeros((1, 2), dtype=bool)
+    columns = np.array([live.feature_columns(node.features, {})])
+    scores = dict(zip(node.places, indices(node, columns, nothing_failed)[0], strict=True))
     assert scores["people-now"] == pytest.approx(1 / 3600.0, rel=1e-6)
     assert scores["a"] > scores["people-now"]
 
@@ -304,10 +322,8 @@ def test_the_version_is_of_everything_learnt_and_nothing_else() -> None:
     assert len(ranking.version) == 64
     assert ranking.version != trained(streams[:-1], policy).version
     assert (ranking.policy, ranking.trained_at, ranking.attempts, ranking.incidents) == ("p", NOW, 10, 10)
-    assert (ranking.nodes["remedy"].candidates["a"].attempts, ranking.nodes["remedy"].candidates["a"].successes) == (
-        10.0,
-        5.0,
-    )
+    a = candidate_of(ranking.nodes["remedy"], "a")
+    assert (a.attempts, a.successes) == (10.0, 5.0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -333,7 +349,7 @@ def test_any_history_gives_a_model_of_plain_finite_numbers(
         stream.choose(candidate, {"errors": value}).attempt(candidate, EFFECTIVE if works else INEFFECTIVE)
         streams.append(stream.close())
     ranking = trained(streams, policy)
-    json.dumps(asdict(ranking), allow_nan=False)
-    for model in ranking.nodes["remedy"].candidates.values():
+    json.dumps(to_builtins(ranking), allow_nan=False)
+    for model in ranking.nodes["remedy"].candidates:
         assert min(model.cost_success_s, model.cost_failure_s) >= COST_MIN_S
         assert model.successes <= model.attempts

@@ -14,6 +14,7 @@ from homeostat.model import entries as e
 from homeostat.model.errors import JournalConflict
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
+from homeostat.model.ranking import LinearModel
 from homeostat.model.reasons import Result
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
@@ -195,7 +196,10 @@ def test_the_description_gives_order_evidence_and_reasons() -> None:
     by_name = {row.candidate: row for row in node.rows}
     (push,) = by_name["shift"].pushes
     assert (push.signal, push.odds_ratio > 1.0) == ("errors", True)
-    assert push.odds_ratio == pytest.approx(math.exp(ranking.nodes["remedy"].candidates["shift"].weights[0]))
+    learnt = ranking.nodes["remedy"]
+    (member,) = learnt.members
+    assert isinstance(member, LinearModel)
+    assert push.odds_ratio == pytest.approx(math.exp(member.weights[learnt.places["shift"]][0]))
     assert by_name["restart"].pushes[0].odds_ratio < 1.0
     text = str(node)
     assert text.splitlines()[0] == "remedy: order at typical signals, highest index first"

@@ -11,7 +11,7 @@ from tests.unit.learn.worlds import BROAD, World, fixed, journalled, learned, li
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.gate import judge
 from homeostat.learn.ranker import train_ranking
-from homeostat.model.ranking import CandidateModel, NodeRanking
+from homeostat.model.ranking import Candidate, NodeRanking
 
 SEEDS = (0, 1, 2)
 
@@ -25,15 +25,15 @@ class Measured:
     promoted: bool
 
 
-def index(model: CandidateModel, overall: float) -> float:
+def index(model: Candidate, overall: float) -> float:
     p = (model.successes + 2 * overall) / (model.attempts + 2)
     return p / (p * model.cost_success_s + (1 - p) * model.cost_failure_s)
 
 
 def context_free_order(node: NodeRanking) -> tuple[str, ...]:
-    attempts = sum(model.attempts for model in node.candidates.values())
-    overall = sum(model.successes for model in node.candidates.values()) / attempts
-    return tuple(sorted(node.candidates, key=lambda name: -index(node.candidates[name], overall)))
+    attempts = sum(model.attempts for model in node.candidates)
+    overall = sum(model.successes for model in node.candidates) / attempts
+    return tuple(one.id for one in sorted(node.candidates, key=lambda one: -index(one, overall)))
 
 
 @cache

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from homeostat.decide.scoring import feature_columns, success_probabilities
 from homeostat.model.entries import (
     ENTRY_TYPES,
     ActionIntended,
@@ -13,10 +15,13 @@ from homeostat.model.entries import (
     ConditionChanged,
     Entry,
     Observed,
+    RankingTrained,
 )
 from homeostat.model.errors import InvariantError, JournalCorrupt, JournalTooNew
+from homeostat.model.ranking import Candidate, LinearModel
 from homeostat.model.signals import Reading, Snapshot
-from homeostat.record.codec import CODEC, UPCASTERS, Codec
+from homeostat.record.codec import CODEC, Codec
+from homeostat.record.upcasting import UPCASTERS
 
 
 class Drained(Entry, frozen=True, kw_only=True):
@@ -144,10 +149,30 @@ def test_a_field_nobody_knows_is_found_however_deep() -> None:
     assert unknown(known.replace(b'"value":1.0', b'"valeu":1.0'), Observed.TYPE) == "snapshot.readings.a.valeu"
     assert unknown(known.replace(b'{"at":1.0,"snap', b'{"At":1,"at":1.0,"snap'), Observed.TYPE) == "At"
     decided = b'{"at":1.0,"node":"n","kind":"try","chosen":null,"options":[{"id":"a","eligible":true,"odds":1}]}'
-    assert unknown(decided, "decision.made") == "options.0.odds"
+    assert CODEC.unknown_field("decision.made", 2, decided) == "options.0.odds"
 
 
 def test_every_entry_type_can_be_decoded_strictly() -> None:
     for name in ENTRY_TYPES:
         with pytest.raises(JournalCorrupt):
             CODEC.decode(name, 1, msgspec.json.encode({"at": "noon"}))
+
+
+def test_a_ranking_of_an_older_release_reads_as_one_linear_member() -> None:
+    model = {"intercept": 0.5, "weights": [1.0], "missing": [2.0], "failed": {"b": -1.0}}
+    counts = {"cost_success_s": 30.0, "cost_failure_s": 90.0, "attempts": 4.0, "successes": 3.0}
+    nodes = {
+        "remedy": {
+            "features": [{"signal": "errors", "median": 1.0, "spread": 2.0}],
+            "candidates": {"a": {**model, **counts}, "b": {**model, **counts, "failed": {}}},
+        }
+    }
+    ranking = {"version": "ab", "policy": "p", "trained_at": 9.0, "incidents": 2, "attempts": 4, "nodes": nodes}
+    body = msgspec.json.encode({"at": 1.0, "ranking": ranking, "gate": "Passed."})
+    entry = CODEC.decode("ranking.trained", 1, body)
+    assert isinstance(entry, RankingTrained)
+    node = entry.ranking.nodes["remedy"]
+    assert node.members == (LinearModel("pooled", (0.5, 0.5), ((1.0, 2.0), (1.0, 2.0)), ((0.0, -1.0), (0.0, 0.0))),)
+    assert node.candidates[0] == Candidate("a", 30.0, 90.0, attempts=4.0, successes=3.0)
+    probability = success_probabilities(node, feature_columns(node.features, {"errors": None}), [1])[0]
+    assert probability == pytest.approx(1 / (1 + math.exp(-(0.5 + 2.0 - 1.0))))

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from homeostat.model.entries import ActionEnded, Closed, Entry, Observed
 from homeostat.model.errors import PolicyError, UsageError
 from homeostat.model.ports import Batch
-from homeostat.model.ranking import CandidateModel, Feature, NodeRanking, Ranking
+from homeostat.model.ranking import (
+    Candidate,
+    Feature,
+    LatentModel,
+    LinearModel,
+    NodeRanking,
+    Ranking,
+    Stack,
+    Uncertainty,
+)
 from homeostat.model.reasons import AttemptVerdict, Result
 from homeostat.model.signals import SignalSpec, SignalType
 from homeostat.record import recording
@@ -73,8 +82,17 @@ def test_what_is_written_is_read(path: Path, make_incident: Make) -> None:
 
 
 def test_the_ranking_it_was_decided_with_comes_along(tmp_path: Path, make_incident: Make) -> None:
-    model = CandidateModel(0.5, (1.0, -2.0), (0.0, 0.1), {"scale": -1.0}, 30.0, 90.0, 12.5, 7.0)
-    node = NodeRanking((Feature("errors", 0.1, 0.05), Feature("pods", 3.0, 1.0)), {"restart": model})
+    node = NodeRanking(
+        features=(Feature("errors", 0.1, 0.05), Feature("zone", categories=("east", "west"))),
+        candidates=(Candidate("restart", 30.0, 90.0, attempts=12.5, successes=7.0),),
+        members=(
+            LinearModel("pooled", (0.5,), ((1.0, -2.0, 0.5, 0.0, 0.1),), ((-1.0,),)),
+            LatentModel("latent", (0.0, 1.0), ((0.0,) * 5, (1.0,) * 5), ((0.25,), (0.75,))),
+        ),
+        stack=Stack(0.1, (0.5, 0.5)),
+        uncertainty=Uncertainty((0.3,), (((1.0,) * 6,),)),
+        harm_s=600.0,
+    )
     ranking = Ranking("ab12", "shop", 99.5, 40, 61, {"remedy": node})
     journal = MemoryJournal()
     journal.append([Batch("i1", 0, make_incident("i1"))])
@@ -128,7 +146,7 @@ def test_a_recording_that_cannot_be_written(tmp_path: Path, make_incident: Make)
             "i1.jsonl:1:1: R102 this is no recorded incident: its format is 'other'",
         ),
         (1, lambda d: d.pop("format"), "i1.jsonl:1:1: R102 .*missing required field `format`"),
-        (1, lambda d: d.update(version=2, recorded_with="9.0"), r"R103 a newer release \(9.0\) .* version 2 .*upgrade"),
+        (1, lambda d: d.update(version=3, recorded_with="9.0"), r"R103 a newer release \(9.0\) .* version 3 .*upgrade"),
         (1, lambda d: d.update(colour="red"), "i1.jsonl:1:1: R104 .*unknown field `colour`"),
         (1, lambda d: d.pop("signals"), "i1.jsonl:1:1: R104 .*missing required field `signals`"),
         (1, lambda d: d["signals"]["pods"].update(type="colour"), r"R104 .*Invalid enum value 'colour'"),
