@@ -228,6 +228,10 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),
     e.RankingTrained: _trained,
     e.RankingPromoted: lambda entry: (f"ranking {entry.version[:12]} rules from here on, by {entry.actor}", []),
+    e.RankingRolledBack: lambda entry: (
+        f"ranking {entry.version[:12]} no longer rules, by {entry.actor}",
+        [entry.why, f"{entry.to[:12] if entry.to else 'the written order'} rules from here on"],
+    ),
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",

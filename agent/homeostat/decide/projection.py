@@ -301,10 +301,10 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
 
 
 def promoted_ranking(entries: Iterable[e.Entry]) -> Ranking | None:
-    """Fold a policy's own stream into the ranking that rules now; None before the first promotion.
+    """Fold a policy's own stream into the ranking that rules now; None where the written order does.
 
     Raises:
-        JournalCorrupt: a ranking was promoted that was never trained.
+        JournalCorrupt: a ranking was let rule that was never trained.
     """
     trained: dict[str, Ranking] = {}
     promoted: Ranking | None = None
@@ -312,8 +312,8 @@ def promoted_ranking(entries: Iterable[e.Entry]) -> Ranking | None:
         match entry:
             case e.RankingTrained():
                 trained[entry.ranking.version] = entry.ranking
-            case e.RankingPromoted():
-                if entry.version not in trained:
-                    raise JournalCorrupt(f"ranking '{entry.version}' was promoted but never trained")
-                promoted = trained[entry.version]
+            case e.RankingPromoted(version=version) | e.RankingRolledBack(to=version):
+                if version is not None and version not in trained:
+                    raise JournalCorrupt(f"ranking '{version}' was promoted but never trained")
+                promoted = None if version is None else trained[version]
     return promoted

@@ -18,7 +18,8 @@ from homeostat.model.reasons import Phase
 from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled
 
-_FOLLOWED = LEDGER_TYPES | {e.Closed.TYPE, e.RankingPromoted.TYPE, e.CancelRequested.TYPE}
+_RANKED = {e.RankingPromoted.TYPE, e.RankingRolledBack.TYPE}
+_FOLLOWED = LEDGER_TYPES | _RANKED | {e.Closed.TYPE, e.CancelRequested.TYPE}
 """What other agents write that this one must know."""
 
 POLICIES_MAX = 20
@@ -111,7 +112,7 @@ class Standing:
                 self.open_streams = {key: name for key, name in self.open_streams.items() if name != record.stream}
             case e.CancelRequested():
                 self.cancelled.add(entry.key)
-            case e.RankingPromoted():
+            case e.RankingPromoted() | e.RankingRolledBack():
                 self.load_ranking(record.stream.removeprefix(POLICY_STREAMS))
 
     def append(self, batches: Sequence[Batch]) -> None:

@@ -337,6 +337,23 @@ class RankingPromoted(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
+class RankingRolledBack(Entry, frozen=True, kw_only=True):
+    """A ranking no longer rules.
+
+    Attributes:
+        version: of the one that ruled.
+        to: the version that rules from here on; None for the written order.
+        why: what it did worse, or what the person said.
+    """
+
+    TYPE: ClassVar[str] = "ranking.rolled_back"
+    version: str
+    to: str | None
+    actor: str
+    why: str
+
+
+@entry_type
 class AgentStarted(Entry, frozen=True, kw_only=True):
     """An agent process came up."""
 
