@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homeostat.decide import guards
+from homeostat.decide.autonomy import note_trial
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
@@ -239,6 +240,7 @@ def _verdict_of_success(attempt: Attempt) -> AttemptVerdict:
 def _end(turn: Turn, attempt: Attempt, verdict: AttemptVerdict, *, succeeded: bool) -> None:
     turn.record(e.AttemptEnded(at=turn.now, key=attempt.key, verdict=verdict, succeeded=succeeded))
     _note_exploration(turn, attempt, verdict)
+    note_trial(turn, attempt, verdict)
     stuck = attempt.in_doubt and not succeeded and not attempt.effect.repeatable
     if stuck and attempt.undoes is None and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.OUTCOME_UNKNOWN, attempt.node, f"nobody knows whether '{attempt.key}' ran")

@@ -11,12 +11,15 @@ from dataclasses import replace
 from math import inf
 from typing import Any, TypeVar
 
+from homeostat.decide.evidence import judged, relapsed
 from homeostat.decide.folding import put, without
 from homeostat.model import entries as e
+from homeostat.model.autonomy import EXPLORATION_WINDOW_S_MAX
+from homeostat.model.evidence import ExploredTrial
 from homeostat.model.evolve import evolve
 from homeostat.model.guards import WINDOW_S_MAX
-from homeostat.model.incident import ALL_POLICIES, ExploredTrial, Ledger, Lock, Opening, Start
-from homeostat.model.policy import COOLDOWN_S_MAX, EXPLORATION_WINDOW_S_MAX
+from homeostat.model.incident import ALL_POLICIES, Ledger, Lock, Opening, Start
+from homeostat.model.policy import COOLDOWN_S_MAX
 
 FACTS_MAX = 5000
 """Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
@@ -96,6 +99,17 @@ def _end_exploration(ledger: Ledger, entry: e.ExplorationEnded) -> Ledger:
     return evolve(ledger, explored=put(ledger.explored, entry.key, replace(trial, harmful=entry.harmful)))
 
 
+def _judge(ledger: Ledger, entry: e.TrialJudged) -> Ledger:
+    step = (entry.policy, entry.step)
+    return evolve(ledger, evidence=put(ledger.evidence, step, judged(ledger.evidence.get(step), entry)))
+
+
+def _relapse(ledger: Ledger, entry: e.TrialRelapsed) -> Ledger:
+    step = (entry.policy, entry.step)
+    known = ledger.evidence.get(step)
+    return ledger if known is None else evolve(ledger, evidence=put(ledger.evidence, step, relapsed(known)))
+
+
 _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
     e.ActionIntended: _lock,
     e.AttemptEnded: _unlock,
@@ -105,13 +119,15 @@ _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
     e.Suspected: _open,
     e.Paused: _pause,
     e.Resumed: _resume,
+    e.TrialJudged: _judge,
+    e.TrialRelapsed: _relapse,
 }
 
 LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
 """Types of entries that `account` takes note of."""
 
 _EXPLORATION_TYPES = frozenset({e.ExplorationStarted.TYPE, e.ExplorationEnded.TYPE})
-_LASTING_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
+_LASTING_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE, e.TrialJudged.TYPE, e.TrialRelapsed.TYPE})
 
 LOOK_BACKS: tuple[tuple[float, frozenset[str]], ...] = (
     (inf, _LASTING_TYPES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from homeostat.model.evidence import Evidence, ExploredTrial
 from homeostat.model.policy import Effect
 from homeostat.model.reasons import (
     AttemptVerdict,
@@ -228,16 +229,6 @@ class Opening:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExploredTrial:
-    """A trial of an explored pick. `harmful` is None until its verdict."""
-
-    at: float
-    policy: str
-    node: str
-    harmful: bool | None = None
-
-
 ALL_POLICIES = ""
 """The key of a pause that holds for every policy."""
 
@@ -253,6 +244,7 @@ class Ledger:
         starts, openings: oldest first, as far back as guards look.
         paused: policy (`ALL_POLICIES`: every one) -> who pulled the kill switch.
         explored: by key of the attempt, oldest first, as far back as harm budgets look.
+        evidence: (policy, `Earning.step`) -> what that step's trials have shown.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
@@ -262,3 +254,4 @@ class Ledger:
     openings: tuple[Opening, ...] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
     explored: Mapping[str, ExploredTrial] = field(default_factory=dict)
+    evidence: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)

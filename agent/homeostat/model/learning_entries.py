@@ -26,3 +26,36 @@ class ExplorationEnded(Entry, frozen=True, kw_only=True):
     node: str
     key: str
     harmful: bool
+
+
+@entry_type
+class TrialJudged(Entry, frozen=True, kw_only=True):
+    """What an attempt says for or against letting the agent go further by itself with its step.
+
+    Attributes:
+        step: the content of the step, see `policy.Earning`; one that was changed begins anew.
+        level_max: how many levels above its start the step can earn.
+        succeeded: it worked, and harm was known to be absent before and after.
+        harmful: the harm condition rose.
+    """
+
+    TYPE: ClassVar[str] = "trial.judged"
+    policy: str
+    node: str
+    step: str
+    incident: str
+    key: str
+    level_max: int
+    succeeded: bool
+    harmful: bool
+
+
+@entry_type
+class TrialRelapsed(Entry, frozen=True, kw_only=True):
+    """The incident came back soon after the step's last success: that did not last."""
+
+    TYPE: ClassVar[str] = "trial.relapsed"
+    policy: str
+    node: str
+    step: str
+    incident: str

@@ -18,6 +18,7 @@ from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done, InDoubt, Report, Running, StartAction, Step
+from homeostat.model.evidence import Evidence
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
@@ -113,6 +114,13 @@ def _said(recorded: Sequence[e.Entry]) -> tuple[list[Answer], dict[str, frozense
     return answers, {approver: frozenset(names) for approver, names in people.items()}
 
 
+def _earned(policy: Policy, original: e.Suspected | None) -> dict[tuple[str, str], Evidence]:
+    """How far the steps had come by then; one that does something else now begins anew."""
+    levels = {} if original is None else original.earned
+    steps = {leaf.earning.step: leaf.id for leaf in policy.leaves.values() if leaf.earning is not None}
+    return {(policy.name, step): Evidence(policy.name, steps[step], n) for step, n in levels.items() if step in steps}
+
+
 def _done(entry: e.ActionEnded) -> Done:
     return Done(entry.status, entry.duration_s, entry.exit_code, detail=entry.detail)
 
@@ -151,7 +159,7 @@ class _Replayer:
         self.matched: dict[str, _Recorded] = {}
         self.starts: list[Start] = []
         self.entries: list[e.Entry] = []
-        self.ledger = Ledger()
+        self.ledger = Ledger(evidence=_earned(policy, self.original))
         self.shift_s = 0.0
 
     def run(self) -> Replay:
