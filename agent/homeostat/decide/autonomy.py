@@ -1,7 +1,7 @@
-"""Autonomy that is earned: how far the agent may go by itself with a step, from what its trials have shown.
+"""Autonomy that is earned: how far the agent may go by itself with a step, from what its attempts have shown.
 
-The evidence is a fold of entries in the policy's stream (`decide/evidence.py`), and so is the same live, after a crash
-and in a copy of the journal.
+The record is a fold of entries in the policy's stream (`decide/track_record.py`), and so is the same live, after a
+crash and in a copy of the journal.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from homeostat.model.reasons import AttemptVerdict
 RELAPSE_S = 1800.0
 """An incident that opens so soon after a success says that the success did not last."""
 
-_NO_TRIALS = (AttemptVerdict.CANCELLED, AttemptVerdict.PRE_SATISFIED, AttemptVerdict.SELF_HEALED)
+_SAYS_NOTHING = (AttemptVerdict.CANCELLED, AttemptVerdict.PRE_SATISFIED, AttemptVerdict.SELF_HEALED)
 
 
 def mode_earned(ledger: Ledger, policy: str, leaf: Do) -> Mode | None:
     """How far the agent may go by itself with a step; None where its author has just said it."""
     if leaf.earning is None:
         return None
-    evidence = ledger.evidence.get((policy, leaf.earning.step))
-    return mode_above(leaf.earning.start, 0 if evidence is None else evidence.level)
+    record = ledger.track_records.get((policy, leaf.earning.step))
+    return mode_above(leaf.earning.start, 0 if record is None else record.level)
 
 
 def earned_levels(ledger: Ledger, policy: str) -> dict[str, int]:
     """The levels above their start that a policy's steps have earned, by `Earning.step`."""
-    return {step: known.level for (name, step), known in ledger.evidence.items() if name == policy and known.level}
+    return {step: known.level for (name, step), known in ledger.track_records.items() if name == policy and known.level}
 
 
-def note_trial(turn: Turn, attempt: Attempt, verdict: AttemptVerdict) -> None:
+def note_attempt(turn: Turn, attempt: Attempt, verdict: AttemptVerdict) -> None:
     """Journal what an attempt of a step with earned autonomy has shown.
 
     A success counts only where harm was known to be absent before and after: what nobody saw proves nothing.
@@ -45,11 +45,11 @@ def note_trial(turn: Turn, attempt: Attempt, verdict: AttemptVerdict) -> None:
     harm = turn.policy.harm
     harm_now = None if harm is None else turn.truth(harm)
     harmful = verdict is AttemptVerdict.HARMFUL or (attempt.harm_before is False and harm_now is True)
-    if verdict in _NO_TRIALS and not harmful:
+    if verdict in _SAYS_NOTHING and not harmful:
         return
     unharmed = attempt.harm_before is False and harm_now is False
     turn.record_for_policy(
-        e.TrialJudged(
+        e.AttemptCounted(
             at=turn.now,
             policy=turn.policy.name,
             node=leaf.id,
@@ -66,17 +66,17 @@ def note_trial(turn: Turn, attempt: Attempt, verdict: AttemptVerdict) -> None:
 def note_relapses(turn: Turn) -> None:
     """Journal which successes this incident, now confirmed, shows not to have lasted."""
     for step in list(_unlasting(turn)):
-        evidence = turn.ledger.evidence[turn.policy.name, step]
+        record = turn.ledger.track_records[turn.policy.name, step]
         turn.record_for_policy(
-            e.TrialRelapsed(
-                at=turn.now, policy=turn.policy.name, node=evidence.node, step=step, incident=turn.incident.id
+            e.SuccessRelapsed(
+                at=turn.now, policy=turn.policy.name, node=record.node, step=step, incident=turn.incident.id
             )
         )
 
 
 def _unlasting(turn: Turn) -> Iterator[str]:
-    for (policy, step), evidence in turn.ledger.evidence.items():
-        if policy != turn.policy.name or evidence.succeeded_at is None or evidence.succeeded_in == turn.incident.id:
+    for (policy, step), record in turn.ledger.track_records.items():
+        if policy != turn.policy.name or record.succeeded_at is None or record.succeeded_in == turn.incident.id:
             continue
-        if turn.incident.opened_at - evidence.succeeded_at <= RELAPSE_S:
+        if turn.incident.opened_at - record.succeeded_at <= RELAPSE_S:
             yield step

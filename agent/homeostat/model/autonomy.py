@@ -39,10 +39,10 @@ def strictest(*modes: Mode | None) -> Mode:
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """A step whose mode is earned: it begins at `start`, and good trials lift it to the step's `mode` at the most.
+    """A step whose mode is earned: it begins at `start`, and good attempts lift it to the step's `mode` at the most.
 
     Attributes:
-        step: SHA-256 over what the step does and how it is proved; evidence for another step says nothing of it.
+        step: SHA-256 over what the step does and how it is proved; the record of another step says nothing of it.
         level_max: how many levels there are above `start`.
     """
 
@@ -61,7 +61,7 @@ class Exploration:
 
     Attributes:
         share: of the picks, at most 1.
-        harm_max: so many harmful trials of explored picks are put up with within `within_s`, over all incidents.
+        harm_max: so many harmful attempts of explored picks are put up with within `within_s`, over all incidents.
     """
 
     share: float

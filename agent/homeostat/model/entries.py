@@ -15,10 +15,10 @@ from msgspec import Struct, field
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
+from homeostat.model.learning_entries import AttemptCounted as AttemptCounted
 from homeostat.model.learning_entries import ExplorationEnded as ExplorationEnded
 from homeostat.model.learning_entries import ExplorationStarted as ExplorationStarted
-from homeostat.model.learning_entries import TrialJudged as TrialJudged
-from homeostat.model.learning_entries import TrialRelapsed as TrialRelapsed
+from homeostat.model.learning_entries import SuccessRelapsed as SuccessRelapsed
 from homeostat.model.people_entries import AnswerRefused as AnswerRefused
 from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
@@ -121,7 +121,7 @@ class Option(Struct, frozen=True):
         condition, truth: its `if` and what it evaluated to; no condition counts as true.
         reason: why it was not eligible; None when it was.
         probability: learnt chance of success; nine times in ten between probability_low and probability_high.
-        cost_s: expected seconds. harm: expected share of trials that do harm. index: what it is ordered by.
+        cost_s: expected seconds. harm: expected share of attempts that do harm. index: what it is ordered by.
         propensity: probability with which this decision would choose it.
     """
 
@@ -406,7 +406,7 @@ class JournalInterrupted(Entry, frozen=True, kw_only=True):
 
 
 RESTRICTING_TYPES = frozenset(
-    {ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE, TrialJudged.TYPE, TrialRelapsed.TYPE}
+    {ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE, AttemptCounted.TYPE, SuccessRelapsed.TYPE}
 )
 """Facts that may forbid a start which was decided before they were written."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from homeostat.model.evidence import Evidence, ExploredTrial
 from homeostat.model.policy import Effect
 from homeostat.model.reasons import (
     AttemptVerdict,
@@ -16,6 +15,7 @@ from homeostat.model.reasons import (
     Result,
 )
 from homeostat.model.signals import Snapshot, Truth
+from homeostat.model.track_record import ExploredAttempt, TrackRecord
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Ledger:
         starts, openings: oldest first, as far back as guards look.
         paused: policy (`ALL_POLICIES`: every one) -> who pulled the kill switch.
         explored: by key of the attempt, oldest first, as far back as harm budgets look.
-        evidence: (policy, `Earning.step`) -> what that step's trials have shown.
+        track_records: (policy, `Earning.step`) -> what that step's attempts have shown.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
@@ -253,5 +253,5 @@ class Ledger:
     starts: tuple[Start, ...] = ()
     openings: tuple[Opening, ...] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
-    explored: Mapping[str, ExploredTrial] = field(default_factory=dict)
-    evidence: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)
+    explored: Mapping[str, ExploredAttempt] = field(default_factory=dict)
+    track_records: Mapping[tuple[str, str], TrackRecord] = field(default_factory=dict)

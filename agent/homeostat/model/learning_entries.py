@@ -9,7 +9,7 @@ from homeostat.model.entry import Entry, entry_type
 
 @entry_type
 class ExplorationStarted(Entry, frozen=True, kw_only=True):
-    """A trial of an explored pick is about to start; from here on it counts against the harm budget of `node`."""
+    """An attempt of an explored pick is about to start; from here on it counts against the harm budget of `node`."""
 
     TYPE: ClassVar[str] = "exploration.started"
     policy: str
@@ -19,7 +19,7 @@ class ExplorationStarted(Entry, frozen=True, kw_only=True):
 
 @entry_type
 class ExplorationEnded(Entry, frozen=True, kw_only=True):
-    """A trial of an explored pick has its verdict. `harmful`: it did harm, or nobody can say whether it ran."""
+    """An attempt of an explored pick has its verdict. `harmful`: it did harm, or nobody can say whether it ran."""
 
     TYPE: ClassVar[str] = "exploration.ended"
     policy: str
@@ -29,7 +29,7 @@ class ExplorationEnded(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
-class TrialJudged(Entry, frozen=True, kw_only=True):
+class AttemptCounted(Entry, frozen=True, kw_only=True):
     """What an attempt says for or against letting the agent go further by itself with its step.
 
     Attributes:
@@ -39,7 +39,7 @@ class TrialJudged(Entry, frozen=True, kw_only=True):
         harmful: the harm condition rose.
     """
 
-    TYPE: ClassVar[str] = "trial.judged"
+    TYPE: ClassVar[str] = "autonomy.counted"
     policy: str
     node: str
     step: str
@@ -51,10 +51,10 @@ class TrialJudged(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
-class TrialRelapsed(Entry, frozen=True, kw_only=True):
+class SuccessRelapsed(Entry, frozen=True, kw_only=True):
     """The incident came back soon after the step's last success: that did not last."""
 
-    TYPE: ClassVar[str] = "trial.relapsed"
+    TYPE: ClassVar[str] = "autonomy.relapsed"
     policy: str
     node: str
     step: str

@@ -144,7 +144,7 @@ def _mode(leaf: Do) -> str:
 def _exploration(explore: Exploration | None) -> str:
     if explore is None:
         return "nothing"
-    budget = f"{explore.harm_max} harmful trials within {format_seconds(explore.within_s)}"
+    budget = f"{explore.harm_max} harmful attempts within {format_seconds(explore.within_s)}"
     return f"{explore.share:.3g} of its picks, with {budget} at most"
 
 

@@ -12,7 +12,10 @@ _PAIR = (
     "actions:\n  drain: {actuator: command, argv: [drain], effect: safe, timeout: 1m, undo: {do: undrain}}\n"
     "  undrain: {actuator: command, argv: [undrain], effect: safe, timeout: 1m}\n"
 )
-_CANDIDATES = f"steps:\n- choose:\n  - {{id: restart, {_RESTART}}}\n  - {{id: rollback, do: rollback, target: deploy/shop, {_V}}}\n"
+_CANDIDATES = (
+    f"steps:\n- choose:\n  - {{id: restart, {_RESTART}}}\n"
+    f"  - {{id: rollback, do: rollback, target: deploy/shop, {_V}}}\n"
+)
 _CHOICE = f"actions: {{restart: {_ACTION}}}, rollback: {_ACTION}}}}}\n{_CANDIDATES}"
 
 WARNINGS: dict[str, Example] = {
@@ -193,7 +196,7 @@ WARNINGS: dict[str, Example] = {
         f"harm: {{if: rps < 1}}\n{_CHOICE}  explore: {{share: 5%}}\n",
     ),
     "W234": Example(
-        "A trial counts where its verify proved it and harm was known to be absent before and after.",
+        "An attempt counts where its verify proved it and harm was known to be absent before and after.",
         f"steps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
         f"harm: {{if: rps < 1}}\nsteps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
     ),

@@ -145,11 +145,11 @@ def exploring_unsafe(linted: Linted) -> Iterator[Problem]:
 
 
 def unearnable_mode(linted: Linted) -> Iterator[Problem]:
-    """W234: a trial counts where it was proved, and where harm would have been seen."""
+    """W234: an attempt counts where it was proved, and where harm would have been seen."""
     for leaf in linted.policy.leaves.values():
         if leaf.earning is not None and (leaf.verify is None or linted.policy.harm is None):
             lacking = "it has no verify" if leaf.verify is None else "the policy has no 'harm'"
-            message = f"'{leaf.id}' stays in mode {leaf.earning.start}: {lacking}, so none of its trials counts"
+            message = f"'{leaf.id}' stays in mode {leaf.earning.start}: {lacking}, so none of its attempts counts"
             yield linted.warn_node(leaf.id, "W234", message, "mode")
 
 

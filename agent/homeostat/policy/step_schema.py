@@ -60,7 +60,7 @@ class StepFields(Part):
 
 
 class EarnedMode(Part):
-    """A mode that is earned: the step begins at `start`, and good trials lift it to `earned` at the most."""
+    """A mode that is earned: the step begins at `start`, and good attempts lift it to `earned` at the most."""
 
     start: Annotated[Mode, Field(strict=False)]
     earned: Annotated[Mode, Field(strict=False)] = Mode.AUTO
@@ -68,7 +68,7 @@ class EarnedMode(Part):
     @model_validator(mode="after")
     def _leads_up(self) -> Self:
         if self.start is Mode.OBSERVE:
-            raise wrong("E112", "what is only observed has no trials to earn by; 'start' is suggest or approve")
+            raise wrong("E112", "what is only observed has no attempts to earn by; 'start' is suggest or approve")
         if levels_between(self.start, self.earned) < 1:
             raise wrong("E112", f"'earned' must be freer than 'start', and '{self.earned}' is not than '{self.start}'")
         return self
@@ -189,7 +189,7 @@ class TryStep(StepFields):
 class ExploreFields(Part):
     """Try, in a `share` of the picks, a candidate that is nearly as good as the best.
 
-    Explored trials may do harm `harm_max` times `within` that time, over all incidents; then exploring stops.
+    Explored attempts may do harm `harm_max` times `within` that time, over all incidents; then exploring stops.
     """
 
     share: Share

@@ -1,4 +1,4 @@
-"""What trials have shown, over incidents and restarts: parts of the ledger."""
+"""What attempts have shown, over incidents and restarts: parts of the ledger."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class ExploredTrial:
-    """A trial of an explored pick. `harmful` is None until its verdict."""
+class ExploredAttempt:
+    """An attempt of an explored pick. `harmful` is None until its verdict."""
 
     at: float
     policy: str
@@ -16,12 +16,12 @@ class ExploredTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class TrackRecord:
     """What speaks for letting the agent go further by itself with one step, since its level last changed.
 
     Attributes:
         level: how many modes above its `start` the step has earned.
-        trials, successes: judged trials, and those that worked without harm and without a relapse.
+        attempts, successes: judged attempts, and those that worked without harm and without a relapse.
         relapses: incidents that came back soon after a success.
         succeeded_at, succeeded_in: the last success and its incident, until it has relapsed.
         fell_for: why the level was last lowered; "" where it never was.
@@ -30,7 +30,7 @@ class Evidence:
     policy: str
     node: str
     level: int = 0
-    trials: int = 0
+    attempts: int = 0
     successes: int = 0
     relapses: int = 0
     succeeded_at: float | None = None
