@@ -2,8 +2,8 @@
 
 P(outcomes of an incident | x) = sum over K causes of softmax(W (1, x))_k times the product over its trials of
 success[k, a] or 1 - success[k, a]: a mixture of experts (Jacobs, Jordan, Nowlan, Hinton, "Adaptive Mixtures of Local
-Experts", 1991) whose experts are constant. All trials of an incident share one cause, so what failed is evidence without
-any parameter for it. The posterior has many modes; the search starts where the pooled model stands, with a cause for
+Experts", 1991) whose experts are constant. All trials of an incident share one cause, so what failed is evidence
+without any parameter for it. The posterior has many modes; the search starts where the pooled model stands, with a cause for
 each candidate that it cures, and is deterministic.
 """
 
@@ -49,6 +49,7 @@ class LatentCauses:
     """Implements `Member`."""
 
     name = "latent"
+    quick = False
 
     def __init__(self, causes_max: int = CAUSES_MAX, iterations_max: int = ITERATIONS_MAX) -> None:
         self._causes_max = causes_max

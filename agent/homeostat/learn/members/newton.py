@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Design:
         starts = np.searchsorted(samples.candidate[order], np.arange(samples.candidates + 1))
         self._blocks = [
             (candidate, order[at : min(at + BLOCK_ROWS, end)])
-            for candidate, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True))
+            for candidate, (start, end) in enumerate(pairwise(starts))
             for at in range(start, end, BLOCK_ROWS)
         ]
         cached = len(samples) * self.width <= CACHED_MAX

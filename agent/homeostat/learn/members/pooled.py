@@ -58,6 +58,7 @@ class PooledLogistic:
     """Implements `Member`. Its columns are those of the context and a flag for each candidate that has failed."""
 
     name = "pooled"
+    quick = True
 
     def fit(self, samples: Samples, previous: MemberModel | None = None) -> LinearModel:
         """See `Member`."""
@@ -74,11 +75,13 @@ class PooledLogistic:
         design = Design(samples)
         used = np.concatenate([[True], design.columns_used, design.failed_used])
         start = _start(samples, previous)
-        found = posterior(design, samples.candidates, _precision(design.width), None if start is None else start[:, used])
+        start = None if start is None else start[:, used]
+        found = posterior(design, samples.candidates, _precision(design.width), start)
         mean = np.zeros((samples.candidates, len(used)))
         mean[:, used] = found.mean
         covariance = np.zeros((*mean.shape, len(used)))
-        covariance[:, np.ix_(used, used)[0], np.ix_(used, used)[1]] = found.covariance
+        rows, columns = np.ix_(used, used)
+        covariance[:, rows, columns] = found.covariance
         return PooledPosterior(mean, covariance)
 
 
