@@ -1,0 +1,80 @@
+"""Make `history/season.jsonl.gz` anew: an agent that learns, in a plant that changes half-way.
+
+    python tools/make_season.py [--incidents N] [--seed N] [--out FILE]
+
+The sandbox plant under the shipped policy, as in `make_history.py`, with retraining every two days and its gate. From
+two thirds on, auth's trouble and stuck threads come from a database they share: restarts cure neither any more. On
+five days the standby site's exporter is down. The same seed gives the same file, on one machine with one set of
+libraries: fits end in other last digits elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from homeostat import __version__
+from homeostat.learn.retrain import retrain
+from homeostat.model.entries import Entry
+from homeostat.model.policy import Policy
+from homeostat.model.ports import Journal
+from homeostat.policy.load import load_policy
+from homeostat.record.export import export_journal
+from homeostat.record.memory import MemoryJournal
+from homeostat.simulate.sandbox.faults import AuthDown, Fault, StuckThreads
+from homeostat.simulate.world import sandbox
+from tools.make_history import Alarm
+
+ROOT = Path(__file__).parents[1]
+RETRAIN_INTERVAL_S = 2 * 86_400.0
+
+
+class RetrainerInTurn:
+    """Implements `model.ports.Retrainer` on the loop's own thread: in virtual time nothing waits, and all repeats."""
+
+    def __init__(self, journal: Journal, policy: Policy) -> None:
+        self._journal = journal
+        self._policy = policy
+        self._due_at: float | None = None
+
+    def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
+        """See `model.ports.Retrainer`."""
+        if self._due_at is None:
+            self._due_at = now + RETRAIN_INTERVAL_S
+        if now < self._due_at:
+            return {}
+        self._due_at = now + RETRAIN_INTERVAL_S
+        entries = retrain(self._journal, self._policy, now, actor="schedule").entries
+        return {self._policy.name: entries} if entries else {}
+
+
+def changed(fault: Fault) -> Fault:
+    """The same fault once the database is shared."""
+    return replace(fault, restart_cures=False) if isinstance(fault, AuthDown | StuckThreads) else fault
+
+
+def main() -> None:
+    """Write the season."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--incidents", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=2027)
+    parser.add_argument("--out", type=Path, default=ROOT / "history/season.jsonl.gz")
+    options = parser.parse_args()
+    policy = load_policy(ROOT / "policies/payments-5xx.homeostat.yaml")
+    journal = MemoryJournal()
+    retrainer = RetrainerInTurn(journal, policy)
+    with sandbox({policy.name: policy}, journal, Alarm(), options.seed, retrainer) as world:
+        world.start(__version__)
+        while len(journal.incidents()) < options.incidents:
+            fault = world.draw()
+            world.strike(changed(fault) if 3 * len(journal.incidents()) >= 2 * options.incidents else fault)
+    with options.out.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
+        for line in export_journal(journal):
+            file.write(line.encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()
