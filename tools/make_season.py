@@ -4,7 +4,7 @@
 
 The sandbox plant under the shipped policy, as in `make_history.py`, with retraining every two days and its gate. From
 two thirds on, auth's trouble and stuck threads come from a database they share: restarts cure neither any more. On
-five days the standby site's exporter is down. The same seed gives the same file, on one machine with one set of
+some days an exporter is down. The same seed gives the same file, on one machine with one set of
 libraries: fits end in other last digits elsewhere.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from make_history import Alarm
+
 from homeostat import __version__
 from homeostat.learn.retrain import retrain
 from homeostat.model.entries import Entry
@@ -25,11 +27,31 @@ from homeostat.policy.load import load_policy
 from homeostat.record.export import export_journal
 from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.sandbox.faults import AuthDown, Fault, StuckThreads
-from homeostat.simulate.world import sandbox
-from tools.make_history import Alarm
+from homeostat.simulate.sandbox.store import SampleStore
+from homeostat.simulate.world import RETENTION_S, START, sandbox
 
 ROOT = Path(__file__).parents[1]
-RETRAIN_INTERVAL_S = 2 * 86_400.0
+
+
+DAY_S = 86_400.0
+RETRAIN_INTERVAL_S = 2 * DAY_S
+GAPS: tuple[tuple[str, float, float], ...] = (
+    ("standby_capacity_ratio", 5.0, 9.5),
+    ("auth_requests_total", 15.0, 16.0),
+    ("payments_deploy_timestamp_seconds", 22.0, 24.0),
+    ("payments_restarts_total", 22.0, 24.0),
+)
+"""Metric, and the days from and until which its exporter is down, counted from the start."""
+
+
+class StoreWithGaps(SampleStore):
+    """Takes in no samples of an exporter that is down."""
+
+    def append(self, metric: str, labels: Mapping[str, str], at: float, value: float) -> None:
+        """See `SampleStore.append`."""
+        day = (at - START) / DAY_S
+        if not any(name == metric and first <= day < last for name, first, last in GAPS):
+            super().append(metric, labels, at, value)
 
 
 class RetrainerInTurn:
@@ -65,8 +87,9 @@ def main() -> None:
     options = parser.parse_args()
     policy = load_policy(ROOT / "policies/payments-5xx.homeostat.yaml")
     journal = MemoryJournal()
+    store = StoreWithGaps(retention_s=RETENTION_S)
     retrainer = RetrainerInTurn(journal, policy)
-    with sandbox({policy.name: policy}, journal, Alarm(), options.seed, retrainer) as world:
+    with sandbox({policy.name: policy}, journal, Alarm(), options.seed, retrainer, store=store) as world:
         world.start(__version__)
         while len(journal.incidents()) < options.incidents:
             fault = world.draw()

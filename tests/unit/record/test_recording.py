@@ -235,7 +235,7 @@ def test_sizes_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(lines, "FILE_BYTES_MAX", size - 1)
         assert "i1.jsonl:13:1: R105 the file has over" in problem(path)
     monkeypatch.setattr(recording, "ENTRIES_MAX", 11)
-    assert "i1.jsonl:13:1: R105 the file has over 11 entries" in problem(path)
+    assert "i1.jsonl:13:1: R105 the file has over 12 lines" in problem(path)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
