@@ -3,9 +3,9 @@
     python tools/make_season.py [--incidents N] [--seed N] [--out FILE]
 
 The sandbox plant under the shipped policy, as in `make_history.py`, with retraining every two days and its gate. From
-two thirds on, auth's trouble and stuck threads come from a database they share: restarts cure neither any more. On
-some days an exporter is down. The same seed gives the same file, on one machine with one set of
-libraries: fits end in other last digits elsewhere.
+two thirds on the standby site's health check fails, so that `traffic.shift` hardly ever works. On some days an exporter
+is down. The same seed gives the same file with the same libraries on the same kind of machine; elsewhere fits may end in
+other last digits.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from homeostat.model.ports import Journal
 from homeostat.policy.load import load_policy
 from homeostat.record.export import export_journal
 from homeostat.record.memory import MemoryJournal
-from homeostat.simulate.sandbox.faults import AuthDown, Fault, StuckThreads
+from homeostat.simulate.sandbox.remedies import REMEDIES
 from homeostat.simulate.sandbox.store import SampleStore
 from homeostat.simulate.world import RETENTION_S, START, sandbox
 
 ROOT = Path(__file__).parents[1]
-
-
 DAY_S = 86_400.0
+SHIFT_FAILS_SHARE = 0.9
 RETRAIN_INTERVAL_S = 2 * DAY_S
 GAPS: tuple[tuple[str, float, float], ...] = (
     ("standby_capacity_ratio", 5.0, 9.5),
-    ("auth_requests_total", 15.0, 16.0),
-    ("payments_deploy_timestamp_seconds", 22.0, 24.0),
-    ("payments_restarts_total", 22.0, 24.0),
+    ("auth_requests_total", 12.0, 13.0),
+    ("up", 12.0, 13.0),
+    ("payments_deploy_timestamp_seconds", 20.0, 21.5),
+    ("payments_restarts_total", 20.0, 21.5),
 )
 """Metric, and the days from and until which its exporter is down, counted from the start."""
 
@@ -73,15 +73,15 @@ class RetrainerInTurn:
         return {self._policy.name: entries} if entries else {}
 
 
-def changed(fault: Fault) -> Fault:
-    """The same fault once the database is shared."""
-    return replace(fault, restart_cures=False) if isinstance(fault, AuthDown | StuckThreads) else fault
+def break_shift() -> None:
+    """Let the standby site's health check fail nearly always from here on."""
+    REMEDIES["traffic.shift"] = replace(REMEDIES["traffic.shift"], fails_share=SHIFT_FAILS_SHARE)
 
 
 def main() -> None:
     """Write the season."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--incidents", type=int, default=300)
+    parser.add_argument("--incidents", type=int, default=240)
     parser.add_argument("--seed", type=int, default=2027)
     parser.add_argument("--out", type=Path, default=ROOT / "history/season.jsonl.gz")
     options = parser.parse_args()
@@ -92,8 +92,9 @@ def main() -> None:
     with sandbox({policy.name: policy}, journal, Alarm(), options.seed, retrainer, store=store) as world:
         world.start(__version__)
         while len(journal.incidents()) < options.incidents:
-            fault = world.draw()
-            world.strike(changed(fault) if 3 * len(journal.incidents()) >= 2 * options.incidents else fault)
+            if 3 * len(journal.incidents()) >= 2 * options.incidents:
+                break_shift()
+            world.strike(world.draw())
     with options.out.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         for line in export_journal(journal):
             file.write(line.encode() + b"\n")
