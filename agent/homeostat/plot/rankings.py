@@ -24,7 +24,7 @@ def ranking(candidates: pd.DataFrame) -> Chart:
     """
     require(candidates, _COLUMNS, "ranking")
     chart, (left, right) = new_chart(0.9 + 0.42 * max(2, len(candidates)), "Chance of success", grid="x", columns=2)
-    right.set_title("... per 1,000 s: what the order goes by", fontsize=11)
+    right.set_title("Successes per 1,000 s: what the order goes by", fontsize=11, loc="left", pad=10.0)
     if candidates.empty:
         say_empty(left, "candidates")
         say_empty(right, "candidates")

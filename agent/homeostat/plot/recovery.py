@@ -25,6 +25,7 @@ from homeostat.plot.style import (
 _MINUTE_S = 60.0
 _TITLE = "Time to recovery"
 _WINDOW_MIN = 5
+_NAMED_AT = 0.75
 
 
 def recovery_times(incidents: pd.DataFrame, history: pd.DataFrame | None = None, *, window: int = 25) -> Chart:
@@ -39,7 +40,7 @@ def recovery_times(incidents: pd.DataFrame, history: pd.DataFrame | None = None,
         UsageError: a column is missing.
     """
     require(incidents, ("opened_at", "mttr_s", "result"), "recovery_times")
-    chart, (axes,) = new_chart(3.6, _TITLE)
+    chart, (axes,) = new_chart(3.7, _TITLE, title_pad=30.0)
     recovered = incidents[incidents["mttr_s"].notna()].sort_values("opened_at")
     if recovered.empty:
         say_empty(axes, "incident that recovered")
@@ -119,4 +120,5 @@ def _draw_share(axes: Axes, way: str, minutes: pd.Series[Any], end: float, colou
     low, high = [max(0.0, each - half) for each in share], [min(1.0, each + half) for each in share]
     axes.fill_between(at, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
     axes.step(at, share, where="post", color=colour, linewidth=1.8)
-    label(axes, way, (end, share[-1]), colour)
+    half_way = next((place for place, each in enumerate(share) if each >= _NAMED_AT), len(share) - 1)
+    label(axes, way, (at[half_way], share[half_way]), colour, xytext=(8, -8))

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from homeostat.model.errors import UsageError
@@ -36,7 +36,6 @@ def _style() -> AbstractContextManager[None]:
             "axes.spines.top": False,
             "axes.titlelocation": "left",
             "axes.titlesize": 11,
-            "axes.titlepad": 10,
             "font.size": 9,
             "grid.color": "#ececec",
             "grid.linewidth": 0.8,
@@ -60,7 +59,9 @@ class Chart(Figure):
         return text.getvalue()
 
 
-def new_chart(height_in: float, title: str, *, grid: str = "y", columns: int = 1) -> tuple[Chart, list[Axes]]:
+def new_chart(
+    height_in: float, title: str, *, grid: str = "y", columns: int = 1, title_pad: float = 10.0
+) -> tuple[Chart, list[Axes]]:
     """Give an empty chart with `columns` axes side by side; `grid` names the axis that has grid lines, or is empty."""
     with _style():
         chart = Chart(figsize=(WIDTH_IN, height_in), layout="constrained")
@@ -70,14 +71,15 @@ def new_chart(height_in: float, title: str, *, grid: str = "y", columns: int = 1
             if grid:
                 each.grid(visible=True, axis=grid)  # type: ignore[arg-type]  # "x", "y" or "both"
             each.set_axisbelow(True)
-        axes[0].set_title(title)
+        axes[0].set_title(title, pad=title_pad)
     return chart, axes
 
 
 def on_dates(axes: Axes) -> None:
     """Label the x axis with dates, in UTC."""
-    locator = axes.xaxis.get_major_locator()
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]  # matplotlib's own
+    locator = AutoDateLocator(tz="UTC", minticks=3, maxticks=8)  # type: ignore[no-untyped-call]  # matplotlib's own
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]  # as above
     axes.set_xlabel("UTC")
 
 
