@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from homeostat import __version__
 from homeostat.model.entries import ActionEnded, ActionIntended, AttemptEnded, Closed, Entry, Observed, Suspected
 from homeostat.model.errors import JournalError, PolicyError, Problem, UsageError
 from homeostat.model.ports import Record
@@ -24,6 +23,7 @@ from homeostat.model.signals import SignalSpec, SignalType, Snapshot
 from homeostat.record.codec import CODEC
 from homeostat.record.lines import bounded_lines, parse_line, wrong_line
 from homeostat.record.upcasting import ranking_with_members
+from homeostat.version import __version__
 
 FORMAT = "homeostat-recording"
 VERSION = 2
