@@ -4,8 +4,8 @@
 
 The sandbox plant under the shipped policy, as in `make_history.py`, with retraining every two days and its gate. From
 two thirds on the standby site's health check fails, so that `traffic.shift` hardly ever works. On some days an exporter
-is down. The same seed gives the same file with the same libraries on the same kind of machine; elsewhere fits may end in
-other last digits.
+is down. The same seed gives the same file with the same libraries on the same kind of machine; elsewhere fits may
+differ in their last digits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 
 from make_history import Alarm
 
-from homeostat import __version__
 from homeostat.learn.retrain import retrain
 from homeostat.model.entries import Entry
 from homeostat.model.policy import Policy
@@ -29,6 +28,7 @@ from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.sandbox.remedies import REMEDIES
 from homeostat.simulate.sandbox.store import SampleStore
 from homeostat.simulate.world import RETENTION_S, START, sandbox
+from homeostat.version import __version__
 
 ROOT = Path(__file__).parents[1]
 DAY_S = 86_400.0
