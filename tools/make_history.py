@@ -11,13 +11,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from homeostat import __version__
 from homeostat.app.recordings import record_incident
 from homeostat.model.entries import Entry
 from homeostat.model.signals import Snapshot
 from homeostat.policy.load import load_policy
 from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.world import sandbox
+from homeostat.version import __version__
 
 ROOT = Path(__file__).parents[1]
 

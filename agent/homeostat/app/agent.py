@@ -9,7 +9,6 @@ from types import FrameType
 
 import structlog
 
-from homeostat import __version__
 from homeostat.app.clock import SystemClock
 from homeostat.app.service_manager import ServiceManager
 from homeostat.app.store import STALL_TICKS
@@ -17,6 +16,7 @@ from homeostat.loop import Loop
 from homeostat.model.errors import JournalError, PolicyError
 from homeostat.model.guards import Guards
 from homeostat.model.policy import Policy
+from homeostat.version import __version__
 
 
 class Agent:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from random import Random
 from statistics import mean
 
-from homeostat import __version__
 from homeostat.app.settings import Settings
 from homeostat.app.story import Storyteller
 from homeostat.decide.projection import fold
@@ -25,6 +24,7 @@ from homeostat.policy.load import load_policy
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.simulate.sandbox.faults import Fault, draw_named
 from homeostat.simulate.world import World, sandbox
+from homeostat.version import __version__
 
 POLICY = "payments-5xx.homeostat.yaml"
 STORY = ("auth_down", "blip", "bad_deploy")

@@ -59,7 +59,7 @@ def attempts_in_recordings(folder: Path) -> dict[str, dict[str, int]]:
     return tried
 
 
-def journal_of_recordings(folder: Path) -> Journal:
+def journal_of_recordings(folder: Path) -> MemoryJournal:
     """A journal in memory that holds every recorded incident of a folder, for training and analysis.
 
     Raises:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import click
 
-from homeostat import __version__
 from homeostat.cli.output import FORMATS, Output
 from homeostat.cli.workspace import Workspace
 from homeostat.model.errors import (
@@ -26,6 +25,7 @@ from homeostat.model.errors import (
     SensorError,
     WorkersError,
 )
+from homeostat.version import __version__
 
 COMMANDS = {
     "init": "homeostat.cli.setup",

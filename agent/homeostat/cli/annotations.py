@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from homeostat import __version__
 from homeostat.policy.codes import CODES
 from homeostat.policy.lint import Finding, Report, Severity
+from homeostat.version import __version__
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -51,7 +51,13 @@ def attempts_frame(
         recurrence_s: a new incident of the policy within this after closing is a relapse.
         as_of: Unix seconds; rows of incidents not closed by `as_of - recurrence_s` are not mature.
     """
-    traces = trace_incidents(records)
+    return attempt_rows(trace_incidents(records), policy, recurrence_s, as_of)
+
+
+def attempt_rows(
+    traces: Sequence[IncidentTrace], policy: Policy | None, recurrence_s: float, as_of: float
+) -> pd.DataFrame:
+    """The frame of `attempts_frame`, from incidents that are traced already."""
     relapsed = relapsed_incidents(traces, recurrence_s)
     leaves = candidate_leaves(policy)
     rows: list[dict[str, Any]] = []
@@ -113,7 +119,11 @@ def incidents_frame(records: Iterable[Record], *, recurrence_s: float = RECURREN
     `mttr_s` runs from the opening to the recovery; NaN without one. `escalation` says why people were called.
     `relapsed`: it closed as recovered, and the policy's next confirmed incident opened within `recurrence_s`.
     """
-    traces = trace_incidents(records)
+    return incident_rows(trace_incidents(records), recurrence_s)
+
+
+def incident_rows(traces: Sequence[IncidentTrace], recurrence_s: float) -> pd.DataFrame:
+    """The frame of `incidents_frame`, from incidents that are traced already."""
     relapsed = relapsed_incidents(traces, recurrence_s)
     rows = [
         _incident_cells(trace)

@@ -9,7 +9,6 @@ from itertools import islice
 from threading import Lock
 from typing import Protocol
 
-from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, ActionEnded, ActionIntended, Closed, Suspected
 from homeostat.model.errors import InvariantError, JournalConflict
 from homeostat.model.ports import Batch, Record
@@ -17,6 +16,7 @@ from homeostat.record.anchors import Anchor, AnchorCheck
 from homeostat.record.chain import GENESIS, ChainCheck, body_digest, chained, raw
 from homeostat.record.codec import CODEC, Codec, EncodedEntry
 from homeostat.record.stored import StoredRecord, check_artifact, check_follows, moved_on, starts_something
+from homeostat.version import __version__
 
 
 @dataclass(slots=True)

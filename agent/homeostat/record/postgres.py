@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import psycopg
 
-from homeostat import __version__
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError, JournalWriteError
 from homeostat.model.ports import Batch, Lease
 from homeostat.record import postgres_open
@@ -26,6 +25,7 @@ from homeostat.record.postgres_readers import Readers
 from homeostat.record.postgres_reading import HEADS, POSITION, Reading
 from homeostat.record.postgres_session import AgentProcess, Session
 from homeostat.record.postgres_verify import verify
+from homeostat.version import __version__
 
 LEASE_TTL_S = 15.0
 HEADS_KEPT = 10_000

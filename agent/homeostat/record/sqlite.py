@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import cast
 
-from homeostat import __version__
 from homeostat.model.entries import RESTRICTING_TYPES, Closed, Suspected
 from homeostat.model.errors import (
     InvariantError,
@@ -28,6 +27,7 @@ from homeostat.record.sqlite_beside import Beside
 from homeostat.record.sqlite_verify import verify
 from homeostat.record.stored import StoredRecord, moved_on, record_of, starts_something
 from homeostat.record.writer_lock import WriterLock
+from homeostat.version import __version__
 
 _HEAD = "SELECT seq, hash FROM journal WHERE stream = ? ORDER BY seq DESC LIMIT 1"
 _INSERT = """

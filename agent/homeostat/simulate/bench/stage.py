@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from homeostat import __version__
 from homeostat.act.executor import Executor
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
@@ -18,6 +17,7 @@ from homeostat.model.signals import Absence, Reading, SignalSpec, Snapshot
 from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.bench.scripted_actuator import Script, ScriptedActuator
 from homeostat.simulate.bench.series import Sample
+from homeostat.version import __version__
 
 BEGIN = 1_767_225_600.0
 """Where no clock is given, time begins at 2026-01-01T00:00:00Z."""
