@@ -37,6 +37,13 @@ def strictest(*modes: Mode | None) -> Mode:
     return min((mode for mode in modes if mode is not None), key=_MODES.index, default=Mode.AUTO)
 
 
+class Promotion(StrEnum):
+    """Who lets a new ranking rule: the gate alone, or a person after it."""
+
+    AUTO = "auto"
+    REVIEW = "review"
+
+
 @dataclass(frozen=True, slots=True)
 class Earning:
     """A step whose mode is earned: it begins at `start`, and good attempts lift it to the step's `mode` at the most.

@@ -12,6 +12,7 @@ from enum import StrEnum
 from homeostat.model.autonomy import Earning as Earning
 from homeostat.model.autonomy import Exploration as Exploration
 from homeostat.model.autonomy import Mode as Mode
+from homeostat.model.autonomy import Promotion as Promotion
 from homeostat.model.autonomy import strictest as strictest
 from homeostat.model.signals import Condition, SignalSpec
 
@@ -297,6 +298,7 @@ class Policy:
         unknown_s: how long an unknown condition is waited for before people are called.
         attempts_max: bound on attempts in one incident, over all leaves.
         timeout_s: bound on the whole incident, from its opening.
+        promotion: who lets a new ranking rule; the settings may be stricter.
         environment: the one its parameters were taken from; None where it has none.
         sources: file name -> text, from which this policy can be loaded again.
         leaves: every `Do` by id, derived. `undos`: every undo by its own id, derived.
@@ -318,6 +320,7 @@ class Policy:
     unknown_s: float = 60.0
     rto_s: float | None = None
     harm: Condition | None = None
+    promotion: Promotion = Promotion.AUTO
     environment: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     leaves: Mapping[str, Do] = field(init=False, repr=False, compare=False)

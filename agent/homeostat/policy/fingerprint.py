@@ -12,7 +12,7 @@ from homeostat.model.policy import Do, Policy
 from homeostat.model.signals import Condition
 
 _BESIDE_THE_POINT = frozenset(
-    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations"}
+    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations", "promotion"}
 )
 """Fields of a policy that no decision reads, or that only repeat others."""
 
