@@ -7,7 +7,7 @@ import click
 from homeostat.cli.output import Row
 from homeostat.cli.workspace import Workspace, pass_workspace
 
-COLUMNS = ("policy", "step", "mode", "earned", "attempts", "successes", "sure", "missing", "fell_for")
+COLUMNS = ("policy", "step", "mode", "earned", "tried", "succeeded", "sure", "missing", "fell_for")
 
 
 @click.command()
@@ -35,8 +35,8 @@ def autonomy(workspace: Workspace, policies: tuple[str, ...]) -> None:
             "step": step.step,
             "mode": str(step.mode),
             "earned": str(step.earned),
-            "attempts": step.attempts,
-            "successes": step.successes,
+            "tried": step.attempts,
+            "succeeded": step.successes,
             "sure": f"{step.success_share_low:.0%}" if workspace.output.is_for_people else step.success_share_low,
             "missing": step.missing,
             "fell_for": step.fell_for,

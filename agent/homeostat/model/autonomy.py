@@ -58,8 +58,8 @@ class Earning:
     level_max: int
 
 
-EXPLORATION_WINDOW_S_MAX = 90 * 86400.0
-"""How far back a harm budget may look."""
+EXPLORATION_WINDOW_S_MAX = 30 * 86400.0
+"""How far back a harm budget may look: as far as the longest duration of a policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def _exploration(explore: Exploration | None) -> str:
     if explore is None:
         return "nothing"
     budget = f"{explore.harm_max} harmful attempts within {format_seconds(explore.within_s)}"
-    return f"{explore.share:.3g} of its picks, with {budget} at most"
+    return f"{100 * explore.share:g}% of its picks, with {budget} at most"
 
 
 def _probe(leaf: Do) -> str:

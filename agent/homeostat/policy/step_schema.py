@@ -194,13 +194,7 @@ class ExploreFields(Part):
 
     share: Share
     harm_max: Annotated[Whole, Field(ge=1, le=HARM_MAX)] = 1
-    within: PositiveDuration = 30 * 86400.0
-
-    @model_validator(mode="after")
-    def _is_remembered(self) -> Self:
-        if self.within > EXPLORATION_WINDOW_S_MAX:
-            raise wrong("E113", f"a harm budget looks back at most {EXPLORATION_WINDOW_S_MAX / 86400:g}d")
-        return self
+    within: PositiveDuration = EXPLORATION_WINDOW_S_MAX
 
 
 class ChooseStep(StepFields):
