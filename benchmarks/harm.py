@@ -23,6 +23,7 @@ from homeostat.decide.turn import Moment
 from homeostat.learn.dataset import decision_rows
 from homeostat.learn.ranker import train_ranking
 from homeostat.learn.trace import trace_journal
+from homeostat.model import entries as e
 from homeostat.model.autonomy import Exploration
 from homeostat.model.commands import Done, Report, Running, StartAction
 from homeostat.model.incident import Ledger
@@ -36,8 +37,8 @@ from homeostat.policy.conditions import compile_condition
 from homeostat.record.memory import MemoryJournal
 
 RETRAIN_EVERY = 50
-INCIDENT_EVERY_S = 7200.0
-"""So that several hundred incidents fall into one window of the budget."""
+INCIDENT_EVERY_S = 14_400.0
+"""So that well over a hundred incidents fall into one window of the budget, and none into the next incident."""
 WINDOW_S = 30 * 86_400.0
 STEPS_MAX = 1000
 RESOLVED_S = 10.0
@@ -144,8 +145,10 @@ class Run:
                 batches.append(Batch(policy_stream(self.policy.name), None, decided.policy_entries))
             self.journal.append(batches)
             incident, self.ledger = decided.incident, decided.ledger
-            if incident.phase in (Phase.CLOSED, Phase.ESCALATED):
-                return nature.now - began + (ESCALATION_S if incident.phase is Phase.ESCALATED else 0.0)
+            if incident.phase is Phase.CLOSED:
+                return nature.now - began
+            if any(isinstance(entry, e.Escalated) for entry in decided.entries):
+                nature.call_people()
             for command in decided.commands:
                 if isinstance(command, StartAction):
                     harms = nature.start(command, self.places[command.action.name])
@@ -190,6 +193,10 @@ class Nature:
             (ends_at + VERIFY_FAILED_S, {}, None),
         ]
         return harms
+
+    def call_people(self) -> None:
+        """They end the incident."""
+        self._events.append((self.now + ESCALATION_S, {"errors": 0.0}, None))
 
     def go_on(self) -> None:
         """Until something happens, or for a while where nothing does."""
