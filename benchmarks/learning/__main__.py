@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,10 @@ def main() -> int:
     if tasks:
         install(PEERS)
     with ThreadPoolExecutor(asked.jobs) as pool:
-        for task, lines in zip(tasks, pool.map(_run, tasks), strict=True):
-            results.add(lines)
+        running = {pool.submit(_run, task): task for task in tasks}
+        for done in as_completed(running):
+            results.add(done.result())
+            task = running[done]
             print(f"{task.world} {task.seed}: {', '.join(task.methods)}", file=sys.stderr)
     rows = results.read()
     print(tables(rows, asked.against))

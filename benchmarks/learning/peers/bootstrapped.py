@@ -15,7 +15,7 @@ from contextualbandits.online import (  # type: ignore[import-not-found] # lives
 from sklearn.linear_model import LogisticRegression
 
 
-class _UncheckedLogistic(LogisticRegression):
+class _UncheckedLogistic(LogisticRegression):  # type: ignore[misc] # shipped without types
     """Predicts without scikit-learn's checks of its input: there are eighty predictions of one row in a decision."""
 
     def predict_proba(self, X: Floats) -> Floats:  # noqa: N803 # scikit-learn's name
