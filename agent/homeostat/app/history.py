@@ -5,7 +5,7 @@ Promise: nothing is ever written. It may be read while agents write.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +60,11 @@ class History:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def incidents(self, policy: PolicyGiven = None, *, recurrence_s: float | None = None) -> pd.DataFrame:
-        """One row per incident, oldest first; see `learn.dataset.incidents_frame`."""
-        return incident_rows(self._traces(self._policy(policy)), self._window(recurrence_s))
+    def incidents(
+        self, policy: PolicyGiven = None, *, recurrence_s: float | None = None, as_of: float | None = None
+    ) -> pd.DataFrame:
+        """One row per incident, oldest first; see `learn.dataset.incidents_frame`. The arguments as for `attempts`."""
+        return incident_rows(self._traces(self._policy(policy)), self._window(recurrence_s), self._when(as_of))
 
     def attempts(
         self,
@@ -111,9 +113,9 @@ class History:
     def _policy(self, policy: PolicyGiven) -> Policy | None:
         return policy if policy is None or isinstance(policy, Policy) else self._source.policy_named(str(policy))
 
-    def _traces(self, policy: Policy | None) -> list[IncidentTrace]:
+    def _traces(self, policy: Policy | None) -> Iterator[IncidentTrace]:
         traces = trace_incidents(journal_records(self._source.journal))
-        return [trace for trace in traces if policy is None or trace.policy == policy.name]
+        return (trace for trace in traces if policy is None or trace.policy == policy.name)
 
     def _window(self, recurrence_s: float | None) -> float:
         return self._source.recurrence_s if recurrence_s is None else recurrence_s
