@@ -18,8 +18,9 @@ def open(place: str | os.PathLike[str], *, password: str | None = None) -> Histo
     """Open past incidents for reading as tidy frames; `with homeostat.open(...) as history:` closes them again.
 
     Args:
-        place: a workspace, a state folder or the journal's file in it, a folder of recorded incidents, or
-            `postgresql://USER@HOST:PORT/DATABASE` of a shared journal.
+        place: a workspace, a state folder or the journal's file in it, a folder of recorded incidents, an
+            export (`homeostat audit export`, packed with gzip or not), or `postgresql://USER@HOST:PORT/DATABASE` of a
+            shared journal.
         password: of a shared journal, by reference: `env:NAME` or `file:/PATH`.
 
     Raises:

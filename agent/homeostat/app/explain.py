@@ -102,9 +102,20 @@ def _decided(entry: e.Decided) -> tuple[str, list[str]]:
         else:
             what, by = _DECISION["try"], " (nothing learnt yet)"
     details = [_option(option, chosen=option.id == entry.chosen) for option in entry.options]
+    if entry.explored and entry.options:
+        details.insert(0, _explored(entry))
+    if entry.detail:
+        details.append(entry.detail)
     if entry.failed:
         details.append(f"failed before in this incident: {', '.join(entry.failed)}")
     return f"decided at {entry.node}, {what}: {chosen}{by}", details
+
+
+def _explored(entry: e.Decided) -> str:
+    best = entry.options[0]
+    index = next((option.index for option in entry.options if option.id == entry.chosen), None)
+    share = f", which has {index / best.index:.2f} of its index" if index is not None and best.index else ""
+    return f"explored: {best.id} is held to be best; {entry.chosen}{share}, was drawn to learn of it"
 
 
 def _option(option: e.Option, *, chosen: bool) -> str:
@@ -176,7 +187,8 @@ def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
 
 def _asked(entry: e.ApprovalRequested) -> tuple[str, list[str]]:
     who = f"wanted by {entry.requester}; until {entry.expires_at - entry.at:g} s from here, then it counts as no"
-    return f"asked {', '.join(entry.approvers)} about {entry.node}: {entry.action} on {entry.target}", [who]
+    what = f"asked {', '.join(entry.approvers)} about {entry.node}: {entry.action} on {entry.target}"
+    return what, [who, entry.detail] if entry.detail else [who]
 
 
 _Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.Paused | e.Resumed
@@ -223,6 +235,14 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.AnswerRefused: lambda entry: (f"an answer of {entry.by} changed nothing: {entry.reason}", []),
     e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
     e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),
+    e.ExplorationStarted: lambda entry: (
+        f"explores at {entry.node}: a trial that counts against its harm budget",
+        [f"key {entry.key}"],
+    ),
+    e.ExplorationEnded: lambda entry: (
+        f"the trial explored at {entry.node} {'is one of its harm budget' if entry.harmful else 'did no harm'}",
+        [f"key {entry.key}"],
+    ),
     e.GuardsLoaded: lambda entry: (f"guards version {entry.hash[:12] or 'none'} in use", []),
     e.PolicyLoaded: _loaded,
     e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),

@@ -21,6 +21,8 @@ from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Policy
 from homeostat.model.streams import POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policy
+from homeostat.record.exported import read_export
+from homeostat.record.lines import PACKED_SUFFIX, bounded_lines
 from homeostat.record.recording import SUFFIX
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.stored import StoredJournal
@@ -29,7 +31,7 @@ _JOURNAL = "journal.sqlite"
 _URLS = ("postgresql://", "postgres://")
 _PLACES = (
     f"give a workspace (a folder with {FILE_NAME}), a state folder or its {_JOURNAL}, a folder of recorded incidents"
-    f" (*{SUFFIX}), or postgresql://USER@HOST:PORT/DATABASE"
+    f" (*{SUFFIX}), what `homeostat audit export` gave (*{SUFFIX} or *{SUFFIX}{PACKED_SUFFIX}), or postgresql://USER@HOST:PORT/DATABASE"
 )
 
 
@@ -71,8 +73,10 @@ def _what_is_wrong(error: ValidationError) -> str:
 
 
 def _of_file(path: Path) -> History:
-    if path.suffix == SUFFIX:
-        raise UsageError(f"{path}: is a single recording; give the folder it stands in")
+    if path.name.endswith((SUFFIX, SUFFIX + PACKED_SUFFIX)):
+        if path.suffix == SUFFIX and b'"prev_hash"' not in next(bounded_lines(path, 1), b""):
+            raise UsageError(f"{path}: is a single recording; give the folder it stands in")
+        return _of_journal(read_export(path), str(path), ExitStack())
     with ExitStack() as opened:
         journal = opened.enter_context(closing(SqliteJournal(path, read_only=True)))
         return _of_journal(journal, str(path), opened.pop_all())

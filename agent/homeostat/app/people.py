@@ -93,7 +93,8 @@ def _pending_in(
         if question.granted is None:
             notes = [entry.note for entry in entries if isinstance(entry, e.StepRequested) and entry.node == node]
             why = f": {notes[-1]}" if notes and notes[-1] else ""
-            what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}{why}"
+            also = f"; {asked[node].detail}" if asked[node].detail else ""
+            what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}{why}{also}"
             yield Pending(incident.id, node, "approval", ", ".join(question.approvers), what, question.expires_at)
     for node, withheld in incident.withheld.items():
         if withheld.reason is Reason.MODE_SUGGEST and node not in incident.requests:

@@ -5,7 +5,7 @@ Silence is a denial. Who asked for a start never approves it. An answer that is 
 
 from __future__ import annotations
 
-from homeostat.decide import guards
+from homeostat.decide import exploration, guards
 from homeostat.decide.lifecycle import ACTIVE
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
@@ -106,7 +106,7 @@ def may_start(turn: Turn, leaf: Do) -> bool | None:
     requester = turn.incident.requests.get(leaf.id)
     if mode is Mode.SUGGEST and requester is None:
         told = f"would start {leaf.action.name} on {leaf.target}; waits until a person requests it"
-        turn.withhold(leaf.id, Reason.MODE_SUGGEST, told)
+        turn.withhold(leaf.id, Reason.MODE_SUGGEST, "; ".join(filter(None, [told, exploration.told(turn, leaf)])))
         return None
     question = turn.incident.questions.get(leaf.id)
     if question is None:
@@ -151,6 +151,7 @@ def _ask(turn: Turn, leaf: Do, requester: str) -> None:
             expires_at=turn.now + approval.timeout_s,
             action=leaf.action.name,
             target=leaf.target,
+            detail=exploration.told(turn, leaf),
         )
     )
 

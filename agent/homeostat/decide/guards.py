@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.decide import shared_guards
+from homeostat.decide.exploration import budget_spent
 from homeostat.decide.shared_guards import Refusal
 from homeostat.decide.turn import Turn
 from homeostat.model.guards import NO_GUARDS
@@ -113,6 +114,11 @@ def refused_for_good(turn: Turn, leaf: Do, *, first: bool) -> Refusal | None:
         leaf: what would be started.
         first: whether it has not run in this incident; its own start must not count against its retry.
     """
+    explored = turn.incident.explored.get(leaf.id)
+    if explored is not None:
+        over = budget_spent(turn, explored.node, turn.policy.explorations[explored.node])
+        if over is not None:
+            return Reason.HARM_BUDGET, over
     if first and cooling_down(turn, leaf):
         return Reason.COOLDOWN_ACTIVE, f"{leaf.action.name} ran on {leaf.target} less than {leaf.cooldown_s:g} s ago"
     return None if turn.moment.guards is NO_GUARDS else shared_guards.spent(turn, leaf)

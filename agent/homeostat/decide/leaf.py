@@ -89,6 +89,9 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             spool=turn.moment.spool,
         )
     )
+    explored = turn.incident.explored.get(leaf.id)
+    if explored is not None:
+        turn.record_for_policy(e.ExplorationStarted(at=turn.now, policy=turn.policy.name, node=explored.node, key=key))
     turn.commands.append(start_command(turn, leaf, key, effect_key))
 
 

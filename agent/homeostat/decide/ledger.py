@@ -1,19 +1,22 @@
 """The ledger: facts of all streams that guards share, as a fold of the journal.
 
 Entries of any stream go in; what must be known over incidents and restarts comes out: locks, starts, openings,
-blindness, the kill switch.
+blindness, the kill switch, what exploring has cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf
 from typing import Any, TypeVar
 
 from homeostat.decide.folding import put, without
 from homeostat.model import entries as e
 from homeostat.model.evolve import evolve
 from homeostat.model.guards import WINDOW_S_MAX
-from homeostat.model.incident import ALL_POLICIES, Ledger, Lock, Opening, Start
+from homeostat.model.incident import ALL_POLICIES, ExploredTrial, Ledger, Lock, Opening, Start
+from homeostat.model.policy import COOLDOWN_S_MAX, EXPLORATION_WINDOW_S_MAX
 
 FACTS_MAX = 5000
 """Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
@@ -80,10 +83,25 @@ def _note_blindness(ledger: Ledger, entry: e.DecisionWithheld) -> Ledger:
     return evolve(ledger, blind=put(ledger.blind, entry.policy, entry.at))
 
 
+def _explore(ledger: Ledger, entry: e.ExplorationStarted) -> Ledger:
+    oldest = entry.at - EXPLORATION_WINDOW_S_MAX
+    kept = {key: trial for key, trial in ledger.explored.items() if trial.at >= oldest}
+    return evolve(ledger, explored={**kept, entry.key: ExploredTrial(entry.at, entry.policy, entry.node)})
+
+
+def _end_exploration(ledger: Ledger, entry: e.ExplorationEnded) -> Ledger:
+    trial = ledger.explored.get(entry.key)
+    if trial is None:
+        return ledger
+    return evolve(ledger, explored=put(ledger.explored, entry.key, replace(trial, harmful=entry.harmful)))
+
+
 _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
     e.ActionIntended: _lock,
     e.AttemptEnded: _unlock,
     e.DecisionWithheld: _note_blindness,
+    e.ExplorationEnded: _end_exploration,
+    e.ExplorationStarted: _explore,
     e.Suspected: _open,
     e.Paused: _pause,
     e.Resumed: _resume,
@@ -92,5 +110,12 @@ _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
 LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
 """Types of entries that `account` takes note of."""
 
-PAUSE_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
-"""Those of them that hold however long ago they were written."""
+_EXPLORATION_TYPES = frozenset({e.ExplorationStarted.TYPE, e.ExplorationEnded.TYPE})
+_LASTING_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
+
+LOOK_BACKS: tuple[tuple[float, frozenset[str]], ...] = (
+    (inf, _LASTING_TYPES),
+    (EXPLORATION_WINDOW_S_MAX, _EXPLORATION_TYPES),
+    (COOLDOWN_S_MAX, LEDGER_TYPES - _LASTING_TYPES - _EXPLORATION_TYPES),
+)
+"""For how many seconds entries of which types count; every type of `LEDGER_TYPES` is in one of them."""

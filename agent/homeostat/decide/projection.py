@@ -17,6 +17,7 @@ from homeostat.model.errors import JournalCorrupt
 from homeostat.model.evolve import evolve
 from homeostat.model.incident import (
     Attempt,
+    Explored,
     Held,
     Incident,
     Question,
@@ -112,9 +113,13 @@ def _decided(incident: Incident, entry: e.Decided) -> Incident:
         picked = (*incident.picks.get(key, ()), NONE_LEFT if entry.chosen is None else entry.chosen)
     else:
         picked = () if entry.chosen is None else (entry.chosen,)
+    explored = incident.explored
+    if entry.explored and entry.chosen is not None:
+        explored = put(explored, entry.chosen, Explored(entry.node, entry.options[0].id))
     return evolve(
         incident,
         seq=incident.seq + 1,
+        explored=explored,
         picks=put(incident.picks, key, picked),
         withheld=without(incident.withheld, entry.node),
     )

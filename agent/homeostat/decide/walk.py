@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from homeostat.decide import guards
+from homeostat.decide import exploration, guards
 from homeostat.decide.dag import walk_dag
+from homeostat.decide.exploration import Pick
 from homeostat.decide.leaf import walk_leaf
 from homeostat.decide.projection import NONE_LEFT, pick_key
 from homeostat.decide.ranking import rank
@@ -55,7 +56,7 @@ def _passed(turn: Turn, node: Node, condition: Condition) -> bool | None:
         _wait_for_signals(turn, node.id, condition)
         return None
     option = e.Option(id=node.id, eligible=truth, condition=condition.text, truth=truth)
-    _decided(turn, node, "if", node.id if truth else None, (option,))
+    _decided(turn, node, "if", Pick((option,), node.id if truth else None))
     return truth
 
 
@@ -66,9 +67,7 @@ def _wait_for_signals(turn: Turn, node_id: str, condition: Condition) -> None:
         turn.escalate(EscalationReason.SIGNAL_UNKNOWN, node_id, f"'{condition.text}' stayed unknown")
 
 
-def _decided(
-    turn: Turn, node: Node, kind: str, chosen: str | None, options: tuple[e.Option, ...], failed: tuple[str, ...] = ()
-) -> None:
+def _decided(turn: Turn, node: Node, kind: str, pick: Pick, failed: tuple[str, ...] = ()) -> None:
     ranking = turn.moment.ranking
     ranked = kind == "choose" and ranking is not None and node.id in ranking.nodes
     turn.record(
@@ -76,11 +75,14 @@ def _decided(
             at=turn.now,
             node=node.id,
             kind=kind,
-            chosen=chosen,
-            options=options,
+            chosen=pick.chosen,
+            options=pick.options,
             context=turn.values,
             failed=failed,
             ranking_version=ranking.version if ranked and ranking is not None else None,
+            seed=pick.seed,
+            explored=pick.explored,
+            detail=pick.detail,
         )
     )
 
@@ -129,11 +131,13 @@ def _pick(turn: Turn, node: Try | Choose, picked: tuple[str, ...]) -> str | None
     options = [_option(turn, child, failed) for child in node.children]
     if isinstance(node, Try):
         options, chosen = _first_after(options, failed)
-    else:
-        model = turn.moment.ranking.nodes.get(node.id) if turn.moment.ranking else None
-        options, chosen = rank(model, options, turn.values, failed)
-    _decided(turn, node, "try" if isinstance(node, Try) else "choose", chosen, tuple(options), failed)
-    return chosen
+        _decided(turn, node, "try", Pick(tuple(options), chosen), failed)
+        return chosen
+    model = turn.moment.ranking.nodes.get(node.id) if turn.moment.ranking else None
+    options, best = rank(model, options, turn.values, failed)
+    picked_now = exploration.pick(turn, node, options, best, len(failed))
+    _decided(turn, node, "choose", picked_now, failed)
+    return picked_now.chosen
 
 
 def _first_after(options: list[e.Option], failed: tuple[str, ...]) -> tuple[list[e.Option], str | None]:
@@ -182,7 +186,7 @@ def _branch(turn: Turn, node: Decide) -> tuple[str, ...] | None:
         if truth:
             chosen = branch.child.id
             break
-    _decided(turn, node, "decide", chosen, tuple(options))
+    _decided(turn, node, "decide", Pick(tuple(options), chosen))
     return () if chosen is None else (chosen,)
 
 

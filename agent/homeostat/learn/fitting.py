@@ -12,12 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeostat.learn.costs import Cost, shrunk_mean_s
+from homeostat.learn.drift import Change
+from homeostat.learn.foretelling import INCIDENTS_MAX, Foretold, Memory, foretell, stack_of, weighted
+from homeostat.learn.members.hierarchical import Hierarchical
+from homeostat.learn.members.latent import LatentCauses
 from homeostat.learn.members.member import Member
 from homeostat.learn.members.pooled import PooledLogistic
 from homeostat.learn.samples import Samples
-from homeostat.model.ranking import Candidate, Feature, NodeRanking, Stack
+from homeostat.learn.stacking import equal_shares
+from homeostat.learn.uncertainty import uncertainty_of
+from homeostat.model.ranking import Candidate, Feature, MemberModel, NodeRanking
 
-MEMBERS: tuple[Member, ...] = (PooledLogistic(),)
+MEMBERS: tuple[Member, ...] = (PooledLogistic(), LatentCauses())
+
+HARM_RATE = 0.01
+HARM_WEIGHT = 2.0
+"""Before anything is known an action does harm this often; that counts as much as so many trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ def fit_node(
     *,
     harm_s: float = 0.0,
     previous: NodeRanking | None = None,
+    memory: Memory | None = None,
+    members: Sequence[Member] = MEMBERS,
 ) -> NodeRanking:
     """Fit a node's ranking.
 
@@ -51,22 +63,65 @@ def fit_node(
         declared: the M candidates, in the order of `samples.candidate`.
         harm_s: see `NodeRanking`.
         previous: the node's ranking on most of these samples: where to start from.
+        memory: for whoever fits after every incident: what is kept from call to call. Members that are not quick are
+            then up to a fifth of the history old; everything else is as without.
+        members: what foretells.
     """
+    foretold = foretell(_newest(samples), members, memory or Memory())
+    changes = changes_of(samples, foretold)
+    counted = weighted(samples, changes)
     before = {model.name: model for model in previous.members} if previous is not None else {}
-    members = tuple(member.fit(samples, before.get(member.name)) for member in MEMBERS)
+    posterior = PooledLogistic().fit_posterior(counted, before.get(PooledLogistic.name))
+    ready = foretold.models if memory is not None else ()
+    if foretold.models:
+        fitted = tuple(
+            posterior.model() if isinstance(member, PooledLogistic) else _fit(member, counted, before, ready, place)
+            for place, member in enumerate(members)
+        )
+        recent = weighted(_newest(samples), foretold.changes)
+        stack = stack_of(recent, foretold.logits)
+    else:
+        only = posterior.model() if samples.columns.shape[1] else Hierarchical().fit(counted)
+        fitted, stack = (only,), equal_shares(1)
     candidates = tuple(_candidate(samples, place, one) for place, one in enumerate(declared))
-    return NodeRanking(features, candidates, members, Stack(0.0, (1.0,)), harm_s=harm_s)
+    return NodeRanking(features, candidates, fitted, stack, uncertainty_of(posterior, counted), harm_s)
+
+
+def changes_of(samples: Samples, foretold: Foretold) -> tuple[Change, ...]:
+    """The changes that were noticed among the newest samples, by rows of all samples."""
+    before = len(samples) - len(foretold.logits)
+    return tuple(
+        Change(change.candidate, change.since + before, change.noticed + before, change.worse)
+        for change in foretold.changes
+    )
+
+
+def _newest(samples: Samples) -> Samples:
+    numbers = np.unique(samples.incident)
+    if len(numbers) <= INCIDENTS_MAX:
+        return samples
+    return samples.take(samples.incident >= numbers[-INCIDENTS_MAX])
+
+
+def _fit(
+    member: Member, counted: Samples, before: dict[str, MemberModel], ready: Sequence[MemberModel], place: int
+) -> MemberModel:
+    if ready and not member.quick:
+        return ready[place]
+    return member.fit(counted, before.get(member.name))
 
 
 def _candidate(samples: Samples, place: int, declared: Declared) -> Candidate:
     own = samples.take(samples.candidate == place)
     known = ~np.isnan(own.seconds)
+    harms = float(own.weight[own.harmful].sum())
     return Candidate(
         declared.id,
         cost_success_s=shrunk_mean_s(own.seconds[known & own.verified], declared.cost.success_s, declared.limit_s),
         cost_failure_s=shrunk_mean_s(own.seconds[known & ~own.verified], declared.cost.failure_s, declared.limit_s),
+        harm=(harms + HARM_WEIGHT * HARM_RATE) / (float(own.weight.sum()) + HARM_WEIGHT),
         certain=declared.certain,
         attempts=float(own.weight.sum()),
         successes=float(own.weight[own.succeeded].sum()),
-        harms=float(own.weight[own.harmful].sum()),
+        harms=harms,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from homeostat.decide.ledger import LEDGER_TYPES, PAUSE_TYPES, account
+from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.decide.projection import fold, promoted_ranking
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
@@ -82,8 +82,8 @@ class Standing:
             else:
                 others.append(incident)
             facts |= {record.position: record.entry for record in records if record.entry.at < now - COOLDOWN_S_MAX}
-        for since, types in ((0.0, PAUSE_TYPES), (now - COOLDOWN_S_MAX, LEDGER_TYPES - PAUSE_TYPES)):
-            found = (record for record in journal.since(since, types) if record.position <= position)
+        for seconds, types in LOOK_BACKS:
+            found = (r for r in journal.since(max(0.0, now - seconds), types) if r.position <= position)
             facts |= {record.position: record.entry for record in found}
         self.incidents, self.ledger, self.position = mine, _ledger(facts, (*mine.values(), *others)), position
         self.open_streams = {incident.dedup_key: incident.id for incident in (*mine.values(), *others)}

@@ -15,6 +15,8 @@ from msgspec import Struct, field
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
+from homeostat.model.learning_entries import ExplorationEnded as ExplorationEnded
+from homeostat.model.learning_entries import ExplorationStarted as ExplorationStarted
 from homeostat.model.people_entries import AnswerRefused as AnswerRefused
 from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
@@ -140,6 +142,10 @@ class Decided(Entry, frozen=True, kw_only=True):
         chosen: id of the option taken; None for none of them.
         context: every signal of the policy as it was known.
         failed: ids of candidates that had failed before, in this incident.
+        options: of a ranked `choose`, best first.
+        explored: another one than the best was taken, to learn of it.
+        seed: of the draw, at a `choose` that explores; the same options and seed give the same choice.
+        detail: why there was no exploring, where there might have been.
     """
 
     TYPE: ClassVar[str] = "decision.made"
@@ -151,6 +157,8 @@ class Decided(Entry, frozen=True, kw_only=True):
     failed: tuple[str, ...] = ()
     ranking_version: str | None = None
     seed: int | None = None
+    explored: bool = False
+    detail: str = ""
 
 
 @entry_type

@@ -139,6 +139,18 @@ class WaitState:
     succeeded: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """A candidate that was picked to learn of it.
+
+    Attributes:
+        node: the `choose` that picked it. best: the candidate that is held to be better.
+    """
+
+    node: str
+    best: str
+
+
 @dataclass(frozen=True)
 class Incident:
     """The state of one incident. `decide/projection.py` is the only maker of new ones.
@@ -153,6 +165,7 @@ class Incident:
         withheld: per node: why it waits. The key "" is the incident as a whole.
         questions: per leaf: the approval asked for. waits: per `wait` reached.
         requests: per leaf that was only suggested: who asked for it.
+        explored: per leaf that was picked to learn of it.
     """
 
     id: str
@@ -174,6 +187,7 @@ class Incident:
     questions: Mapping[str, Question] = field(default_factory=dict)
     waits: Mapping[str, WaitState] = field(default_factory=dict)
     requests: Mapping[str, str] = field(default_factory=dict)
+    explored: Mapping[str, Explored] = field(default_factory=dict)
     snapshot: Snapshot | None = None
 
     def every_attempt(self) -> Iterator[Attempt]:
@@ -214,6 +228,16 @@ class Opening:
     policy: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExploredTrial:
+    """A trial of an explored pick. `harmful` is None until its verdict."""
+
+    at: float
+    policy: str
+    node: str
+    harmful: bool | None = None
+
+
 ALL_POLICIES = ""
 """The key of a pause that holds for every policy."""
 
@@ -228,6 +252,7 @@ class Ledger:
         blind: policy -> since when its trigger cannot be evaluated.
         starts, openings: oldest first, as far back as guards look.
         paused: policy (`ALL_POLICIES`: every one) -> who pulled the kill switch.
+        explored: by key of the attempt, oldest first, as far back as harm budgets look.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
@@ -236,3 +261,4 @@ class Ledger:
     starts: tuple[Start, ...] = ()
     openings: tuple[Opening, ...] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
+    explored: Mapping[str, ExploredTrial] = field(default_factory=dict)

@@ -15,6 +15,7 @@ class ApprovalRequested(Entry, frozen=True, kw_only=True):
     Attributes:
         requester: who wants it started; never the one who approves.
         action, target: what would be done.
+        detail: what else they should know before they agree.
     """
 
     TYPE: ClassVar[str] = "approval.requested"
@@ -24,6 +25,7 @@ class ApprovalRequested(Entry, frozen=True, kw_only=True):
     expires_at: float
     action: str
     target: str
+    detail: str = ""
 
 
 @entry_type

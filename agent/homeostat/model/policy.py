@@ -214,14 +214,37 @@ class Try:
     fallback: Node | None = None
 
 
+EXPLORATION_WINDOW_S_MAX = 90 * 86400.0
+"""How far back a harm budget may look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """Trying, now and then, what is not held to be best, so that the ranking learns of it too.
+
+    Attributes:
+        share: of the picks, at most 1.
+        harm_max: so many harmful trials of explored picks are put up with within `within_s`, over all incidents.
+    """
+
+    share: float
+    harm_max: int
+    within_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """Like `Try`, in the order the ranking gives."""
+    """Like `Try`, in the order the ranking gives.
+
+    Attributes:
+        explore: None: always the best.
+    """
 
     id: str
     children: tuple[Node, ...]
     condition: Condition | None = None
     fallback: Node | None = None
+    explore: Exploration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +334,7 @@ class Policy:
         sources: file name -> text, from which this policy can be loaded again.
         leaves: every `Do` by id, derived. `undos`: every undo by its own id, derived.
         parallel: whether any node may have several children at work, derived.
+        explorations: by id of the `choose` that explores, derived.
     """
 
     name: str
@@ -332,6 +356,7 @@ class Policy:
     leaves: Mapping[str, Do] = field(init=False, repr=False, compare=False)
     undos: Mapping[str, Do] = field(init=False, repr=False, compare=False)
     parallel: bool = field(init=False, repr=False, compare=False)
+    explorations: Mapping[str, Exploration] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the leaves once; every step needs them."""
@@ -339,6 +364,8 @@ class Policy:
         object.__setattr__(self, "leaves", leaves)
         object.__setattr__(self, "undos", {leaf.undo.id: leaf.undo for leaf in leaves.values() if leaf.undo})
         object.__setattr__(self, "parallel", any(isinstance(node, Dag) for node in self.nodes()))
+        explorations = {node.id: node.explore for node in self.nodes() if isinstance(node, Choose) and node.explore}
+        object.__setattr__(self, "explorations", explorations)
 
     @property
     def dedup_key(self) -> str:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     BLAST_RADIUS = "blast_radius"
     RECURRENCE = "recurrence"
     OTHER_HANDS = "other_hands"
+    HARM_BUDGET = "harm_budget"
 
 
 class AnswerRefusal(StrEnum):

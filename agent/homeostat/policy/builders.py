@@ -23,6 +23,7 @@ from homeostat.model.policy import (
     Do,
     Effect,
     Escalate,
+    Exploration,
     Node,
     Retry,
     Steps,
@@ -225,7 +226,11 @@ def _try(plan: Plan, fields: TryStep, node_id: str, path: Path, inherited: Choic
 @builds(ChooseStep)
 def _choose(plan: Plan, fields: ChooseStep, node_id: str, path: Path, inherited: Choice) -> Choose | None:
     children = plan.children(fields.candidates, (*path, "choose"), fields.verify or inherited)
-    return None if children is None else Choose(node_id, children, fields.condition)
+    if children is None:
+        return None
+    given = fields.explore
+    explore = None if given is None else Exploration(given.share, given.harm_max, given.within)
+    return Choose(node_id, children, fields.condition, explore=explore)
 
 
 @builds(DagStep)

@@ -21,7 +21,7 @@ from homeostat.policy.condition_parser import CHARACTERS_MAX, Constants, parse_c
 from homeostat.policy.condition_scanner import ConditionFaults
 from homeostat.policy.conditions import condition_from
 from homeostat.policy.promql import PROMQL_CHARACTERS_MAX, promql_fault
-from homeostat.policy.units import DURATION_PATTERN, format_number, parse_duration
+from homeostat.policy.units import DURATION_PATTERN, format_number, parse_duration, parse_quantity
 
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 """Policies, steps, actions. Safe in a file name, a label and a URL."""
@@ -131,6 +131,17 @@ def _exactly(value: float | str) -> str:
     return repr(value) if isinstance(value, str) else format_number(value)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            share = parse_quantity(value)
+        except ValueError as error:
+            raise wrong("E112", str(error)) from None
+        if 0.0 <= share <= 1.0:
+            return share
+    raise wrong("E112", f"a percentage from 0% to 100% is wanted, not {shown(value)}")
+
+
 def _promql(value: object) -> str:
     text = _text(value, characters_max=PROMQL_CHARACTERS_MAX)
     fault = promql_fault(text)
@@ -227,6 +238,9 @@ Text = Annotated[
 ]
 
 Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer"})]
+
+Share = Annotated[float, PlainValidator(_share), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$"})]
+"""A fraction, written as a percentage from 0% to 100%."""
 
 Day = Annotated[
     date,

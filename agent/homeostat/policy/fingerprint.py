@@ -11,11 +11,13 @@ from enum import Enum
 from homeostat.model.policy import Policy
 from homeostat.model.signals import Condition
 
-_BESIDE_THE_POINT = frozenset({"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel", "environment"})
+_BESIDE_THE_POINT = frozenset(
+    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations"}
+)
 """Fields of a policy that no decision reads, or that only repeat others."""
 
 
-_ABSENT_WHEN_NONE = frozenset({"probe"})
+_ABSENT_WHEN_NONE = frozenset({"probe", "explore"})
 """Fields that came later: without a value they leave the hash as it was."""
 
 

@@ -24,11 +24,10 @@ from homeostat.model.guards import (
     Telemetry,
 )
 from homeostat.policy.catalogues import Signals, read_signals
-from homeostat.policy.fields import ConditionField, Duration, Name, ValidationContext, Whole, shown, wrong
+from homeostat.policy.fields import ConditionField, Duration, Name, Share, ValidationContext, Whole, shown, wrong
 from homeostat.policy.parts import LINK, Part
 from homeostat.policy.schema_errors import validated
 from homeostat.policy.sources import FolderSources, SourceError
-from homeostat.policy.units import parse_quantity
 from homeostat.policy.yaml_tree import Document, read_yaml
 
 FILE_NAME = "guards.yaml"
@@ -39,17 +38,6 @@ STARTS_MAX = 4000
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _GLOB = re.compile(r"[A-Za-z0-9_.:/@*?\[\]!-]{1,200}", re.ASCII)
-
-
-def _share(value: object) -> float:
-    if isinstance(value, str) and value.endswith("%"):
-        try:
-            share = parse_quantity(value)
-        except ValueError as error:
-            raise wrong("E112", str(error)) from None
-        if 0.0 <= share <= 1.0:
-            return share
-    raise wrong("E112", f"a percentage from 0% to 100% is wanted, not {shown(value)}")
 
 
 def _glob(value: object) -> str:
@@ -75,7 +63,6 @@ def _instant(value: object) -> float:
     )
 
 
-Share = Annotated[float, PlainValidator(_share), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$"})]
 Glob = Annotated[str, PlainValidator(_glob), WithJsonSchema({"type": "string"})]
 Instant = Annotated[float, PlainValidator(_instant), WithJsonSchema({"type": "string"})]
 

@@ -11,13 +11,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from homeostat.model.policy import Effect, Mode
+from homeostat.model.policy import EXPLORATION_WINDOW_S_MAX, Effect, Mode
 from homeostat.policy.fields import (
     ConditionField,
     Cooldown,
     Duration,
     Name,
     PositiveDuration,
+    Share,
     Target,
     Text,
     Whole,
@@ -38,6 +39,9 @@ from homeostat.policy.parts import (
     VerifyChoice,
     mapping_or_not,
 )
+
+HARM_MAX = 100
+"""A larger harm budget is none."""
 
 
 class StepFields(Part):
@@ -160,6 +164,23 @@ class TryStep(StepFields):
     verify: VerifyChoice | None = None
 
 
+class ExploreFields(Part):
+    """Try, in a `share` of the picks, a candidate that is nearly as good as the best.
+
+    Explored trials may do harm `harm_max` times `within` that time, over all incidents; then exploring stops.
+    """
+
+    share: Share
+    harm_max: Annotated[Whole, Field(ge=1, le=HARM_MAX)] = 1
+    within: PositiveDuration = 30 * 86400.0
+
+    @model_validator(mode="after")
+    def _is_remembered(self) -> Self:
+        if self.within > EXPLORATION_WINDOW_S_MAX:
+            raise wrong("E113", f"a harm budget looks back at most {EXPLORATION_WINDOW_S_MAX / 86400:g}d")
+        return self
+
+
 class ChooseStep(StepFields):
     """Candidates in learnt order, until one verifies."""
 
@@ -167,6 +188,7 @@ class ChooseStep(StepFields):
 
     candidates: RawSteps = Field(alias="choose")
     rank_by: Literal["time_to_recover"] = "time_to_recover"
+    explore: ExploreFields | None = None
     verify: VerifyChoice | None = None
 
 

@@ -7,21 +7,21 @@ complaint names the line.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from homeostat.model.entries import ActionEnded, ActionIntended, AttemptEnded, Closed, Entry, Observed, Suspected
-from homeostat.model.errors import JournalError, PolicyError, Position, Problem, UsageError
+from homeostat.model.errors import JournalError, PolicyError, Problem, UsageError
 from homeostat.model.ports import Record
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import Result
 from homeostat.model.signals import SignalSpec, SignalType, Snapshot
 from homeostat.record.codec import CODEC
+from homeostat.record.lines import bounded_lines, parse_line, wrong_line
 from homeostat.record.upcasting import ranking_with_members
 from homeostat.version import __version__
 
@@ -29,9 +29,7 @@ FORMAT = "homeostat-recording"
 VERSION = 2
 SUFFIX = ".jsonl"
 
-LINE_BYTES_MAX = 4 * 1024 * 1024
 ENTRIES_MAX = 100_000
-FILE_BYTES_MAX = 256 * 1024 * 1024
 FILES_MAX = 100_000
 
 
@@ -125,7 +123,6 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     body: msgspec.Raw
 
 
-_Shape = TypeVar("_Shape")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -207,18 +204,20 @@ def read_recording(path: Path) -> Recording:
             entry is not of its type; R107 entries are missing or out of order; R108 it is cut off; R109 its header
             and its entries contradict each other.
     """
-    lines = _lines(path)
+    lines = bounded_lines(path, ENTRIES_MAX + 1)
     first = next(lines, b"")
-    kind = _parse(_Kind, first, path, 1, "R102")
+    kind = parse_line(_Kind, first, path, 1, "R102")
     if kind.format != FORMAT:
-        raise _wrong(path, 1, "R102", f"this is no recorded incident: its format is {kind.format!r}, not {FORMAT!r}")
+        raise wrong_line(
+            path, 1, "R102", f"this is no recorded incident: its format is {kind.format!r}, not {FORMAT!r}"
+        )
     if kind.version > VERSION:
-        raise _wrong(
+        raise wrong_line(
             path, 1, "R103",
             f"a newer release ({kind.recorded_with}) recorded this, in version {kind.version} of the format; this"
             f" release reads up to {VERSION}: upgrade Homeostat",
         )  # fmt: skip
-    header = _parse(_Header, first, path, 1, "R104")
+    header = parse_line(_Header, first, path, 1, "R104")
     entries = tuple(_entries(lines, path))
     _agree(header, entries, path)
     return Recording(
@@ -246,28 +245,7 @@ def _ranking(header: _Header, path: Path) -> Ranking | None:
     try:
         return msgspec.convert(ranking_with_members(body) if header.version == 1 else body, Ranking)
     except (msgspec.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _wrong(path, 1, "R104", f"the ranking is malformed: {error}") from error
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Give the lines of a file, each of bounded size, with their line ends."""
-    try:
-        if not path.is_file():
-            raise _wrong(path, 1, "R101", "this is not a file")
-        with path.open("rb") as file:
-            total, number = 0, 0
-            while line := file.readline(LINE_BYTES_MAX + 1):
-                number += 1
-                total += len(line)
-                if len(line) > LINE_BYTES_MAX:
-                    raise _wrong(path, number, "R105", f"the line is longer than {LINE_BYTES_MAX} bytes")
-                if total > FILE_BYTES_MAX or number > ENTRIES_MAX + 1:
-                    raise _wrong(
-                        path, number, "R105", f"the file has over {ENTRIES_MAX} entries or {FILE_BYTES_MAX} bytes"
-                    )
-                yield line
-    except OSError as error:
-        raise _wrong(path, 1, "R101", f"the file cannot be read: {error.strerror}") from error
+        raise wrong_line(path, 1, "R104", f"the ranking is malformed: {error}") from error
 
 
 def _entries(lines: Iterator[bytes], path: Path) -> Iterator[Entry]:
@@ -275,21 +253,21 @@ def _entries(lines: Iterator[bytes], path: Path) -> Iterator[Entry]:
     intended: set[str] = set()
     number, closed = 1, False
     for number, line in enumerate(lines, start=2):
-        parsed = _parse(_Line, line, path, number, "R104")
+        parsed = parse_line(_Line, line, path, number, "R104")
         entry = _entry(parsed, path, number)
         if parsed.seq != number - 1:
-            raise _wrong(path, number, "R107", f"entry {parsed.seq} stands where {number - 1} is due")
+            raise wrong_line(path, number, "R107", f"entry {parsed.seq} stands where {number - 1} is due")
         if closed or isinstance(entry, Suspected) != (number == 2):
-            raise _wrong(path, number, "R107", f"{entry.TYPE} cannot stand here")
+            raise wrong_line(path, number, "R107", f"{entry.TYPE} cannot stand here")
         key = getattr(entry, "key", None)
         if key is not None and isinstance(entry, ActionIntended) == (key in intended):
-            raise _wrong(path, number, "R107", f"{entry.TYPE} of the action {key!r} cannot stand here")
+            raise wrong_line(path, number, "R107", f"{entry.TYPE} of the action {key!r} cannot stand here")
         if key is not None:
             intended.add(key)
         closed = isinstance(entry, Closed)
         yield entry
     if not closed:
-        raise _wrong(path, number, "R108", f"the recording is cut off: its last entry is not {Closed.TYPE}")
+        raise wrong_line(path, number, "R108", f"the recording is cut off: its last entry is not {Closed.TYPE}")
 
 
 def _entry(line: _Line, path: Path, number: int) -> Entry:
@@ -298,11 +276,11 @@ def _entry(line: _Line, path: Path, number: int) -> Entry:
         entry = CODEC.decode(line.type, line.v, body)
         unknown = CODEC.unknown_field(line.type, line.v, body)
     except (JournalError, ValueError, RecursionError) as error:  # a field that is passed over may be anything
-        raise _wrong(path, number, "R106", str(error)) from error
+        raise wrong_line(path, number, "R106", str(error)) from error
     if unknown is not None:
-        raise _wrong(path, number, "R106", f"{line.type} has no field {unknown!r}")
+        raise wrong_line(path, number, "R106", f"{line.type} has no field {unknown!r}")
     if entry.at != line.at:
-        raise _wrong(path, number, "R106", f"the line's time {line.at} is not its body's, {entry.at}")
+        raise wrong_line(path, number, "R106", f"the line's time {line.at} is not its body's, {entry.at}")
     return entry
 
 
@@ -312,22 +290,10 @@ def _agree(header: _Header, entries: tuple[Entry, ...], path: Path) -> None:
         for name in ("incident", "policy", "policy_hash", "seed"):
             said, meant = getattr(header, name), getattr(opened, name)
             if said != meant:
-                raise _wrong(path, 1, "R109", f"the header's {name} is {said!r}, but the first entry's is {meant!r}")
+                raise wrong_line(
+                    path, 1, "R109", f"the header's {name} is {said!r}, but the first entry's is {meant!r}"
+                )
     if isinstance(closed, Closed) and closed.result != header.result:
-        raise _wrong(path, 1, "R109", f"the header's result is {header.result}, but the last entry's {closed.result}")
-
-
-def _parse(shape: type[_Shape], line: bytes, path: Path, number: int, code: str) -> _Shape:
-    """Read a line as `shape`; what is wrong with it is a problem of the given code."""
-    try:
-        return msgspec.json.decode(line, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if not line.endswith(b"\n"):
-            raise _wrong(path, number, "R108", "the recording is cut off in this line") from error
-        at_byte = re.search(r" \(byte (\d+)\)$", str(error))
-        column = len(line[: int(at_byte[1])].decode(errors="replace")) + 1 if at_byte else 1
-        raise _wrong(path, number, code, f"this is no line of a recording: {error}", column) from error
-
-
-def _wrong(path: Path, line: int, code: str, message: str, column: int = 1) -> PolicyError:
-    return PolicyError([Problem(Position(str(path), line, column), code, message)])
+        raise wrong_line(
+            path, 1, "R109", f"the header's result is {header.result}, but the last entry's {closed.result}"
+        )

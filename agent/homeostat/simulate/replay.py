@@ -157,7 +157,8 @@ class _Replayer:
     def run(self) -> Replay:
         if self.original is None or not self.ticks:
             return self._unknown("the recording holds no snapshots")
-        incident = dormant_incident(self.policy, self.ticks[0].at, self.original.seed)
+        dormant = dormant_incident(self.policy, self.ticks[0].at, self.original.seed)
+        incident = replace(dormant, seed=self.original.seed)  # so that what was drawn then is drawn again
         cursor = 0
         while cursor < len(self.ticks):
             tick = self.ticks[cursor]

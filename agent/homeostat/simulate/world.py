@@ -136,10 +136,19 @@ class World:
 
 @contextmanager
 def sandbox(
-    policies: Mapping[str, Policy], journal: Journal, observer: Observer, seed: int, retrainer: Retrainer | None = None
+    policies: Mapping[str, Policy],
+    journal: Journal,
+    observer: Observer,
+    seed: int,
+    retrainer: Retrainer | None = None,
+    *,
+    store: SampleStore | None = None,
 ) -> Iterator[World]:
-    """A world whose sensor reads the plant over HTTP on loopback, behind a token; taken apart afterwards."""
-    store = SampleStore(retention_s=RETENTION_S)
+    """A world whose sensor reads the plant over HTTP on loopback, behind a token; taken apart afterwards.
+
+    `store` keeps the plant's samples; a new one of `RETENTION_S` where none is given.
+    """
+    store = SampleStore(retention_s=RETENTION_S) if store is None else store
     plant = Plant(store, seed, START)
     token = secrets.token_urlsafe(16)
     server = SandboxServer(store, PlantClock(plant), token)

@@ -1,5 +1,6 @@
 """`homeostat.open`: whatever the place, the same incidents."""
 
+import gzip
 import subprocess
 import sys
 from contextlib import closing
@@ -12,6 +13,7 @@ from tests.unit.learn.incident_streams import START, Stream, policy_of, remedy
 import homeostat
 from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.model.ports import Batch
+from homeostat.record.export import export_journal
 from homeostat.record.sqlite import SqliteJournal
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +50,16 @@ def test_a_workspace_its_state_folder_and_its_journal_show_the_same(tmp_path: Pa
             assert history.incidents()["incident"].tolist() == ["i1", "i2"]
     for frame in frames[1:]:
         pd.testing.assert_frame_equal(frame, frames[0])
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "journal.jsonl.gz"])
+def test_an_export_shows_what_its_journal_shows(name: str, tmp_path: Path, state: Path) -> None:
+    with closing(SqliteJournal(state / "journal.sqlite", read_only=True)) as journal:
+        text = "".join(line + "\n" for line in export_journal(journal)).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    with homeostat.open(tmp_path / name) as exported, homeostat.open(state) as history:
+        pd.testing.assert_frame_equal(exported.attempts(), history.attempts())
+        pd.testing.assert_frame_equal(exported.incidents(), history.incidents())
 
 
 def test_a_policy_chooses_its_incidents_and_their_signals(state: Path) -> None:

@@ -85,9 +85,9 @@ def test_export_is_sklearns_probability_through_the_live_scorer() -> None:
         live_probability(node, row["chosen"], context_of(row, policy), row["failed"])
         for row in trials.to_dict("records")
     ]
-    np.testing.assert_allclose(one_by_one, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(one_by_one, expected, rtol=0, atol=1e-8)
     np.testing.assert_allclose(
-        probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-9
+        probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-8
     )
 
 

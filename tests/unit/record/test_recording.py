@@ -28,7 +28,7 @@ from homeostat.model.ranking import (
 )
 from homeostat.model.reasons import AttemptVerdict, Result
 from homeostat.model.signals import SignalSpec, SignalType
-from homeostat.record import recording
+from homeostat.record import lines, recording
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.recording import Recording, read_recording, read_recordings, write_recording
 
@@ -229,13 +229,13 @@ def test_something_else_is_no_recording(path: Path, content: bytes) -> None:
 def test_sizes_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "LINE_BYTES_MAX", 400)
+        patch.setattr(lines, "LINE_BYTES_MAX", 400)
         assert re.search(r"R105 the line is longer than 400 bytes", problem(path))
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "FILE_BYTES_MAX", size - 1)
+        patch.setattr(lines, "FILE_BYTES_MAX", size - 1)
         assert "i1.jsonl:13:1: R105 the file has over" in problem(path)
     monkeypatch.setattr(recording, "ENTRIES_MAX", 11)
-    assert "i1.jsonl:13:1: R105 the file has over 11 entries" in problem(path)
+    assert "i1.jsonl:13:1: R105 the file has over 12 lines" in problem(path)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ class Member(Protocol):
         """Unique among members; the name of the models it fits."""
         ...
 
+    @property
+    def quick(self) -> bool:
+        """Fitting takes a few milliseconds, so that it is done after every incident."""
+        ...
+
     def fit(self, samples: Samples, previous: MemberModel | None = None) -> MemberModel:
         """Fit to any number of samples, none and those that all ended alike included.
 

@@ -8,16 +8,19 @@ Analysis", 3rd ed., ch. 14 and 16). A candidate that was never tried gets b and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from homeostat.learn.features import Floats
+from homeostat.learn.members.newton import Design, Precision, posterior
 from homeostat.learn.samples import Samples
 from homeostat.model.ranking import LinearModel, MemberModel
 
 SHARED_SD = 0.1
 OWN_SD = 0.3
+INTERCEPT_SD = 1.0
 
 
 def design_matrix(columns: Floats, candidate: NDArray[np.intp], candidates: int) -> Floats:
@@ -27,48 +30,86 @@ def design_matrix(columns: Floats, candidate: NDArray[np.intp], candidates: int)
     return np.hstack([onehot, SHARED_SD * columns, OWN_SD * own])
 
 
+@dataclass(frozen=True, slots=True)
+class PooledPosterior:
+    """Normal approximation of what is known of the parameters (1, x, failed).
+
+    Attributes:
+        mean: (M, 1 + D + M).
+        covariance: (M, 1 + D + M, 1 + D + M), of each candidate's own.
+    """
+
+    mean: Floats
+    covariance: Floats
+
+    def model(self) -> LinearModel:
+        """The mode as a model."""
+        candidates = len(self.mean)
+        intercepts, context, failed = np.split(self.mean, [1, self.mean.shape[1] - candidates], axis=1)
+        return LinearModel(
+            PooledLogistic.name,
+            tuple(intercepts[:, 0].tolist()),
+            tuple(map(tuple, context.tolist())),
+            tuple(map(tuple, failed.tolist())),
+        )
+
+
 class PooledLogistic:
     """Implements `Member`. Its columns are those of the context and a flag for each candidate that has failed."""
 
     name = "pooled"
+    quick = True
 
-    def fit(self, samples: Samples, previous: MemberModel | None = None) -> LinearModel:  # noqa: ARG002 - converges alone
-        """See `Member`.
+    def fit(self, samples: Samples, previous: MemberModel | None = None) -> LinearModel:
+        """See `Member`."""
+        return self.fit_posterior(samples, previous).model()
+
+    def fit_posterior(self, samples: Samples, previous: MemberModel | None = None) -> PooledPosterior:
+        """The same with its uncertainty.
 
         A column that never varies teaches nothing and gets weight 0, lest it move the odds on the day it does. As long
         as all trials ended alike, only their numbers are used.
         """
-        candidates = samples.candidates
-        columns = np.hstack([samples.columns, samples.failed])
-        weights = np.zeros((candidates, columns.shape[1]))
         if len(np.unique(samples.succeeded)) < 2:
-            return _exported(_counted_intercepts(samples), weights, candidates)
-        varies = np.ptp(columns, axis=0) > 0
-        used = columns[:, varies]
-        model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-8)
-        design = design_matrix(used, samples.candidate, candidates)
-        model.fit(design, samples.succeeded, sample_weight=samples.weight)
-        base, shared, own = np.split(model.coef_[0], [candidates, candidates + used.shape[1]])
-        weights[:, varies] = SHARED_SD * shared + OWN_SD * own.reshape(candidates, -1)
-        return _exported(model.intercept_[0] + base, weights, candidates)
+            return _counted(samples)
+        design = Design(samples)
+        used = np.concatenate([[True], design.columns_used, design.failed_used])
+        start = _start(samples, previous)
+        start = None if start is None else start[:, used]
+        found = posterior(design, samples.candidates, _precision(design.width), start)
+        mean = np.zeros((samples.candidates, len(used)))
+        mean[:, used] = found.mean
+        covariance = np.zeros((*mean.shape, len(used)))
+        rows, columns = np.ix_(used, used)
+        covariance[:, rows, columns] = found.covariance
+        return PooledPosterior(mean, covariance)
 
 
-def _exported(intercepts: Floats, weights: Floats, candidates: int) -> LinearModel:
-    context, failed = np.split(weights, [weights.shape[1] - candidates], axis=1)
-    return LinearModel(
-        PooledLogistic.name,
-        tuple(intercepts.tolist()),
-        tuple(map(tuple, context.tolist())),
-        tuple(map(tuple, failed.tolist())),
-    )
+def _precision(width: int) -> Precision:
+    own, shared = np.full(width, OWN_SD**-2.0), np.full(width, SHARED_SD**-2.0)
+    own[0], shared[0] = INTERCEPT_SD**-2.0, 0.0
+    return Precision(own, shared)
 
 
-def _counted_intercepts(samples: Samples) -> Floats:
+def _start(samples: Samples, previous: MemberModel | None) -> Floats | None:
+    """Where Newton's method starts; None if the earlier model is of other columns or candidates."""
+    if not isinstance(previous, LinearModel) or len(previous.intercepts) != samples.candidates:
+        return None
+    weights = np.reshape(previous.weights, (samples.candidates, -1))
+    if weights.shape[1] != samples.columns.shape[1]:
+        return None
+    return np.column_stack([previous.intercepts, weights, np.asarray(previous.failed)])
+
+
+def _counted(samples: Samples) -> PooledPosterior:
     """Log odds of shrunk success rates: pooled (s + 1) / (n + 2), and each candidate's own pulled towards that."""
     weight, succeeded = samples.weight, samples.succeeded
     pooled = (float(weight[succeeded].sum()) + 1.0) / (float(weight.sum()) + 2.0)
     tried = np.bincount(samples.candidate, weight, minlength=samples.candidates)
     worked = np.bincount(samples.candidate, weight * succeeded, minlength=samples.candidates)
     rates = (worked + 2.0 * pooled) / (tried + 2.0)
-    intercepts: Floats = np.log(rates / (1.0 - rates))
-    return intercepts
+    mean = np.zeros((samples.candidates, 1 + samples.columns.shape[1] + samples.candidates))
+    mean[:, 0] = np.log(rates / (1.0 - rates))
+    covariance = np.zeros((*mean.shape, mean.shape[1]))
+    covariance[:, 0, 0] = 1.0 / ((tried + 2.0) * rates * (1.0 - rates))
+    return PooledPosterior(mean, covariance)
