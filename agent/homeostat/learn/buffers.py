@@ -175,6 +175,10 @@ class Table:
             buffer.append(row[name])
         self.rows += 1
 
+    def frame(self) -> pd.DataFrame:
+        """All rows, in the order in which they came."""
+        return pd.DataFrame(self.columns())
+
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, pd.Series[Any]]:
         """Each column; `rows` chooses and orders, None keeps all."""
         return {name: buffer.series(rows) for name, buffer in self.buffers.items()}

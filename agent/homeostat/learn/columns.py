@@ -96,6 +96,7 @@ ATTEMPT_DTYPES: Mapping[str, Any] = {
 
 DECISION_DTYPES: Mapping[str, Any] = {
     **OF_INCIDENT,
+    "decision": "int64",
     "at": TIME,
     "node": "str",
     "kind": _KIND,
@@ -108,6 +109,7 @@ DECISION_DTYPES: Mapping[str, Any] = {
     **_SCORE,
     "ranking_version": "str",
     "seed": "Int64",
+    "explored": "bool",
     "attempts": "int64",
     "runs": "object",
     "started_at": TIME,
@@ -147,3 +149,54 @@ INCIDENT_DTYPES: Mapping[str, Any] = {
     "mature": "bool",
 }
 """Columns of `dataset.incidents_frame`."""
+
+RANKING_DTYPES: Mapping[str, Any] = {
+    "policy": "str",
+    "version": "str",
+    "trained_at": TIME,
+    "promoted_at": TIME,
+    "node": "str",
+    "place": "int64",
+    "candidate": "str",
+    **{name: dtype for name, dtype in _SCORE.items() if name != "propensity"},
+    "attempts": "float64",
+    "successes": "float64",
+    "harms": "float64",
+}
+"""Columns of `ranking_frames.rankings_frame`."""
+
+RANKING_EVENT_DTYPES: Mapping[str, Any] = {
+    "at": TIME,
+    "policy": "str",
+    "event": _vocabulary(("trained", "promoted", "rolled_back")),
+    "version": "str",
+    "replaces": "str",
+    "actor": "str",
+    "incidents": "Int64",
+    "attempts": "Int64",
+    "why": "str",
+}
+"""Columns of `ranking_frames.rankings_history_frame`."""
+
+RELIABILITY_DTYPES: Mapping[str, Any] = {
+    "predicted": "float64",
+    "predicted_low": "float64",
+    "predicted_high": "float64",
+    "trials": "int64",
+    "observed": "float64",
+    "observed_low": "float64",
+    "observed_high": "float64",
+}
+"""Columns of `reliability.reliability_table`."""
+
+REPLAY_DTYPES: Mapping[str, Any] = {
+    "incident": "str",
+    "opened_at": TIME,
+    "recorded": _vocabulary(Result),
+    "verdict": _vocabulary(("RECOVERED", "ESCALATED", "UNKNOWN")),
+    "duration_s": "float64",
+    "shift_s": "float64",
+    "starts": "object",
+    "why": "str",
+}
+"""Columns of `History.simulate`."""

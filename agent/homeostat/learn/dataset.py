@@ -91,6 +91,8 @@ def decisions_frame(
 ) -> pd.DataFrame:
     """One row per decision, by incident and then in order; columns: `DECISION_DTYPES`, then signals and their ages.
 
+    `decision` counts the incident's decisions from 0.
+
     A `choose` or `try` row is a trial: it also says what came of the pick over all `attempts` it led to, retries
     included. `runs` holds (leaf, action, target) of each, `total_s` runs from the first intent to the last verdict,
     and the label is the last attempt's. `eligible`, `probabilities` and `propensities` are aligned tuples over the
@@ -127,8 +129,9 @@ def decision_rows(
     rows = Rows(dtypes, (values, ages) if columns is None else (values,))
     for trace in traces:
         rows.begin(trace)
-        for trial, seen in zip(trials_of(trace, leaves, relapsed=True), trace.seen, strict=True):
-            rows.append(_decision_cells(trial), trial.label)
+        trials = trials_of(trace, leaves, relapsed=True)
+        for number, (trial, seen) in enumerate(zip(trials, trace.seen, strict=True)):
+            rows.append(_decision_cells(trial) | {"decision": number}, trial.label)
             values.append(trial.decision.context)
             if columns is None:
                 ages.append(_ages(seen, trial.decision))
@@ -138,7 +141,7 @@ def decision_rows(
 def options_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row per option of each decision, in the order they were ranked; columns: `OPTION_DTYPES`.
 
-    `decision` is the row of `decisions_frame` over the same records. `reason` says why an option was not eligible.
+    `incident` and `decision` name the row of `decisions_frame`. `reason` says why an option was not eligible.
     """
     return option_rows(trace_incidents(records))
 
@@ -146,13 +149,11 @@ def options_frame(records: Iterable[Record]) -> pd.DataFrame:
 def option_rows(traces: Iterable[IncidentTrace]) -> pd.DataFrame:
     """The frame of `options_frame`, from traced incidents in any order."""
     rows = Rows(OPTION_DTYPES)
-    number = 0
     for trace in traces:
         rows.begin(trace)
-        for decision in trace.decisions:
+        for number, decision in enumerate(trace.decisions):
             for option in decision.options:
-                rows.append(_option_cells(option, decision, number))
-            number += 1
+                rows.append(_option_cells(option, decision) | {"decision": number})
     return rows.frame(0.0, 0.0)
 
 
@@ -241,6 +242,7 @@ def _decision_cells(trial: Trial) -> dict[str, Any]:
         **_score_cells(_chosen(decision)),
         "ranking_version": decision.ranking_version,
         "seed": decision.seed,
+        "explored": decision.explored,
         "attempts": len(trial.attempts),
         "runs": tuple((attempt.node, attempt.action, attempt.target) for attempt in trial.attempts),
         "started_at": trial.started_at,
@@ -251,9 +253,8 @@ def _decision_cells(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _option_cells(option: Option, decision: Decided, number: int) -> dict[str, Any]:
+def _option_cells(option: Option, decision: Decided) -> dict[str, Any]:
     return {
-        "decision": number,
         "at": decision.at,
         "node": decision.node,
         "option": option.id,
