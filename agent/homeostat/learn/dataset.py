@@ -30,6 +30,11 @@ from homeostat.model.ports import Journal, Record
 from homeostat.model.reasons import AttemptVerdict
 from homeostat.model.signals import Snapshot, Value
 
+TRAINING_COLUMNS = frozenset(("incident", "opened_at", "node", "kind", "chosen", "failed", "eligible", "runs"))
+TRAINING_COLUMNS |= {"propensities", "propensity", "total_s", "verdict", "harmful"}
+TRAINING_COLUMNS |= {"succeeded", "relapsed", "mature", "weight"}
+"""Of `DECISION_DTYPES`, what learning and judging need."""
+
 _NO_CONTEXT: Mapping[str, Value] = {}
 
 
