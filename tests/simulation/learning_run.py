@@ -137,7 +137,9 @@ def _strike(world: World, journal: Journal) -> Outage | None:
     world.strike(fault)
     entries = [[record.entry for record in journal.read(stream)] for stream in journal.incidents()[known:]]
     met = [(incident, part) for part in entries if (incident := fold(part)).result is not Result.DISMISSED]
-    return _outage(fault.NAME, [incident for incident, _ in met], [entry for _, p in met for entry in p]) if met else None
+    if not met:
+        return None
+    return _outage(fault.NAME, [incident for incident, _ in met], [entry for _, part in met for entry in part])
 
 
 def _outage(fault: str, incidents: Sequence[Incident], entries: Sequence[e.Entry]) -> Outage:
