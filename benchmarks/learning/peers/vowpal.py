@@ -104,9 +104,7 @@ class OnlineLogistic:
 
     def choose(self, context: Context, failed: tuple[int, ...], eligible: tuple[int, ...], *, frozen: bool) -> int:  # noqa: ARG002 # a `Method`
         shared = self._text.shared(context, failed)
-        success = {
-            each: float(self._workspace.predict(f"{shared} {self._text.candidate(each)}")) for each in eligible
-        }
+        success = {each: float(self._workspace.predict(f"{shared} {self._text.candidate(each)}")) for each in eligible}
         return self._costs.best(success)
 
     def learn(self, incident: Incident) -> None:
