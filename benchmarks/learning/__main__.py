@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,10 @@ def main() -> int:
     if tasks:
         install(PEERS)
     with ThreadPoolExecutor(asked.jobs) as pool:
-        for task, lines in zip(tasks, pool.map(_run, tasks), strict=True):
-            results.add(lines)
+        running = {pool.submit(_run, task, results.file): task for task in tasks}
+        for done in as_completed(running):
+            done.result()
+            task = running[done]
             print(f"{task.world} {task.seed}: {', '.join(task.methods)}", file=sys.stderr)
     rows = results.read()
     print(tables(rows, asked.against))
@@ -91,8 +93,8 @@ def _tasks(asked: argparse.Namespace, have: set[Key]) -> Iterator[Task]:
                     yield Task(world, seed, methods, peers)
 
 
-def _run(task: Task) -> list[str]:
-    """Run a task in a process of its environment; give its lines.
+def _run(task: Task, results: Path) -> None:
+    """Run a task in a process of its environment, which adds to `results` what is through.
 
     Raises:
         subprocess.SubprocessError: it failed or took longer than `TASK_S_MAX`.
@@ -100,16 +102,13 @@ def _run(task: Task) -> list[str]:
     file = world_file(task.world, task.seed, FOLDER, PEERS)
     python = PEERS / "bin/python" if task.peers else Path(sys.executable)
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path(task)}
-    done = subprocess.run(
-        [python, "-m", "benchmarks.learning.one", file, *task.methods],
+    subprocess.run(
+        [python, "-m", "benchmarks.learning.one", file, results, RULES, *task.methods],
         cwd=ROOT,
         env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
         check=True,
         timeout=TASK_S_MAX,
     )
-    return done.stdout.splitlines()
 
 
 def _python_path(task: Task) -> str:

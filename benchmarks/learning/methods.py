@@ -35,19 +35,19 @@ def _vowpal_success() -> Method:
 def _vowpal_tuned() -> Method:
     from benchmarks.learning.peers.vowpal import SquareCB
 
-    return SquareCB("--gamma_scale 1000 -l 0.1", unit_s=3600.0)
+    return SquareCB("--gamma_scale 100 -l 1")
 
 
 def _vowpal_logistic() -> Method:
     from benchmarks.learning.peers.vowpal import OnlineLogistic
 
-    return OnlineLogistic()
+    return OnlineLogistic("--coin")
 
 
 def _linucb() -> Method:
     from benchmarks.learning.peers.linucb import LinUCB
 
-    return LinUCB(alpha=0.2, l2_lambda=1.0)
+    return LinUCB(alpha=0.3, l2_lambda=10.0)
 
 
 def _bootstrapped() -> Method:

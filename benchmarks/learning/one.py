@@ -1,8 +1,8 @@
-"""Methods in one world: reads a world's file, prints a line of JSON for each method that is through.
+"""Methods in one world: reads a world's file, adds a line to the results for each method that is through.
 
 Runs in the project's environment or in the peers'; `__main__` starts it.
 
-    python -m benchmarks.learning.one WORLD_FILE METHOD...
+    python -m benchmarks.learning.one WORLD_FILE RESULTS_FILE RULES METHOD...
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.learning.methods import METHODS
+from benchmarks.learning.results import Results
 from benchmarks.learning.stream import measure
 from benchmarks.learning.worlds import load
 
 
-def main(file: str, *names: str) -> int:
+def main(file: str, results: str, rules: str, *names: str) -> int:
     world, (oracle_s,) = load(Path(file), "oracle_s")
     for name in names:
         measured = measure(world, oracle_s.astype(float), METHODS[name].make())
-        print(json.dumps({"method": name, "world": world.name, "seed": world.seed, **asdict(measured)}), flush=True)
+        row = {"method": name, "world": world.name, "seed": world.seed, **asdict(measured)}
+        Results(Path(results), rules).add([json.dumps(row)])
     return 0
 
 

@@ -31,9 +31,10 @@ class Results:
         return {(row["method"], row["world"], row["seed"]): row for row in rows if row.get("rules") == self.rules}
 
     def add(self, lines: Iterable[str]) -> None:
+        rows = [json.dumps({**json.loads(line), "rules": self.rules}) for line in lines]
+        text = "\n" + "\n".join(rows) + "\n"  # a line that was cut off may stand before
         with self.file.open("a", encoding="utf-8") as file:
-            for line in lines:
-                file.write(json.dumps({**json.loads(line), "rules": self.rules}) + "\n")
+            file.write(text)  # at once: other processes append to it too
 
 
 def _row(line: str) -> dict[str, Any]:

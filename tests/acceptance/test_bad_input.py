@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -12,20 +14,30 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from homeostat.cli import main
 
 HOMEOSTAT = Path(sys.executable).with_name("homeostat")
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    assert homeostat(tmp_path, "init", str(folder)).returncode == 0
-    settings = folder / "homeostat.toml"
+@pytest.fixture(scope="module")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `homeostat init` writes, made once."""
+    above = tmp_path_factory.mktemp("initialised")
+    assert agent(above, "init", "workspace").returncode == 0
+    settings = above / "workspace/homeostat.toml"
     settings.write_text(settings.read_text().replace("127.0.0.1:9464", "127.0.0.1:0"))
-    return folder
+    return above / "workspace"
 
 
-def homeostat(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def workspace(initialised: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(initialised, tmp_path / "workspace")
+
+
+def agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, as for everything that runs an agent."""
     result = subprocess.run(
         [HOMEOSTAT, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
@@ -33,8 +45,16 @@ def homeostat(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return result
 
 
+def homeostat(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same command line in this process: a second's start each is saved."""
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
 def make_journal(workspace: Path) -> Path:
-    assert homeostat(workspace, "run", "--ticks", "1").returncode == 0
+    assert agent(workspace, "run", "--ticks", "1").returncode == 0
     return workspace / "state" / "journal.sqlite"
 
 
@@ -54,7 +74,7 @@ def test_an_invalid_policy_is_refused_with_its_place(workspace: Path, content: b
     linted = homeostat(workspace, "lint")
     assert linted.returncode == 1
     assert expected in linted.stdout
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     assert ran.returncode == 2
     assert expected in ran.stderr
     assert not (workspace / "state" / "journal.sqlite").exists(), "an agent that cannot start leaves nothing"
@@ -62,7 +82,7 @@ def test_an_invalid_policy_is_refused_with_its_place(workspace: Path, content: b
 
 def test_a_missing_policy_folder_or_file_is_named(workspace: Path) -> None:
     (workspace / "policies").rename(workspace / "elsewhere")
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     assert ran.returncode == 2
     assert "policies" in ran.stderr
     assert homeostat(workspace, "lint", "none.homeostat.yaml").returncode == 1
@@ -76,13 +96,13 @@ def test_a_policy_name_that_is_not_there_gets_the_nearest(workspace: Path) -> No
 
 
 def test_acting_needs_hands(workspace: Path) -> None:
-    ran = homeostat(workspace, "run", "--mode", "auto", "--ticks", "1")
+    ran = agent(workspace, "run", "--mode", "auto", "--ticks", "1")
     assert ran.returncode == 2
     assert "needs actuator 'plant'" in ran.stderr
 
 
 def test_a_prometheus_out_of_reach_is_told_and_nothing_is_done(workspace: Path) -> None:
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     assert ran.returncode == 0
     assert "telemetry.lost" in ran.stderr
     assert "missing data never acts" in homeostat(workspace, "explain").stdout
@@ -94,7 +114,7 @@ def test_a_corrupt_journal_stops_every_command_that_needs_it(workspace: Path) ->
     content[0:100] = b"\x00" * 100
     journal.write_bytes(bytes(content))
     for command in (["run", "--ticks", "1"], ["incidents"], ["explain"], ["rankings", "show"]):
-        result = homeostat(workspace, *command)
+        result = (agent if "run" in command else homeostat)(workspace, *command)
         assert result.returncode == 3, result.stdout
         assert "journal.sqlite" in result.stderr
     assert bytes(content) == journal.read_bytes(), "a journal that is not understood is not touched"
@@ -112,7 +132,7 @@ def test_a_tampered_journal_does_not_start_an_agent_that_needs_it(workspace: Pat
         )
     connection.close()
     assert homeostat(workspace, "doctor").returncode == 1
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     assert ran.returncode == 3
 
 
@@ -121,7 +141,7 @@ def test_a_newer_journal_is_refused(workspace: Path) -> None:
     with sqlite3.connect(journal) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     assert ran.returncode == 3
     assert "newer" in ran.stderr
 
@@ -139,7 +159,7 @@ def test_a_second_agent_is_refused_and_the_first_goes_on(workspace: Path) -> Non
         while b"agent.ready" not in (workspace / "log").read_bytes():
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        second = homeostat(workspace, "run", "--ticks", "1")
+        second = agent(workspace, "run", "--ticks", "1")
         assert second.returncode in (2, 3)
         assert str(first.pid) in second.stderr or "listen" in second.stderr
         assert first.poll() is None
@@ -153,7 +173,7 @@ def test_a_second_agent_is_refused_and_the_first_goes_on(workspace: Path) -> Non
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_state_folder_that_cannot_be_written_is_named(workspace: Path) -> None:
     workspace.chmod(0o500)
-    ran = homeostat(workspace, "run", "--ticks", "1")
+    ran = agent(workspace, "run", "--ticks", "1")
     workspace.chmod(0o700)
     assert ran.returncode == 3
     assert "state" in ran.stderr

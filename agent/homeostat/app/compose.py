@@ -26,6 +26,7 @@ from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver,
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.store import agent_store, state_folder
+from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -154,15 +155,14 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         name = f"{socket.gethostname()}/{os.getpid()}"
         store = opened.enter_context(agent_store(settings, name, watching.failed, _tell))
         journal = store.journal
-        observer = Observers([watching, Housekeeping(state, journal, watching)])
         retrainer = BackgroundRetrainer(
-            journal,
+            TrainingApart(settings),
             lambda: loop.watched,
-            observer,
+            watching,
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
-            promote=settings.learning.promote == "auto",
         )
+        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer])
         clock = SystemClock()
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))

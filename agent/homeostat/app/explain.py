@@ -191,6 +191,12 @@ def _asked(entry: e.ApprovalRequested) -> tuple[str, list[str]]:
     return what, [who, entry.detail] if entry.detail else [who]
 
 
+def _shown_by(entry: e.AttemptCounted) -> str:
+    if entry.harmful:
+        return "did harm: it loses a level of autonomy"
+    return f"speaks {'for' if entry.succeeded else 'against'} its autonomy"
+
+
 _Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.Paused | e.Resumed
 
 
@@ -236,13 +242,18 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
     e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),
     e.ExplorationStarted: lambda entry: (
-        f"explores at {entry.node}: a trial that counts against its harm budget",
+        f"explores at {entry.node}: an attempt that counts against its harm budget",
         [f"key {entry.key}"],
     ),
     e.ExplorationEnded: lambda entry: (
-        f"the trial explored at {entry.node} {'is one of its harm budget' if entry.harmful else 'did no harm'}",
+        f"the attempt explored at {entry.node} {'is one of its harm budget' if entry.harmful else 'did no harm'}",
         [f"key {entry.key}"],
     ),
+    e.AttemptCounted: lambda entry: (
+        f"an attempt of {entry.node} {_shown_by(entry)}",
+        [f"key {entry.key}"],
+    ),
+    e.SuccessRelapsed: lambda entry: (f"the last success of {entry.node} did not last", [f"incident {entry.incident}"]),
     e.GuardsLoaded: lambda entry: (f"guards version {entry.hash[:12] or 'none'} in use", []),
     e.PolicyLoaded: _loaded,
     e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),

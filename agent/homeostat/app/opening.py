@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policy_named
 from homeostat.app.history import History, Source
-from homeostat.app.recordings import journal_of_recordings
+from homeostat.app.recordings import journal_holding, valid_recordings
 from homeostat.app.settings import FILE_NAME, Settings, StoreTable, load_settings
 from homeostat.app.store import journal_to_read
 from homeostat.model.entries import PolicyLoaded
@@ -31,7 +31,8 @@ _JOURNAL = "journal.sqlite"
 _URLS = ("postgresql://", "postgres://")
 _PLACES = (
     f"give a workspace (a folder with {FILE_NAME}), a state folder or its {_JOURNAL}, a folder of recorded incidents"
-    f" (*{SUFFIX}), what `homeostat audit export` gave (*{SUFFIX} or *{SUFFIX}{PACKED_SUFFIX}), or postgresql://USER@HOST:PORT/DATABASE"
+    f" (*{SUFFIX}), what `homeostat audit export` gave (*{SUFFIX} or *{SUFFIX}{PACKED_SUFFIX}),"
+    " or postgresql://USER@HOST:PORT/DATABASE"
 )
 
 
@@ -51,7 +52,7 @@ def open_history(place: str | os.PathLike[str], *, password: str | None = None) 
     if (path / _JOURNAL).exists():
         return _of_file(path / _JOURNAL)
     if any(path.rglob(f"*{SUFFIX}")):
-        return _of_journal(journal_of_recordings(path), str(path), ExitStack())
+        return _of_recordings(path)
     raise UsageError(f"{path}: holds no journal and no recorded incident; {_PLACES}")
 
 
@@ -87,7 +88,15 @@ def _of_settings(settings: Settings, name: str) -> History:
         journal = opened.enter_context(journal_to_read(settings))
         window_s = settings.learning.recurrence_s
         named = partial(policy_named, settings)
-        return History(Source(name, journal, named, SystemClock().now, window_s, opened.pop_all()))
+        return History(Source(name, journal, named, SystemClock().now, window_s, opened=opened.pop_all()))
+
+
+def _of_recordings(folder: Path) -> History:
+    recordings = valid_recordings(folder)
+    journal = journal_holding(recordings)
+    named = partial(_newest_version, journal)
+    rankings = tuple(recording.ranking for recording in recordings if recording.ranking is not None)
+    return History(Source(str(folder), journal, named, SystemClock().now, rankings=rankings))
 
 
 def _of_journal(journal: StoredJournal, name: str, opened: ExitStack) -> History:

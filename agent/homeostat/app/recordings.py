@@ -12,7 +12,7 @@ from homeostat.model.ranking import Ranking
 from homeostat.model.streams import policy_stream
 from homeostat.policy.load import load_journalled
 from homeostat.record.memory import MemoryJournal
-from homeostat.record.recording import read_recordings, write_recording
+from homeostat.record.recording import Recording, read_recordings, write_recording
 
 
 def record_incident(journal: Journal, incident: str, path: Path) -> None:
@@ -34,9 +34,14 @@ def record_incident(journal: Journal, incident: str, path: Path) -> None:
 
 def _ranking_of(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ranking | None:
     """The ranking its first ranked decision was made with."""
-    used = next((d.ranking_version for d in entries if isinstance(d, e.Decided) and d.ranking_version), None)
+    used = version_used(entries)
     trained = [entry.ranking for entry in of_policy if isinstance(entry, e.RankingTrained)]
     return next((ranking for ranking in trained if ranking.version == used), None)
+
+
+def version_used(entries: Sequence[e.Entry]) -> str | None:
+    """The version of the ranking that an incident's first ranked decision was made with; None for the written order."""
+    return next((d.ranking_version for d in entries if isinstance(d, e.Decided) and d.ranking_version), None)
 
 
 def attempts_in_recordings(folder: Path) -> dict[str, dict[str, int]]:
@@ -45,11 +50,8 @@ def attempts_in_recordings(folder: Path) -> dict[str, dict[str, int]]:
     Raises:
         UsageError: there is no such folder. PolicyError: a recording is invalid.
     """
-    recordings, problems = read_recordings(folder)
-    if problems:
-        raise PolicyError(problems)
     tried: dict[str, dict[str, int]] = {}
-    for recording in recordings:
+    for recording in valid_recordings(folder):
         of_policy: dict[str, int] = {}
         for entry in recording.entries:
             if isinstance(entry, e.Suspected):
@@ -59,8 +61,8 @@ def attempts_in_recordings(folder: Path) -> dict[str, dict[str, int]]:
     return tried
 
 
-def journal_of_recordings(folder: Path) -> MemoryJournal:
-    """A journal in memory that holds every recorded incident of a folder, for training and analysis.
+def valid_recordings(folder: Path) -> list[Recording]:
+    """Every recorded incident of a folder, all valid.
 
     Raises:
         UsageError: there is no such folder. PolicyError: a recording is invalid.
@@ -68,6 +70,20 @@ def journal_of_recordings(folder: Path) -> MemoryJournal:
     recordings, problems = read_recordings(folder)
     if problems:
         raise PolicyError(problems)
+    return recordings
+
+
+def journal_of_recordings(folder: Path) -> MemoryJournal:
+    """A journal in memory that holds every recorded incident of a folder, for training and analysis.
+
+    Raises:
+        UsageError: there is no such folder. PolicyError: a recording is invalid.
+    """
+    return journal_holding(valid_recordings(folder))
+
+
+def journal_holding(recordings: Sequence[Recording]) -> MemoryJournal:
+    """A journal in memory that holds these recorded incidents, oldest first."""
     journal = MemoryJournal()
     for recording in sorted(recordings, key=lambda recording: recording.entries[0].at):
         journal.append([Batch(recording.incident, 0, recording.entries)])

@@ -1,48 +1,116 @@
-"""Scheduled retraining, beside the loop: one worker thread, one training at a time, results handed over at a tick."""
+"""Retraining beside the loop: one worker thread, one training at a time, results handed over at a tick."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from homeostat.model.entries import Entry
+from homeostat.model.autonomy import Promotion
+from homeostat.model.entries import Closed, Entry
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal, Observer
+from homeostat.model.reasons import Result
+from homeostat.model.signals import Snapshot
 
-Trained = dict[str, Sequence[Entry]]
+PAUSE_S_MIN = 60.0
+"""Between the end of one training and the start of the next, however many incidents mature."""
+
+PAUSE_FACTOR = 9.0
+"""A training is followed by a pause of this many times its length: learning takes a tenth of the time at most."""
+
+RETRY_S_MAX = 86_400.0
+"""However often trainings have failed, another one is tried after this time."""
+
+
+@dataclass
+class Trained:
+    """What a training came to: by policy, what to append, or why there is nothing."""
+
+    entries: dict[str, Sequence[Entry]] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
+
+
+class Training(Protocol):
+    """Trains the rankings of some policies, on a thread of its own. It only reads the journal."""
+
+    def __call__(self, policies: Mapping[str, Policy], now: float) -> Trained:
+        """Train them all; one that fails keeps none of the others out."""
+        ...
+
+
+def may_promote(policy: Policy, *, settings_allow: bool) -> bool:
+    """Whether the gate alone may let a ranking of this policy rule: the policy may only be stricter than settings."""
+    return settings_allow and policy.promotion is not Promotion.REVIEW
+
+
+class TrainingHere:
+    """Implements `Training` in this process, for a journal in memory that no other process can read."""
+
+    def __init__(self, journal: Journal, *, recurrence_s: float, promote: bool) -> None:
+        self._journal = journal
+        self._recurrence_s = recurrence_s
+        self._promote = promote
+
+    def __call__(self, policies: Mapping[str, Policy], now: float) -> Trained:
+        """See `Training`."""
+        # scikit-learn takes a second to import: here, not when the agent starts.
+        from threadpoolctl import threadpool_limits
+
+        from homeostat.learn.retrain import retrain
+
+        trained = Trained()
+        for policy in policies.values():
+            promote = may_promote(policy, settings_allow=self._promote)
+            try:
+                with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
+                    retrained = retrain(
+                        self._journal, policy, now, "schedule", promote=promote, recurrence_s=self._recurrence_s
+                    )
+                if retrained.entries:
+                    trained.entries[policy.name] = retrained.entries
+            except Exception as error:  # noqa: BLE001 - it is handed to the observer at the next tick
+                trained.failures[policy.name] = error
+        return trained
 
 
 class BackgroundRetrainer:
-    """Implements `model.ports.Retrainer`.
+    """Implements `model.ports.Retrainer`, and `model.ports.Observer` to see incidents close.
 
-    A training that is still running when the next one is due is waited for, not doubled; one that fails is told to
-    the observer and tried again at the next interval. It only reads the journal: the loop appends what it gives back.
+    A training is due after the interval, and sooner once a closed incident's label is mature. One that is still
+    running when the next is due is waited for, not doubled. One that fails is told to the observer and tried again,
+    each time after twice as long.
 
     Args:
+        training: what trains.
         policies: gives the policies in use.
-        promote: whether the gate alone may let a ranking rule.
+        observer: told of failures.
+        interval_s: between two trainings at the most.
+        recurrence_s: after closing, an incident's label is mature.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        training: Training,
         policies: Callable[[], Mapping[str, Policy]],
         observer: Observer,
         *,
         interval_s: float,
         recurrence_s: float,
-        promote: bool,
     ) -> None:
-        self._journal = journal
+        self._training = training
         self._policies = policies
         self._observer = observer
         self._interval_s = interval_s
         self._recurrence_s = recurrence_s
-        self._promote = promote
         self._due_at: float | None = None
+        self._started_at = 0.0
+        self._paused_until = 0.0
+        self._matures_at: float | None = None
+        self._failed_in_a_row = 0
         self._worker: threading.Thread | None = None
-        self._trained: Trained = {}
-        self._failures: dict[str, Exception] = {}
+        self._trained = Trained()
         self._asked = threading.Event()
 
     def ask(self) -> None:
@@ -52,38 +120,52 @@ class BackgroundRetrainer:
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
         """See `model.ports.Retrainer`. The first training is due one interval after the first call."""
         if self._worker is not None:
-            return {} if self._worker.is_alive() else self._hand_over()
+            return {} if self._worker.is_alive() else self._hand_over(now)
         if self._due_at is None:
             self._due_at = now + self._interval_s
-        elif now >= self._due_at or self._asked.is_set():
-            self._asked.clear()
-            self._due_at = now + self._interval_s
-            policies = dict(self._policies())
-            self._worker = threading.Thread(target=self._train, args=(policies, now), name="retrainer", daemon=True)
-            self._worker.start()
+        elif self._is_due(now, self._due_at):
+            self._start(now)
         return {}
 
-    def _hand_over(self) -> Trained:
-        self._worker = None
-        trained, self._trained = self._trained, {}
-        failures, self._failures = self._failures, {}
-        for policy, error in failures.items():
-            self._observer.failed(f"retraining of {policy}", error)
-        return trained
+    def _is_due(self, now: float, due_at: float) -> bool:
+        if self._asked.is_set() or now >= due_at:
+            return True
+        return self._matures_at is not None and now >= max(self._matures_at, self._paused_until)
+
+    def _start(self, now: float) -> None:
+        self._asked.clear()
+        self._started_at, self._matures_at = now, None
+        policies = dict(self._policies())
+        self._worker = threading.Thread(target=self._train, args=(policies, now), name="retrainer", daemon=True)
+        self._worker.start()
 
     def _train(self, policies: Mapping[str, Policy], now: float) -> None:
-        # scikit-learn takes a second to import: here, not when the agent starts.
-        from threadpoolctl import threadpool_limits
+        try:
+            self._trained = self._training(policies, now)
+        except Exception as error:  # noqa: BLE001 - it is handed to the observer at the next tick
+            self._trained = Trained(failures=dict.fromkeys(policies, error))
 
-        from homeostat.learn.retrain import retrain
+    def _hand_over(self, now: float) -> Mapping[str, Sequence[Entry]]:
+        self._worker = None
+        trained, self._trained = self._trained, Trained()
+        for policy, error in trained.failures.items():
+            self._observer.failed(f"retraining of {policy}", error)
+        self._failed_in_a_row = self._failed_in_a_row + 1 if trained.failures else 0
+        wait_s = min(self._interval_s * 2.0**self._failed_in_a_row, max(self._interval_s, RETRY_S_MAX))
+        self._due_at = self._started_at + wait_s
+        pause_s = max(PAUSE_S_MIN, PAUSE_FACTOR * (now - self._started_at))
+        self._paused_until = self._due_at if trained.failures else now + pause_s
+        return trained.entries
 
-        for policy in policies.values():
-            try:
-                with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
-                    retrained = retrain(
-                        self._journal, policy, now, "schedule", promote=self._promote, recurrence_s=self._recurrence_s
-                    )
-                if retrained.entries:
-                    self._trained[policy.name] = retrained.entries
-            except Exception as error:  # noqa: BLE001 - it is handed to the observer at the next tick
-                self._failures[policy.name] = error
+    def ticked(self, now: float, snapshot: Snapshot, open_incidents: int) -> None:
+        """See `model.ports.Observer`."""
+
+    def appended(self, stream: str, entries: Sequence[Entry]) -> None:
+        """An incident that was acted in and is over has something to teach once its label is mature."""
+        del stream
+        for entry in entries:
+            if isinstance(entry, Closed) and entry.result is not Result.DISMISSED and self._matures_at is None:
+                self._matures_at = entry.at + self._recurrence_s
+
+    def failed(self, what: str, error: Exception) -> None:
+        """See `model.ports.Observer`."""

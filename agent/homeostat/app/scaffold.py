@@ -40,7 +40,9 @@ mode = "observe"                      # starts nothing; "suggest" on request, "a
 listen = "127.0.0.1:9464"             # /metrics and /healthz, for who sends the token in state/token
 
 [learning]
-retrain_interval_s = 3600.0
+retrain_interval_s = 3600.0           # at the latest; sooner after an incident
+retrain_timeout_s = 900.0             # then the training is killed, told in the log, and tried again later
+retrain_memory_mib_max = 4096
 recurrence_s = 1800.0                 # an incident that comes back within this was not cured
 promote = "auto"                      # "review": a ranking rules only after `homeostat retrain --promote`
 

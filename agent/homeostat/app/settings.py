@@ -63,9 +63,14 @@ class AgentTable(_Table):
 
 
 class LearningTable(_Table):
-    """When rankings are trained. `promote`: `auto` through the gate, `review` only by `homeostat retrain --promote`."""
+    """When rankings are trained, and within which bounds, in a process of its own that is killed when it exceeds them.
+
+    `promote`: `auto` through the gate, `review` only by `homeostat retrain --promote`; a policy may be stricter.
+    """
 
     retrain_interval_s: float = Field(3600.0, ge=1.0)
+    retrain_timeout_s: float = Field(900.0, ge=1.0, le=86_400.0)
+    retrain_memory_mib_max: int = Field(4096, ge=256)
     recurrence_s: float = Field(1800.0, ge=0.0)
     promote: Literal["auto", "review"] = "auto"
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "compare": "homeostat.cli.compare",
     "retrain": "homeostat.cli.learning",
     "rankings": "homeostat.cli.learning",
+    "autonomy": "homeostat.cli.autonomy",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
     "pending": "homeostat.cli.people",

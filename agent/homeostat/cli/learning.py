@@ -79,9 +79,11 @@ def _retrained(
     import getpass
 
     from homeostat.app.clock import SystemClock
+    from homeostat.app.retraining import may_promote
     from homeostat.learn.retrain import retrain as train
 
-    may_rule = settings.learning.promote == "auto" if promote is None else promote
+    allowed = settings.learning.promote == "auto"
+    may_rule = may_promote(policy, settings_allow=allowed) if promote is None else promote
     return train(
         journal,
         policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homeostat.decide import guards
+from homeostat.decide.autonomy import note_attempt
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import CancelAction, Done, InDoubt, NeverStarted, Running, StartAction
@@ -239,20 +240,21 @@ def _verdict_of_success(attempt: Attempt) -> AttemptVerdict:
 def _end(turn: Turn, attempt: Attempt, verdict: AttemptVerdict, *, succeeded: bool) -> None:
     turn.record(e.AttemptEnded(at=turn.now, key=attempt.key, verdict=verdict, succeeded=succeeded))
     _note_exploration(turn, attempt, verdict)
+    note_attempt(turn, attempt, verdict)
     stuck = attempt.in_doubt and not succeeded and not attempt.effect.repeatable
     if stuck and attempt.undoes is None and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.OUTCOME_UNKNOWN, attempt.node, f"nobody knows whether '{attempt.key}' ran")
 
 
 def _note_exploration(turn: Turn, attempt: Attempt, verdict: AttemptVerdict) -> None:
-    """Say in the policy's stream what an explored trial cost. Harm that nobody can rule out counts as harm."""
-    trial = turn.ledger.explored.get(attempt.key)
-    if trial is None or trial.harmful is not None:
+    """Say in the policy's stream what an explored attempt cost. Harm that nobody can rule out counts as harm."""
+    explored = turn.ledger.explored.get(attempt.key)
+    if explored is None or explored.harmful is not None:
         return
     began = verdict is not AttemptVerdict.CANCELLED or attempt.started_at is not None
     harm = turn.policy.harm
     in_doubt = verdict in (AttemptVerdict.HARMFUL, AttemptVerdict.UNKNOWN)
     harmful = began and (in_doubt or harm is None or turn.truth(harm) is not False)
     turn.record_for_policy(
-        e.ExplorationEnded(at=turn.now, policy=trial.policy, node=trial.node, key=attempt.key, harmful=harmful)
+        e.ExplorationEnded(at=turn.now, policy=explored.policy, node=explored.node, key=attempt.key, harmful=harmful)
     )

@@ -1,8 +1,8 @@
 """Guarded exploration: now and then a candidate that is nearly the best, within a budget of harm.
 
-Only a single action is explored, so that one trial can do one harm at most, and only while the policy's harm condition
-is known and false, so that its harm would be seen. Every trial is held to be harmful until its verdict: the budget is
-never exceeded, whatever many incidents and agents explore at once.
+Only a single action is explored, so that one attempt can do one harm at most, and only while the policy's harm
+condition is known and false, so that its harm would be seen. Every attempt is held to be harmful until its verdict:
+the budget is never exceeded, whatever many incidents and agents explore at once.
 """
 
 from __future__ import annotations
@@ -111,15 +111,15 @@ def _harm_unseen(turn: Turn) -> str | None:
 
 
 def budget_spent(turn: Turn, node: str, exploration: Exploration) -> str | None:
-    """Say why one more trial at this node could exceed its harm budget; None when it could not."""
-    trials = [t for t in turn.ledger.explored.values() if (t.policy, t.node) == (turn.policy.name, node)]
-    harms = sum(trial.harmful is True and trial.at > turn.now - exploration.within_s for trial in trials)
-    at_work = sum(trial.harmful is None for trial in trials)
+    """Say why one more attempt at this node could exceed its harm budget; None when it could not."""
+    attempts = [t for t in turn.ledger.explored.values() if (t.policy, t.node) == (turn.policy.name, node)]
+    harms = sum(attempt.harmful is True and attempt.at > turn.now - exploration.within_s for attempt in attempts)
+    at_work = sum(attempt.harmful is None for attempt in attempts)
     if harms + at_work < exploration.harm_max:
         return None
     also = f", and {at_work} under way that may" if at_work else ""
     days = exploration.within_s / 86_400
-    return f"{harms} explored trials did harm within {days:g} days{also}; at most {exploration.harm_max} may"
+    return f"{harms} explored attempts did harm within {days:g} days{also}; at most {exploration.harm_max} may"
 
 
 def _seed_of(incident_seed: int, node: str, number: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.decide import shared_guards
+from homeostat.decide.autonomy import mode_earned
 from homeostat.decide.exploration import budget_spent
 from homeostat.decide.shared_guards import Refusal
 from homeostat.decide.turn import Turn
@@ -79,8 +80,9 @@ def attempts_exhausted(turn: Turn) -> bool:
 
 
 def mode_of(turn: Turn, leaf: Do) -> Mode:
-    """How far the agent may go by itself with this leaf: the strictest of agent, policy and step."""
-    return strictest(turn.moment.mode, turn.policy.mode, leaf.mode)
+    """How far the agent may go by itself with this leaf: the strictest of agent, policy, step and what it earned."""
+    earned = mode_earned(turn.ledger, turn.policy.name, leaf)
+    return strictest(turn.moment.mode, turn.policy.mode, leaf.mode, earned)
 
 
 def refusal(turn: Turn, leaf: Do) -> Refusal | None:

@@ -12,11 +12,14 @@ from math import inf
 from typing import Any, TypeVar
 
 from homeostat.decide.folding import put, without
+from homeostat.decide.track_record import judged, relapsed
 from homeostat.model import entries as e
+from homeostat.model.autonomy import EXPLORATION_WINDOW_S_MAX
 from homeostat.model.evolve import evolve
 from homeostat.model.guards import WINDOW_S_MAX
-from homeostat.model.incident import ALL_POLICIES, ExploredTrial, Ledger, Lock, Opening, Start
-from homeostat.model.policy import COOLDOWN_S_MAX, EXPLORATION_WINDOW_S_MAX
+from homeostat.model.incident import ALL_POLICIES, Ledger, Lock, Opening, Start
+from homeostat.model.policy import COOLDOWN_S_MAX
+from homeostat.model.track_record import ExploredAttempt
 
 FACTS_MAX = 5000
 """Starts and openings remembered for guards. A rate that allows more within its window cannot be written."""
@@ -85,15 +88,26 @@ def _note_blindness(ledger: Ledger, entry: e.DecisionWithheld) -> Ledger:
 
 def _explore(ledger: Ledger, entry: e.ExplorationStarted) -> Ledger:
     oldest = entry.at - EXPLORATION_WINDOW_S_MAX
-    kept = {key: trial for key, trial in ledger.explored.items() if trial.at >= oldest}
-    return evolve(ledger, explored={**kept, entry.key: ExploredTrial(entry.at, entry.policy, entry.node)})
+    kept = {key: attempt for key, attempt in ledger.explored.items() if attempt.at >= oldest}
+    return evolve(ledger, explored={**kept, entry.key: ExploredAttempt(entry.at, entry.policy, entry.node)})
 
 
 def _end_exploration(ledger: Ledger, entry: e.ExplorationEnded) -> Ledger:
-    trial = ledger.explored.get(entry.key)
-    if trial is None:
+    attempt = ledger.explored.get(entry.key)
+    if attempt is None:
         return ledger
-    return evolve(ledger, explored=put(ledger.explored, entry.key, replace(trial, harmful=entry.harmful)))
+    return evolve(ledger, explored=put(ledger.explored, entry.key, replace(attempt, harmful=entry.harmful)))
+
+
+def _judge(ledger: Ledger, entry: e.AttemptCounted) -> Ledger:
+    step = (entry.policy, entry.step)
+    return evolve(ledger, track_records=put(ledger.track_records, step, judged(ledger.track_records.get(step), entry)))
+
+
+def _relapse(ledger: Ledger, entry: e.SuccessRelapsed) -> Ledger:
+    step = (entry.policy, entry.step)
+    known = ledger.track_records.get(step)
+    return ledger if known is None else evolve(ledger, track_records=put(ledger.track_records, step, relapsed(known)))
 
 
 _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
@@ -105,13 +119,15 @@ _ACCOUNTS: dict[type[e.Entry], Callable[[Ledger, Any], Ledger]] = {
     e.Suspected: _open,
     e.Paused: _pause,
     e.Resumed: _resume,
+    e.AttemptCounted: _judge,
+    e.SuccessRelapsed: _relapse,
 }
 
 LEDGER_TYPES = frozenset(entry_type.TYPE for entry_type in _ACCOUNTS)
 """Types of entries that `account` takes note of."""
 
 _EXPLORATION_TYPES = frozenset({e.ExplorationStarted.TYPE, e.ExplorationEnded.TYPE})
-_LASTING_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE})
+_LASTING_TYPES = frozenset({e.Paused.TYPE, e.Resumed.TYPE, e.AttemptCounted.TYPE, e.SuccessRelapsed.TYPE})
 
 LOOK_BACKS: tuple[tuple[float, frozenset[str]], ...] = (
     (inf, _LASTING_TYPES),

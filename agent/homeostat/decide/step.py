@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from homeostat.decide import approvals, guards
 from homeostat.decide.attempts import bring_forward, request_cancel
+from homeostat.decide.autonomy import earned_levels, note_relapses
 from homeostat.decide.leaf import take_back_failures
 from homeostat.decide.lifecycle import ACTIVE
 from homeostat.decide.status import Status
@@ -79,6 +80,7 @@ def _detect(turn: Turn) -> None:
                 policy_hash=policy.hash,
                 dedup_key=policy.dedup_key,
                 seed=turn.incident.seed,
+                earned=earned_levels(turn.ledger, policy.name),
             )
         )
 
@@ -92,6 +94,7 @@ def _confirm(turn: Turn) -> None:
         turn.release("")
         if held_s >= trigger.for_s:
             turn.record(e.Confirmed(at=turn.now))
+            note_relapses(turn)
     elif turn.truth(trigger.condition) is False:
         _dismiss(turn, Reason.CONDITION_FALSE)
     else:

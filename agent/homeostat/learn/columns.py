@@ -1,20 +1,20 @@
 """The frames' columns and dtypes: fixed, so that an empty journal gives empty frames of the same shape.
 
 Times are UTC datetimes, durations float seconds with NaN for unknown, closed vocabularies categoricals, ids `str` with
-NaN for none. Tuples of ids or numbers are `object`.
+NaN for none. Tuples of ids or numbers are `object`. `docs/frames.md` says what each column means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from homeostat.model.policy import Policy
-from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Result
-from homeostat.model.signals import SignalType, Value
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Reason, Result
+
+SCHEMA_VERSION = 2
+"""Of the frames; it grows when a column changes its name, its dtype or its meaning, or goes. New ones may come."""
 
 SIGNAL = "signal:"
 """Prefix of number signals' columns: float, NaN for unknown."""
@@ -22,28 +22,52 @@ SIGNAL = "signal:"
 TEXT = "text:"
 """Prefix of text signals' columns: str, NaN for unknown."""
 
-Row = Mapping[str, Any]
+AGE = "age_s:"
+"""Prefix of a signal's age when it was used: seconds since its newest sample."""
 
-_TIME = "datetime64[us, UTC]"
+AFTER = "after:"
+"""Prefix of number signals' columns as they were when the verdict fell."""
+
+TIME: Any = "datetime64[us, UTC]"
+TRUTH: Any = "boolean"
 
 
 def _vocabulary(words: Iterable[str]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype([str(word) for word in words])
 
 
-_KIND = _vocabulary(("if", "try", "choose", "decide", "guard"))
+_KIND = _vocabulary(("if", "try", "choose", "decide", "dag", "guard"))
 
-_INCIDENT: dict[str, Any] = {"incident": "str", "policy": "str", "policy_hash": "str", "opened_at": _TIME}
+OF_INCIDENT: Mapping[str, Any] = {
+    "incident": "str",
+    "policy": "str",
+    "policy_hash": "str",
+    "opened_at": TIME,
+    "closed_at": TIME,
+}
+"""Columns that every frame begins with."""
+
 _LABEL: dict[str, Any] = {
     "verdict": _vocabulary(AttemptVerdict),
     "succeeded": "bool",
+    "harmful": "bool",
     "relapsed": "bool",
     "mature": "bool",
     "weight": "float64",
 }
 
+_SCORE: dict[str, Any] = {
+    "probability": "float64",
+    "probability_low": "float64",
+    "probability_high": "float64",
+    "cost_s": "float64",
+    "harm_expected": "float64",
+    "index": "float64",
+    "propensity": "float64",
+}
+
 ATTEMPT_DTYPES: Mapping[str, Any] = {
-    **_INCIDENT,
+    **OF_INCIDENT,
     "key": "str",
     "node": "str",
     "decision_node": "str",
@@ -56,19 +80,24 @@ ATTEMPT_DTYPES: Mapping[str, Any] = {
     "propensity": "float64",
     "ranking_version": "str",
     "failed": "object",
-    "intended_at": _TIME,
-    "ended_at": _TIME,
-    "verdict_at": _TIME,
+    "intended_at": TIME,
+    "ended_at": TIME,
+    "verdict_at": TIME,
     "execution_s": "float64",
     "total_s": "float64",
     "outcome": _vocabulary(OutcomeStatus),
+    "held_before": TRUTH,
+    "held_after": TRUTH,
+    "harm_before": TRUTH,
+    "after_escalation": "bool",
     **_LABEL,
 }
 """Columns of `dataset.attempts_frame` before its signals."""
 
 DECISION_DTYPES: Mapping[str, Any] = {
-    **_INCIDENT,
-    "at": _TIME,
+    **OF_INCIDENT,
+    "decision": "int64",
+    "at": TIME,
     "node": "str",
     "kind": _KIND,
     "chosen": "str",
@@ -77,87 +106,97 @@ DECISION_DTYPES: Mapping[str, Any] = {
     "eligible": "object",
     "probabilities": "object",
     "propensities": "object",
-    "propensity": "float64",
+    **_SCORE,
     "ranking_version": "str",
     "seed": "Int64",
+    "explored": "bool",
     "attempts": "int64",
     "runs": "object",
-    "started_at": _TIME,
-    "ended_at": _TIME,
+    "started_at": TIME,
+    "ended_at": TIME,
     "total_s": "float64",
     **_LABEL,
 }
 """Columns of `dataset.decisions_frame` before its signals."""
 
+OPTION_DTYPES: Mapping[str, Any] = {
+    **OF_INCIDENT,
+    "decision": "int64",
+    "at": TIME,
+    "node": "str",
+    "option": "str",
+    "chosen": "bool",
+    "eligible": "bool",
+    "reason": _vocabulary(Reason),
+    "condition": "str",
+    "truth": TRUTH,
+    **_SCORE,
+    "ranking_version": "str",
+}
+"""Columns of `dataset.options_frame`."""
+
 INCIDENT_DTYPES: Mapping[str, Any] = {
-    **_INCIDENT,
-    "confirmed_at": _TIME,
-    "recovered_at": _TIME,
-    "closed_at": _TIME,
+    **OF_INCIDENT,
+    "seed": "Int64",
+    "confirmed_at": TIME,
+    "escalated_at": TIME,
+    "recovered_at": TIME,
     "result": _vocabulary(Result),
     "mttr_s": "float64",
     "attempts": "int64",
     "escalation": _vocabulary(EscalationReason),
     "relapsed": "bool",
+    "mature": "bool",
 }
 """Columns of `dataset.incidents_frame`."""
 
+RANKING_DTYPES: Mapping[str, Any] = {
+    "policy": "str",
+    "version": "str",
+    "trained_at": TIME,
+    "promoted_at": TIME,
+    "node": "str",
+    "place": "int64",
+    "candidate": "str",
+    **{name: dtype for name, dtype in _SCORE.items() if name != "propensity"},
+    "attempts": "float64",
+    "successes": "float64",
+    "harms": "float64",
+}
+"""Columns of `ranking_frames.rankings_frame`."""
 
-def frame(rows: Sequence[Row], dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Give `rows` as a frame with exactly the columns of `dtypes`; times in the rows are Unix seconds or None."""
-    return pd.DataFrame({name: _column([row[name] for row in rows], dtype) for name, dtype in dtypes.items()})
+RANKING_EVENT_DTYPES: Mapping[str, Any] = {
+    "at": TIME,
+    "policy": "str",
+    "event": _vocabulary(("trained", "promoted", "rolled_back")),
+    "version": "str",
+    "replaces": "str",
+    "actor": "str",
+    "incidents": "Int64",
+    "attempts": "Int64",
+    "why": "str",
+}
+"""Columns of `ranking_frames.rankings_history_frame`."""
 
+RELIABILITY_DTYPES: Mapping[str, Any] = {
+    "predicted": "float64",
+    "predicted_low": "float64",
+    "predicted_high": "float64",
+    "trials": "int64",
+    "observed": "float64",
+    "observed_low": "float64",
+    "observed_high": "float64",
+}
+"""Columns of `reliability.reliability_table`."""
 
-def frame_with_signals(
-    rows: Sequence[Row], dtypes: Mapping[str, Any], contexts: Sequence[Mapping[str, Value]], policy: Policy | None
-) -> pd.DataFrame:
-    """Give `rows` as a frame with the columns of `dtypes` and one for each signal of the rows' `contexts`.
-
-    The signals are the policy's; without one, those the contexts name, where a signal that ever was text is text.
-    """
-    types = _types_declared(policy) if policy else _types_seen(contexts)
-    numbers = {
-        SIGNAL + name: _column([_number(context.get(name)) for context in contexts], "float64")
-        for name, signal_type in types.items()
-        if signal_type is SignalType.NUMBER
-    }
-    texts = {
-        TEXT + name: _column([_text(context.get(name)) for context in contexts], "str")
-        for name, signal_type in types.items()
-        if signal_type is SignalType.TEXT
-    }
-    return pd.concat([frame(rows, dtypes), pd.DataFrame(numbers | texts)], axis="columns")
-
-
-def _column(values: Sequence[Any], dtype: Any) -> pd.Series[Any]:
-    if dtype == _TIME:
-        seconds = np.array([np.nan if value is None else value for value in values], dtype="float64")
-        times: pd.Series[Any] = pd.Series(pd.to_datetime(seconds, unit="s", utc=True)).astype(dtype)
-        return times
-    if isinstance(dtype, pd.CategoricalDtype):
-        values = [None if value is None else str(value) for value in values]
-    column: pd.Series[Any] = pd.Series(list(values), dtype=dtype)
-    return column
-
-
-def _types_declared(policy: Policy) -> dict[str, SignalType]:
-    return {name: spec.type for name, spec in sorted(policy.signals.items())}
-
-
-def _types_seen(contexts: Sequence[Mapping[str, Value]]) -> dict[str, SignalType]:
-    types: dict[str, SignalType] = {}
-    for context in contexts:
-        for name, value in context.items():
-            if isinstance(value, str):
-                types[name] = SignalType.TEXT
-            else:
-                types.setdefault(name, SignalType.NUMBER)
-    return dict(sorted(types.items()))
-
-
-def _number(value: Value) -> float:
-    return float(value) if isinstance(value, (int, float)) else np.nan
-
-
-def _text(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
+REPLAY_DTYPES: Mapping[str, Any] = {
+    "incident": "str",
+    "opened_at": TIME,
+    "recorded": _vocabulary(Result),
+    "verdict": _vocabulary(("RECOVERED", "ESCALATED", "UNKNOWN")),
+    "duration_s": "float64",
+    "shift_s": "float64",
+    "starts": "object",
+    "why": "str",
+}
+"""Columns of `History.simulate`."""

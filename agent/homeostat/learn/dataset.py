@@ -1,28 +1,41 @@
-"""The journal as tidy frames: one row per attempt, per decision, per incident.
+"""The journal as tidy frames: one row per attempt, per decision, per option of a decision, per incident.
 
 Each function takes records from anywhere: a journal (`journal_records`) or an exported recording. `columns` fixes the
-columns and dtypes. Signals come as they were known when the decision was made.
+columns and dtypes, `docs/frames.md` says what they mean. Signals come as they were known when the decision was made.
 
 Given a policy, a candidate that is a whole subtree is linked to the attempts below it, and the signal columns are that
 policy's; without one, only candidates that are leaves have attempts.
+
+Incidents are read one at a time, and only numbers and codes are kept of them, so a million attempts fit a small
+machine; what depends on later incidents, relapses and the order, is put in at the end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from homeostat.learn.columns import ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES, frame, frame_with_signals
-from homeostat.learn.labels import RECURRENCE_S, Label, is_mature, label, last_effective, relapsed_incidents
+from homeostat.learn.columns import AFTER, AGE, ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES, OPTION_DTYPES
+from homeostat.learn.labels import RECURRENCE_S, Label, label, last_effective
+from homeostat.learn.rows import Rows
+from homeostat.learn.signal_buffers import SignalNumbers, SignalValues
 from homeostat.learn.trace import AttemptTrace, IncidentTrace, trace_incidents
 from homeostat.learn.trials import Trial, candidate_leaves, decision_behind, trials_of
-from homeostat.model.entries import Decided
+from homeostat.model.entries import Decided, Option
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal, Record
-from homeostat.model.signals import Value
+from homeostat.model.reasons import AttemptVerdict
+from homeostat.model.signals import Snapshot, Value
+
+TRAINING_COLUMNS = frozenset(("incident", "opened_at", "node", "kind", "chosen", "failed", "eligible", "runs"))
+TRAINING_COLUMNS |= {"propensities", "propensity", "total_s", "verdict", "harmful"}
+TRAINING_COLUMNS |= {"succeeded", "relapsed", "mature", "weight"}
+"""Of `DECISION_DTYPES`, what learning and judging need."""
+
+_NO_CONTEXT: Mapping[str, Value] = {}
 
 
 def journal_records(journal: Journal) -> Iterator[Record]:
@@ -55,23 +68,23 @@ def attempts_frame(
 
 
 def attempt_rows(
-    traces: Sequence[IncidentTrace], policy: Policy | None, recurrence_s: float, as_of: float
+    traces: Iterable[IncidentTrace], policy: Policy | None, recurrence_s: float, as_of: float
 ) -> pd.DataFrame:
-    """The frame of `attempts_frame`, from incidents that are traced already."""
-    relapsed = relapsed_incidents(traces, recurrence_s)
+    """The frame of `attempts_frame`, from traced incidents in any order."""
     leaves = candidate_leaves(policy)
-    rows: list[dict[str, Any]] = []
-    contexts: list[Mapping[str, Value]] = []
+    values, after = SignalValues(policy), SignalNumbers(AFTER, policy)
+    rows = Rows(ATTEMPT_DTYPES, (values, after))
     for trace in traces:
-        trials = trials_of(trace, leaves, relapsed=trace.id in relapsed)
-        cure = last_effective(trace.attempts.values()) if trace.id in relapsed else None
-        mature = is_mature(trace, recurrence_s, as_of)
+        rows.begin(trace)
+        trials = trials_of(trace, leaves, relapsed=True)
+        cure = last_effective(trace.attempts.values())
         for attempt in trace.attempts.values():
             decision = decision_behind(trials, attempt)
-            taught = _label_cells(label(attempt, relapsed=attempt is cure), mature=mature)
-            rows.append(_incident_cells(trace) | _attempt_cells(attempt) | _pick_cells(decision) | taught)
-            contexts.append(decision.context if decision else {})
-    return frame_with_signals(rows, ATTEMPT_DTYPES, contexts, policy)
+            taught = label(attempt, relapsed=attempt is cure)
+            rows.append(_attempt_cells(attempt) | _pick_cells(decision), taught)
+            values.append(decision.context if decision else _NO_CONTEXT)
+            after.append(_readings(attempt.seen_after))
+    return rows.frame(recurrence_s, as_of)
 
 
 def decisions_frame(
@@ -81,12 +94,14 @@ def decisions_frame(
     recurrence_s: float = RECURRENCE_S,
     as_of: float = math.inf,
 ) -> pd.DataFrame:
-    """One row per decision, by incident and then in order; columns: `DECISION_DTYPES`, then signals.
+    """One row per decision, by incident and then in order; columns: `DECISION_DTYPES`, then signals and their ages.
+
+    `decision` counts the incident's decisions from 0.
 
     A `choose` or `try` row is a trial: it also says what came of the pick over all `attempts` it led to, retries
     included. `runs` holds (leaf, action, target) of each, `total_s` runs from the first intent to the last verdict,
     and the label is the last attempt's. `eligible`, `probabilities` and `propensities` are aligned tuples over the
-    eligible options.
+    eligible options; `probability` and what follows it are the chosen one's.
 
     Args:
         records: as for `attempts_frame`, and so are the other arguments.
@@ -98,57 +113,87 @@ def decisions_frame(
 
 
 def decision_rows(
-    traces: Sequence[IncidentTrace], policy: Policy | None, recurrence_s: float, as_of: float
+    traces: Iterable[IncidentTrace],
+    policy: Policy | None,
+    recurrence_s: float,
+    as_of: float,
+    columns: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """The frame of `decisions_frame`, from incidents that are traced already."""
-    relapsed = relapsed_incidents(traces, recurrence_s)
+    """The frame of `decisions_frame`, from traced incidents in any order.
+
+    Args:
+        traces: are forgotten as soon as they are read.
+        policy: see `decisions_frame`, and so are the next two.
+        recurrence_s: see `decisions_frame`.
+        as_of: see `decisions_frame`.
+        columns: only these before the signals, and no ages; None for all.
+    """
     leaves = candidate_leaves(policy)
-    rows: list[dict[str, Any]] = []
-    contexts: list[Mapping[str, Value]] = []
+    values, ages = SignalValues(policy), SignalNumbers(AGE, policy)
+    dtypes = {name: dtype for name, dtype in DECISION_DTYPES.items() if columns is None or name in columns}
+    rows = Rows(dtypes, (values, ages) if columns is None else (values,))
     for trace in traces:
-        mature = is_mature(trace, recurrence_s, as_of)
-        for trial in trials_of(trace, leaves, relapsed=trace.id in relapsed):
-            rows.append(_incident_cells(trace) | _decision_cells(trial) | _label_cells(trial.label, mature=mature))
-            contexts.append(trial.decision.context)
-    return frame_with_signals(rows, DECISION_DTYPES, contexts, policy)
+        rows.begin(trace)
+        trials = trials_of(trace, leaves, relapsed=True)
+        for number, (trial, seen) in enumerate(zip(trials, trace.seen, strict=True)):
+            rows.append(_decision_cells(trial) | {"decision": number}, trial.label)
+            values.append(trial.decision.context)
+            if columns is None:
+                ages.append(_ages(seen, trial.decision))
+    return rows.frame(recurrence_s, as_of)
 
 
-def incidents_frame(records: Iterable[Record], *, recurrence_s: float = RECURRENCE_S) -> pd.DataFrame:
+def options_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row per option of each decision, in the order they were ranked; columns: `OPTION_DTYPES`.
+
+    `incident` and `decision` name the row of `decisions_frame`. `reason` says why an option was not eligible.
+    """
+    return option_rows(trace_incidents(records))
+
+
+def option_rows(traces: Iterable[IncidentTrace]) -> pd.DataFrame:
+    """The frame of `options_frame`, from traced incidents in any order."""
+    rows = Rows(OPTION_DTYPES)
+    for trace in traces:
+        rows.begin(trace)
+        for number, decision in enumerate(trace.decisions):
+            for option in decision.options:
+                rows.append(_option_cells(option, decision) | {"decision": number})
+    return rows.frame(0.0, 0.0)
+
+
+def incidents_frame(
+    records: Iterable[Record], *, recurrence_s: float = RECURRENCE_S, as_of: float = math.inf
+) -> pd.DataFrame:
     """One row per incident, oldest first; columns: `INCIDENT_DTYPES`.
 
     `mttr_s` runs from the opening to the recovery; NaN without one. `escalation` says why people were called.
     `relapsed`: it closed as recovered, and the policy's next confirmed incident opened within `recurrence_s`.
     """
-    return incident_rows(trace_incidents(records), recurrence_s)
+    return incident_rows(trace_incidents(records), recurrence_s, as_of)
 
 
-def incident_rows(traces: Sequence[IncidentTrace], recurrence_s: float) -> pd.DataFrame:
-    """The frame of `incidents_frame`, from incidents that are traced already."""
-    relapsed = relapsed_incidents(traces, recurrence_s)
-    rows = [
-        _incident_cells(trace)
-        | {
-            "confirmed_at": trace.confirmed_at,
-            "recovered_at": trace.recovered_at,
-            "closed_at": trace.closed_at,
-            "result": trace.result,
-            "mttr_s": _difference(trace.recovered_at, trace.opened_at),
-            "attempts": len(trace.attempts),
-            "escalation": trace.escalation,
-            "relapsed": trace.id in relapsed,
-        }
-        for trace in traces
-    ]
-    return frame(rows, INCIDENT_DTYPES)
-
-
-def _incident_cells(trace: IncidentTrace) -> dict[str, Any]:
-    return {
-        "incident": trace.id,
-        "policy": trace.policy,
-        "policy_hash": trace.policy_hash,
-        "opened_at": trace.opened_at,
-    }
+def incident_rows(
+    traces: Iterable[IncidentTrace], recurrence_s: float = RECURRENCE_S, as_of: float = math.inf
+) -> pd.DataFrame:
+    """The frame of `incidents_frame`, from traced incidents in any order."""
+    rows = Rows(INCIDENT_DTYPES)
+    for trace in traces:
+        rows.begin(trace)
+        rows.append(
+            {
+                "seed": trace.seed,
+                "confirmed_at": trace.confirmed_at,
+                "escalated_at": trace.escalated_at,
+                "recovered_at": trace.recovered_at,
+                "result": trace.result,
+                "mttr_s": _difference(trace.recovered_at, trace.opened_at),
+                "attempts": len(trace.attempts),
+                "escalation": trace.escalation,
+            },
+            Label(succeeded=False, weight=0.0, relapsed=True),
+        )
+    return rows.frame(recurrence_s, as_of)
 
 
 def _attempt_cells(attempt: AttemptTrace) -> dict[str, Any]:
@@ -164,7 +209,12 @@ def _attempt_cells(attempt: AttemptTrace) -> dict[str, Any]:
         "execution_s": attempt.execution_s,
         "total_s": _difference(attempt.verdict_at, attempt.intended_at),
         "outcome": attempt.outcome,
+        "held_before": attempt.held_before,
+        "held_after": attempt.held_after,
+        "harm_before": attempt.harm_before,
+        "after_escalation": attempt.after_escalation,
         "verdict": attempt.verdict,
+        "harmful": attempt.verdict is AttemptVerdict.HARMFUL,
     }
 
 
@@ -174,7 +224,7 @@ def _pick_cells(decision: Decided | None) -> dict[str, Any]:
         "decision_kind": decision.kind if decision else None,
         "candidate": decision.chosen if decision else None,
         "position": len(decision.failed) if decision else None,
-        "propensity": _propensity(decision) if decision else None,
+        "propensity": getattr(_chosen(decision), "propensity", None) if decision else None,
         "ranking_version": decision.ranking_version if decision else None,
         "failed": decision.failed if decision else (),
     }
@@ -194,29 +244,62 @@ def _decision_cells(trial: Trial) -> dict[str, Any]:
         "eligible": tuple(option.id for option in eligible),
         "probabilities": tuple(option.probability for option in eligible),
         "propensities": tuple(option.propensity for option in eligible),
-        "propensity": _propensity(decision),
+        **_score_cells(_chosen(decision)),
         "ranking_version": decision.ranking_version,
         "seed": decision.seed,
+        "explored": decision.explored,
         "attempts": len(trial.attempts),
         "runs": tuple((attempt.node, attempt.action, attempt.target) for attempt in trial.attempts),
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
         "total_s": _difference(trial.ended_at, trial.started_at),
         "verdict": last.verdict if last else None,
+        "harmful": last is not None and last.verdict is AttemptVerdict.HARMFUL,
     }
 
 
-def _label_cells(taught: Label, *, mature: bool) -> dict[str, Any]:
+def _option_cells(option: Option, decision: Decided) -> dict[str, Any]:
     return {
-        "succeeded": taught.succeeded,
-        "relapsed": taught.relapsed,
-        "mature": mature,
-        "weight": taught.weight,
+        "at": decision.at,
+        "node": decision.node,
+        "option": option.id,
+        "chosen": option.id == decision.chosen,
+        "eligible": option.eligible,
+        "reason": option.reason,
+        "condition": option.condition,
+        "truth": option.truth,
+        **_score_cells(option),
+        "ranking_version": decision.ranking_version,
     }
 
 
-def _propensity(decision: Decided) -> float | None:
-    return next((option.propensity for option in decision.options if option.id == decision.chosen), None)
+_NO_SCORE = Option(id="", eligible=False)
+
+
+def _score_cells(option: Option | None) -> dict[str, float | None]:
+    scored = option or _NO_SCORE
+    return {
+        "probability": scored.probability,
+        "probability_low": scored.probability_low,
+        "probability_high": scored.probability_high,
+        "cost_s": scored.cost_s,
+        "harm_expected": scored.harm,
+        "index": scored.index,
+        "propensity": option.propensity if option else None,
+    }
+
+
+def _chosen(decision: Decided) -> Option | None:
+    return next((option for option in decision.options if option.id == decision.chosen), None)
+
+
+def _readings(seen: Snapshot | None) -> Mapping[str, Value]:
+    return _NO_CONTEXT if seen is None else {name: reading.value for name, reading in seen.readings.items()}
+
+
+def _ages(seen: Snapshot | None, decision: Decided) -> Mapping[str, Value]:
+    readings = {} if seen is None else seen.readings
+    return {name: _difference(decision.at, r.sampled_at) for name, r in readings.items() if r.sampled_at is not None}
 
 
 def _difference(later: float | None, earlier: float | None) -> float | None:

@@ -94,11 +94,11 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
 
 
 def _rows(node: NodeRanking, written: list[str]) -> tuple[CandidateRow, ...]:
-    ranked, _ = rank(node, [Option(id=candidate, eligible=True) for candidate in written], _typical(node), ())
+    ranked, _ = rank(node, [Option(id=candidate, eligible=True) for candidate in written], typical(node), ())
     return tuple(_row(place, option, node) for place, option in enumerate(ranked, start=1))
 
 
-def _typical(node: NodeRanking) -> dict[str, Value]:
+def typical(node: NodeRanking) -> dict[str, Value]:
     """Every number at its median, every text at its first category."""
     return {f.signal: f.categories[0] if f.categories else f.median for f in node.features}
 
@@ -119,13 +119,13 @@ def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
 
 def _pushes(node: NodeRanking, place: int) -> tuple[Push, ...]:
     """What moves a candidate's odds away from those at the typical context; `at` is where a feature's column is 1."""
-    typical = _typical(node)
-    usual = _odds(node, typical, place)
+    at_typical = typical(node)
+    usual = _odds(node, at_typical, place)
     moves: list[tuple[float, Push]] = []
     for feature in node.features:
         up = feature.median + feature.spread * math.sinh(1.0) / 1.35
         for at in (None,) if feature.categories else (up, None):
-            ratio = _odds(node, {**typical, feature.signal: at}, place) / usual
+            ratio = _odds(node, {**at_typical, feature.signal: at}, place) / usual
             moves.append((abs(math.log(ratio)), Push(feature.signal, at, ratio)))
     strongest = sorted((move for move in moves if move[0] >= _PUSH_MIN), key=lambda move: -move[0])
     return tuple(push for _, push in strongest[:PUSHES_MAX])

@@ -2,7 +2,8 @@
 
 Only a verdict that was measured counts: `effective` is a success, `ineffective` and `harmful` are failures, with
 weight 1. `pre_satisfied`, `self_healed`, `inconclusive`, `cancelled` and `unknown` have weight 0, and so has a verdict
-that fell after people were called: what healed the system then is not known.
+that fell after people were called: what healed the system then is not known. What an incident that was handed to
+people did not try has no row and so no label: it is censored, not failed.
 
 A cure that does not hold is no cure: when a policy's next confirmed incident opens within the recurrence window after
 one that closed as recovered, the last effective attempt of that one counts as a failure. Labels are therefore mature
@@ -12,16 +13,26 @@ be failures only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from homeostat.learn.trace import AttemptTrace, IncidentTrace
-from homeostat.model.reasons import AttemptVerdict, Result
+from homeostat.learn.trace import AttemptTrace
+from homeostat.model.reasons import AttemptVerdict
 
 RECURRENCE_S = 1800.0
 """Default recurrence window: a new incident of the policy this soon after closing is a relapse."""
 
-_FAILURES = frozenset({AttemptVerdict.INEFFECTIVE, AttemptVerdict.HARMFUL})
+WEIGHTS: Mapping[AttemptVerdict, float] = {
+    AttemptVerdict.EFFECTIVE: 1.0,
+    AttemptVerdict.INEFFECTIVE: 1.0,
+    AttemptVerdict.HARMFUL: 1.0,
+    AttemptVerdict.SELF_HEALED: 0.0,
+    AttemptVerdict.PRE_SATISFIED: 0.0,
+    AttemptVerdict.INCONCLUSIVE: 0.0,
+    AttemptVerdict.CANCELLED: 0.0,
+    AttemptVerdict.UNKNOWN: 0.0,
+}
+"""How much each verdict counts in training. `self_healed` speaks only for the baseline: what heals by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +54,14 @@ TEACHES_NOTHING = Label(succeeded=False, weight=0.0)
 
 def label(attempt: AttemptTrace, *, relapsed: bool) -> Label:
     """Give an attempt its label; `relapsed`: the incident's cure did not hold, and this attempt was that cure."""
-    if attempt.after_escalation:
+    if attempt.after_escalation or attempt.verdict is None:
         return TEACHES_NOTHING
-    if attempt.verdict is AttemptVerdict.EFFECTIVE:
-        return Label(succeeded=not relapsed, weight=1.0, relapsed=relapsed)
-    if attempt.verdict in _FAILURES:
-        return Label(succeeded=False, weight=1.0)
-    return TEACHES_NOTHING
+    weight = WEIGHTS[attempt.verdict]
+    works = attempt.verdict is AttemptVerdict.EFFECTIVE
+    return Label(succeeded=works and not relapsed, weight=weight, relapsed=works and relapsed)
 
 
 def last_effective(attempts: Iterable[AttemptTrace]) -> AttemptTrace | None:
     """The attempt that a relapse is held against; None when none was effective before people were called."""
     effective = [a for a in attempts if a.verdict is AttemptVerdict.EFFECTIVE and not a.after_escalation]
     return max(effective, key=lambda attempt: attempt.verdict_at or 0.0, default=None)
-
-
-def relapsed_incidents(traces: Sequence[IncidentTrace], recurrence_s: float) -> frozenset[str]:
-    """Ids of incidents that closed as recovered and came back within `recurrence_s` seconds.
-
-    A suspicion that was never confirmed is no recurrence.
-    """
-    relapsed: set[str] = set()
-    latest: dict[str, IncidentTrace] = {}
-    for trace in sorted((t for t in traces if t.confirmed_at is not None), key=lambda t: (t.opened_at, t.id)):
-        previous = latest.get(trace.policy)
-        if previous is not None and _came_back(previous, trace, recurrence_s):
-            relapsed.add(previous.id)
-        latest[trace.policy] = trace
-    return frozenset(relapsed)
-
-
-def _came_back(previous: IncidentTrace, trace: IncidentTrace, recurrence_s: float) -> bool:
-    closed_at = previous.closed_at
-    if closed_at is None or previous.result is not Result.RECOVERED:
-        return False
-    return 0.0 <= trace.opened_at - closed_at <= recurrence_s
-
-
-def is_mature(trace: IncidentTrace, recurrence_s: float, as_of: float) -> bool:
-    """Whether the incident's labels can no longer change at `as_of` (Unix seconds)."""
-    return trace.closed_at is not None and trace.closed_at + recurrence_s <= as_of

@@ -15,7 +15,7 @@ from msgspec import to_builtins
 from homeostat.learn.costs import declared_cost, longest_s
 from homeostat.learn.features import failed_flags, feature_columns, fit_features
 from homeostat.learn.fitting import Declared, fit_node
-from homeostat.learn.samples import Samples, number_incidents
+from homeostat.learn.samples import Samples
 from homeostat.learn.trials import leaves_below
 from homeostat.model.policy import Choose, Escalate, Node, Policy
 from homeostat.model.ranking import Feature, NodeRanking, Ranking
@@ -41,9 +41,9 @@ def train_ranking(decisions: pd.DataFrame, policy: Policy, trained_at: float, wo
     tasks = [(f"{policy.name}: training '{node.id}'", (by_node[node.id], node)) for node in learnt]
     trained = workers.run(partial(_train, policy), tasks)
     nodes = {node.id: ranking for node, ranking in zip(learnt, trained, strict=True)}
-    incidents = {incident for trials in by_node.values() for incident in trials["incident"]}
+    incidents = pd.concat([trials["incident"] for trials in by_node.values()]).nunique() if by_node else 0
     return versioned(
-        Ranking("", policy.name, trained_at, len(incidents), sum(len(trials) for trials in by_node.values()), nodes)
+        Ranking("", policy.name, trained_at, incidents, sum(len(trials) for trials in by_node.values()), nodes)
     )
 
 
@@ -58,11 +58,15 @@ def labelled_trials(decisions: pd.DataFrame, node: Choose) -> pd.DataFrame:
     Under an older version of the policy the same id may have stood for another action or target. What was tried when
     the node was still a `try` counts: a label does not depend on who chose the order.
     """
+    picked = decisions[(decisions["node"] == node.id) & decisions["mature"] & (decisions["weight"] > 0)]
+    if not len(picked):
+        return picked.reset_index(drop=True)
+    # Over many trials there are few different candidates and runs: each is looked at once.
+    chosen, candidates = pd.factorize(picked["chosen"])
+    runs, made_by = pd.factorize(picked["runs"].to_numpy())
     today = {child.id: _runs(child) for child in node.children}
-    picked = decisions[decisions["node"] == node.id]
-    picked = picked[picked["mature"] & (picked["weight"] > 0) & picked["chosen"].isin(list(today))]
-    same = [set(runs) <= today[chosen] for chosen, runs in zip(picked["chosen"], picked["runs"], strict=True)]
-    return picked[np.array(same, dtype=bool)].reset_index(drop=True)
+    same = np.array([[name in today and set(made) <= today[name] for made in made_by] for name in candidates])
+    return picked[same[chosen, runs]].reset_index(drop=True)
 
 
 def _runs(candidate: Node) -> set[tuple[str, str, str]]:
@@ -91,13 +95,14 @@ def declared_of(node: Choose, policy: Policy) -> tuple[Declared, ...]:
 def samples_of(trials: pd.DataFrame, node: Choose, features: tuple[Feature, ...]) -> Samples:
     """A node's `labelled_trials` as arrays, candidates in written order."""
     candidates = [child.id for child in node.children]
+    failed, kinds = pd.factorize(trials["failed"].to_numpy())
     return Samples(
         columns=feature_columns(trials, features),
-        failed=failed_flags(list(trials["failed"]), candidates),
+        failed=failed_flags(list(kinds), candidates)[failed],
         candidate=pd.Categorical(trials["chosen"], categories=candidates).codes.astype(np.intp),
         succeeded=trials["succeeded"].to_numpy(dtype=bool),
         weight=trials["weight"].to_numpy(dtype="float64"),
-        incident=number_incidents(list(trials["incident"])),
+        incident=pd.factorize(trials["incident"])[0],
         seconds=trials["total_s"].to_numpy(dtype="float64"),
         verified=(trials["verdict"] == AttemptVerdict.EFFECTIVE.value).to_numpy(dtype=bool),
         harmful=(trials["verdict"] == AttemptVerdict.HARMFUL.value).to_numpy(dtype=bool),

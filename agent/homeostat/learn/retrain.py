@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from homeostat.decide.projection import promoted_ranking
-from homeostat.learn.dataset import decision_rows
+from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
 from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict, judge
 from homeostat.learn.labels import RECURRENCE_S
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
-from homeostat.learn.trace import trace_journal
+from homeostat.learn.trace import newest_incidents
 from homeostat.model.entries import Entry, RankingPromoted, RankingTrained
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ports import Batch, Journal
@@ -73,8 +73,8 @@ def retrain(
     Raises:
         JournalCorrupt: the journal cannot be trusted, so nothing is learnt from it.
     """
-    traces = trace_journal(journal, policy.name, incidents_max)
-    decisions = decision_rows(traces, policy, recurrence_s, as_of=now)
+    traces = newest_incidents(journal, policy.name, incidents_max)
+    decisions = decision_rows(traces, policy, recurrence_s, as_of=now, columns=TRAINING_COLUMNS)
     fresh = train_ranking(decisions, policy, now, workers)
     incumbent = current_ranking(journal, policy.name)
     verdict = judge(fresh, decisions, policy, incumbent=incumbent, bounds=bounds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -49,9 +48,3 @@ class Samples:
         """The same of some rows: places, a mask, or a slice."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "candidates"}
         return Samples(**{name: array[rows] for name, array in arrays.items()}, candidates=self.candidates)
-
-
-def number_incidents(names: Sequence[object]) -> Ints:
-    """Give every incident a number, in order of appearance."""
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.intp)

@@ -1,14 +1,19 @@
-"""Read incident streams into traces: what was decided, what was tried, and how each of it ended."""
+"""Read incident streams into traces: what was decided, what was tried, and how each of it ended.
+
+One incident is in memory at a time, unless streams are interleaved: then all that are open.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from homeostat.model import entries as e
+from homeostat.model.incident import verify_window
 from homeostat.model.ports import Journal, Record
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Result
+from homeostat.model.signals import Snapshot, Truth
 
 
 @dataclass(slots=True)
@@ -18,6 +23,9 @@ class AttemptTrace:
     Attributes:
         execution_s: how long the action ran, as the actuator measured it.
         after_escalation: the verdict fell after people were called, so it may be their work.
+        held_before, held_after: the verify condition when the action was intended, and when the verdict fell.
+        harm_before: the harm condition when the action was intended.
+        seen_after: the signals the verdict fell on.
     """
 
     key: str
@@ -32,6 +40,10 @@ class AttemptTrace:
     verdict: AttemptVerdict | None = None
     verdict_at: float | None = None
     after_escalation: bool = False
+    held_before: Truth = None
+    held_after: Truth = None
+    harm_before: Truth = None
+    seen_after: Snapshot | None = None
 
 
 @dataclass(slots=True)
@@ -40,12 +52,15 @@ class IncidentTrace:
 
     Attributes:
         attempts: by idempotency key, oldest first.
+        seen: the signals that each of `decisions` was made on.
+        held: the last truth of each watched condition, by the name of its watch.
     """
 
     id: str
     policy: str
     policy_hash: str
     opened_at: float
+    seed: int
     confirmed_at: float | None = None
     escalated_at: float | None = None
     recovered_at: float | None = None
@@ -54,12 +69,16 @@ class IncidentTrace:
     escalation: EscalationReason | None = None
     decisions: list[e.Decided] = field(default_factory=list)
     attempts: dict[str, AttemptTrace] = field(default_factory=dict)
+    seen: list[Snapshot | None] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+    held: dict[str, Truth] = field(default_factory=dict)
 
 
-def trace_incidents(records: Iterable[Record]) -> list[IncidentTrace]:
-    """Trace every incident in `records`, oldest first; streams may be interleaved, each in its own order.
+def trace_incidents(records: Iterable[Record]) -> Iterator[IncidentTrace]:
+    """Trace every incident in `records`: each when it is closed, those that are open at the end.
 
-    Records before a stream's `incident.suspected`, and streams that are no incident's, are passed over.
+    Streams may be interleaved, each in its own order. Records before a stream's `incident.suspected`, and streams that
+    are no incident's, are passed over.
     """
     traces: dict[str, IncidentTrace] = {}
     for record in records:
@@ -70,7 +89,9 @@ def trace_incidents(records: Iterable[Record]) -> list[IncidentTrace]:
                 traces[record.stream] = opened
         else:
             _note(trace, record.entry)
-    return sorted(traces.values(), key=lambda trace: (trace.opened_at, trace.id))
+            if trace.closed_at is not None:
+                yield traces.pop(record.stream)
+    yield from traces.values()
 
 
 def trace_journal(journal: Journal, policy: str, incidents_max: int) -> list[IncidentTrace]:
@@ -79,14 +100,24 @@ def trace_journal(journal: Journal, policy: str, incidents_max: int) -> list[Inc
     Raises:
         JournalCorrupt: a stream's chain is broken.
     """
-    newest: list[IncidentTrace] = []
+    newest = newest_incidents(journal, policy, incidents_max)
+    return sorted(newest, key=lambda trace: (trace.opened_at, trace.id))
+
+
+def newest_incidents(journal: Journal, policy: str, incidents_max: int) -> Iterator[IncidentTrace]:
+    """Trace the confirmed incidents of one policy, newest first, one at a time and at most `incidents_max`.
+
+    Raises:
+        JournalCorrupt: a stream's chain is broken.
+    """
+    found = 0
     for stream in reversed(journal.incidents()):
-        if len(newest) >= incidents_max:
-            break
+        if found >= incidents_max:
+            return
         trace = _trace_stream(journal, stream, policy)
         if trace is not None and trace.confirmed_at is not None:
-            newest.append(trace)
-    return sorted(newest, key=lambda trace: (trace.opened_at, trace.id))
+            found += 1
+            yield trace
 
 
 def _trace_stream(journal: Journal, stream: str, policy: str) -> IncidentTrace | None:
@@ -103,7 +134,7 @@ def _trace_stream(journal: Journal, stream: str, policy: str) -> IncidentTrace |
 def _opened(entry: e.Entry) -> IncidentTrace | None:
     if not isinstance(entry, e.Suspected):
         return None
-    return IncidentTrace(entry.incident, entry.policy, entry.policy_hash, entry.at)
+    return IncidentTrace(entry.incident, entry.policy, entry.policy_hash, entry.at, entry.seed)
 
 
 def _note(trace: IncidentTrace, entry: e.Entry) -> None:
@@ -128,15 +159,31 @@ def _closed(trace: IncidentTrace, entry: e.Closed) -> None:
     trace.closed_at, trace.result = entry.at, entry.result
 
 
+def _observed(trace: IncidentTrace, entry: e.Observed) -> None:
+    trace.snapshot = entry.snapshot
+
+
+def _condition_changed(trace: IncidentTrace, entry: e.ConditionChanged) -> None:
+    trace.held[entry.watch] = entry.truth
+
+
 def _decided(trace: IncidentTrace, entry: e.Decided) -> None:
     trace.decisions.append(entry)
+    trace.seen.append(trace.snapshot)
 
 
 def _intended(trace: IncidentTrace, entry: e.ActionIntended) -> None:
     if entry.undoes is not None:
         return  # taking back is no trial of a cure
     trace.attempts[entry.key] = AttemptTrace(
-        entry.key, entry.node, entry.action, entry.target, entry.number, intended_at=entry.at
+        entry.key,
+        entry.node,
+        entry.action,
+        entry.target,
+        entry.number,
+        intended_at=entry.at,
+        held_before=entry.held_before,
+        harm_before=entry.harm_before,
     )
 
 
@@ -151,9 +198,13 @@ def _attempt_ended(trace: IncidentTrace, entry: e.AttemptEnded) -> None:
     if attempt is not None:
         attempt.verdict, attempt.verdict_at = entry.verdict, entry.at
         attempt.after_escalation = trace.escalated_at is not None
+        attempt.held_after = trace.held.get(verify_window(entry.key))
+        attempt.seen_after = trace.snapshot
 
 
 _NOTES: dict[type[e.Entry], Callable[[IncidentTrace, Any], None]] = {
+    e.Observed: _observed,
+    e.ConditionChanged: _condition_changed,
     e.Confirmed: _confirmed,
     e.Escalated: _escalated,
     e.Recovered: _recovered,

@@ -15,8 +15,10 @@ from msgspec import Struct, field
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
+from homeostat.model.learning_entries import AttemptCounted as AttemptCounted
 from homeostat.model.learning_entries import ExplorationEnded as ExplorationEnded
 from homeostat.model.learning_entries import ExplorationStarted as ExplorationStarted
+from homeostat.model.learning_entries import SuccessRelapsed as SuccessRelapsed
 from homeostat.model.people_entries import AnswerRefused as AnswerRefused
 from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
@@ -39,7 +41,10 @@ from homeostat.model.signals import Snapshot, Truth, Value
 
 @entry_type
 class Suspected(Entry, frozen=True, kw_only=True):
-    """The trigger is true for the first time; the incident's first entry."""
+    """The trigger is true for the first time; the incident's first entry.
+
+    `earned`: by step (`policy.Earning`), how many levels of autonomy above its start it had earned; 0 is left out.
+    """
 
     TYPE: ClassVar[str] = "incident.suspected"
     incident: str
@@ -47,6 +52,7 @@ class Suspected(Entry, frozen=True, kw_only=True):
     policy_hash: str
     dedup_key: str
     seed: int
+    earned: Mapping[str, int] = field(default_factory=dict)
 
 
 @entry_type
@@ -115,7 +121,7 @@ class Option(Struct, frozen=True):
         condition, truth: its `if` and what it evaluated to; no condition counts as true.
         reason: why it was not eligible; None when it was.
         probability: learnt chance of success; nine times in ten between probability_low and probability_high.
-        cost_s: expected seconds. harm: expected share of trials that do harm. index: what it is ordered by.
+        cost_s: expected seconds. harm: expected share of attempts that do harm. index: what it is ordered by.
         propensity: probability with which this decision would choose it.
     """
 
@@ -399,7 +405,9 @@ class JournalInterrupted(Entry, frozen=True, kw_only=True):
     error: str
 
 
-RESTRICTING_TYPES = frozenset({ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE})
+RESTRICTING_TYPES = frozenset(
+    {ActionIntended.TYPE, Suspected.TYPE, Paused.TYPE, GuardsLoaded.TYPE, AttemptCounted.TYPE, SuccessRelapsed.TYPE}
+)
 """Facts that may forbid a start which was decided before they were written."""
 
 STARTING_TYPES = frozenset({ActionIntended.TYPE, ActionReconciled.TYPE})

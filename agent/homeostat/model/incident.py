@@ -15,6 +15,7 @@ from homeostat.model.reasons import (
     Result,
 )
 from homeostat.model.signals import Snapshot, Truth
+from homeostat.model.track_record import ExploredAttempt, TrackRecord
 
 
 @dataclass(frozen=True)
@@ -228,16 +229,6 @@ class Opening:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExploredTrial:
-    """A trial of an explored pick. `harmful` is None until its verdict."""
-
-    at: float
-    policy: str
-    node: str
-    harmful: bool | None = None
-
-
 ALL_POLICIES = ""
 """The key of a pause that holds for every policy."""
 
@@ -253,6 +244,7 @@ class Ledger:
         starts, openings: oldest first, as far back as guards look.
         paused: policy (`ALL_POLICIES`: every one) -> who pulled the kill switch.
         explored: by key of the attempt, oldest first, as far back as harm budgets look.
+        track_records: (policy, `Earning.step`) -> what that step's attempts have shown.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
@@ -261,4 +253,5 @@ class Ledger:
     starts: tuple[Start, ...] = ()
     openings: tuple[Opening, ...] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
-    explored: Mapping[str, ExploredTrial] = field(default_factory=dict)
+    explored: Mapping[str, ExploredAttempt] = field(default_factory=dict)
+    track_records: Mapping[tuple[str, str], TrackRecord] = field(default_factory=dict)

@@ -9,6 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from homeostat.model.autonomy import Earning as Earning
+from homeostat.model.autonomy import Exploration as Exploration
+from homeostat.model.autonomy import Mode as Mode
+from homeostat.model.autonomy import Promotion as Promotion
+from homeostat.model.autonomy import strictest as strictest
 from homeostat.model.signals import Condition, SignalSpec
 
 COOLDOWN_S_MAX = 7 * 86400.0
@@ -34,27 +39,6 @@ class Effect(StrEnum):
     def repeatable(self) -> bool:
         """Whether an action whose outcome is in doubt may be run again."""
         return self in (Effect.SAFE, Effect.KEYED)
-
-
-class Mode(StrEnum):
-    """How far the agent may go by itself, from the least to the most.
-
-    observe: decides and journals, and starts nothing. suggest: tells people what it would start, and starts it when
-    one of them asks. approve: asks before every start. auto: starts what the plan says.
-    """
-
-    OBSERVE = "observe"
-    SUGGEST = "suggest"
-    APPROVE = "approve"
-    AUTO = "auto"
-
-
-_MODES = tuple(Mode)
-
-
-def strictest(*modes: Mode | None) -> Mode:
-    """The one that lets the agent do the least; None says nothing."""
-    return min((mode for mode in modes if mode is not None), key=_MODES.index, default=Mode.AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +124,7 @@ class Do:
 
     Attributes:
         mode: no freer than this, whatever policy and agent allow.
+        earning: set where `mode` is earned; `mode` is then the freest it can get.
         undo: what takes the action back when it did not help; a leaf of its own without verification.
         takes_s: how long this step usually takes, where its author knows better than the catalogue.
         percents: names of the arguments that are fractions written as percentages; only for showing them so.
@@ -164,6 +149,7 @@ class Do:
     fallback: Node | None = None
     percents: tuple[str, ...] = field(default=(), compare=False)
     probe: Probe | None = None
+    earning: Earning | None = None
 
     @property
     def is_manual(self) -> bool:
@@ -212,24 +198,6 @@ class Try:
     children: tuple[Node, ...]
     condition: Condition | None = None
     fallback: Node | None = None
-
-
-EXPLORATION_WINDOW_S_MAX = 90 * 86400.0
-"""How far back a harm budget may look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """Trying, now and then, what is not held to be best, so that the ranking learns of it too.
-
-    Attributes:
-        share: of the picks, at most 1.
-        harm_max: so many harmful trials of explored picks are put up with within `within_s`, over all incidents.
-    """
-
-    share: float
-    harm_max: int
-    within_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +298,7 @@ class Policy:
         unknown_s: how long an unknown condition is waited for before people are called.
         attempts_max: bound on attempts in one incident, over all leaves.
         timeout_s: bound on the whole incident, from its opening.
+        promotion: who lets a new ranking rule; the settings may be stricter.
         environment: the one its parameters were taken from; None where it has none.
         sources: file name -> text, from which this policy can be loaded again.
         leaves: every `Do` by id, derived. `undos`: every undo by its own id, derived.
@@ -351,6 +320,7 @@ class Policy:
     unknown_s: float = 60.0
     rto_s: float | None = None
     harm: Condition | None = None
+    promotion: Promotion = Promotion.AUTO
     environment: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     leaves: Mapping[str, Do] = field(init=False, repr=False, compare=False)

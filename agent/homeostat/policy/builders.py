@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from homeostat.model.autonomy import levels_between
 from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import (
@@ -21,6 +22,7 @@ from homeostat.model.policy import (
     Dag,
     Decide,
     Do,
+    Earning,
     Effect,
     Escalate,
     Exploration,
@@ -34,6 +36,7 @@ from homeostat.model.policy import (
 from homeostat.policy.arguments import fitted, percents_in
 from homeostat.policy.bounds import expected_s, needed_first, remaining_s
 from homeostat.policy.catalogues import Action
+from homeostat.policy.fingerprint import step_fingerprint
 from homeostat.policy.naming import UNDO_SUFFIX
 from homeostat.policy.parts import ApprovalFields, EscalateFields, RetryFields, UndoFields
 from homeostat.policy.plan import Builder, Choice, Origin, Plan
@@ -45,6 +48,7 @@ from homeostat.policy.step_schema import (
     DagStep,
     DecideStep,
     DoStep,
+    EarnedMode,
     ElseBranch,
     EscalateStep,
     ManualStep,
@@ -97,7 +101,8 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
     plan.origins[node_id] = Origin(
         plan.frame.document, path, timeout_s is not None or action.has_timeout, choice is not None, arguments
     )
-    return Do(
+    mode, earned = (None, fields.mode) if isinstance(fields.mode, EarnedMode) else (fields.mode, None)
+    leaf = Do(
         id=node_id,
         action=action.spec,
         target=fields.target,
@@ -109,12 +114,17 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
         cooldown_s=fields.cooldown,
         condition=fields.condition,
         approval=_approval(fields.approval),
-        mode=fields.mode,
+        mode=mode if earned is None else earned.earned,
         undo=_undo(plan, fields, action, node_id, path),
         takes_s=fields.takes,
         percents=percents_in(fields.arguments, action.parameters),
         probe=probe_of(plan, action, effect, (*path, "do" if fields.effect is None else "effect"), fields, path),
     )
+    return leaf if earned is None else replace(leaf, earning=_earning(leaf, earned))
+
+
+def _earning(leaf: Do, fields: EarnedMode) -> Earning:
+    return Earning(fields.start, step_fingerprint(leaf), levels_between(fields.start, fields.earned))
 
 
 def _action(plan: Plan, name: str, path: Path) -> Action | None:

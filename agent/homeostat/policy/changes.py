@@ -17,6 +17,7 @@ from homeostat.model.policy import (
     Escalate,
     Node,
     Policy,
+    Promotion,
     Steps,
     Try,
     Wait,
@@ -80,6 +81,9 @@ def _of_policy(old: Policy, new: Policy) -> Iterator[Change]:
             yield Change("", f"an action now counts as harmful when `{new.harm.text}`, not `{old.harm.text}`")
     if old.escalate != new.escalate:
         yield from _of_escalation("", "when the plan fails,", old.escalate, new.escalate)
+    if old.promotion is not new.promotion:
+        now, was = ("a person" if each.promotion is Promotion.REVIEW else "the gate alone" for each in (new, old))
+        yield Change("", f"a new ranking is now let rule by {now} instead of {was}")
     if old.mode is not new.mode:
         yield Change("", f"the policy's mode is now {new.mode} instead of {old.mode}")
     for name, was_s, is_s in (("timeout", _own_timeout_s(old), _own_timeout_s(new)), ("rto", old.rto_s, new.rto_s)):

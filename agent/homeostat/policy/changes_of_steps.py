@@ -12,6 +12,7 @@ from homeostat.model.policy import (
     Decide,
     Do,
     Escalate,
+    Exploration,
     Node,
     Retry,
     Steps,
@@ -94,6 +95,9 @@ def _of_kind(name: str, old: Node, new: Node) -> Iterator[str]:
             yield from _dag(name, old, new)
         case Decide(), Decide():
             yield from _branches(old, new)
+        case Choose(), Choose():
+            if old.explore != new.explore:
+                yield f"{name} now explores {_exploration(new.explore)} instead of {_exploration(old.explore)}"
         case Escalate(), Escalate():
             if (old.to, old.severity, old.message) != (new.to, new.severity, new.message):
                 yield f"{name} now calls {new.to} ({new.severity}): {new.message or 'without a message'}"
@@ -127,10 +131,21 @@ def _leaf(name: str, old: Do, new: Do) -> Iterator[str]:
         cooldown, before = format_seconds(new.cooldown_s), format_seconds(old.cooldown_s)
         yield f"{name} now waits {cooldown} instead of {before} between two starts"
     yield from _approval(name, old.approval, new.approval)
-    if old.mode is not new.mode:
-        now, was = (mode or "that of the policy" for mode in (new.mode, old.mode))
-        yield f"the mode of {name} is now {now} instead of {was}"
+    if _mode(old) != _mode(new):
+        yield f"the mode of {name} is now {_mode(new)} instead of {_mode(old)}"
     yield from _undo(name, old.undo, new.undo)
+
+
+def _mode(leaf: Do) -> str:
+    mode = leaf.mode or "that of the policy"
+    return f"{mode}, to be earned from {leaf.earning.start} on" if leaf.earning else mode
+
+
+def _exploration(explore: Exploration | None) -> str:
+    if explore is None:
+        return "nothing"
+    budget = f"{explore.harm_max} harmful attempts within {format_seconds(explore.within_s)}"
+    return f"{100 * explore.share:g}% of its picks, with {budget} at most"
 
 
 def _probe(leaf: Do) -> str:

@@ -76,5 +76,8 @@ CODES: dict[str, str] = {
     "W229": "a retry that comes sooner than the step's own cooldown allows",
     "W230": "an action `sets` a signal that is not there",
     "W231": "a step that the workspace's allow-list does not allow",
+    "W232": "an `explore` that never explores",
+    "W233": "exploring an action that is unsafe to run twice",
+    "W234": "a mode that can never be earned",
     "W240": "covered files changed since the policy's last review",
 }

@@ -8,16 +8,16 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Do, Policy
 from homeostat.model.signals import Condition
 
 _BESIDE_THE_POINT = frozenset(
-    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations"}
+    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations", "promotion"}
 )
 """Fields of a policy that no decision reads, or that only repeat others."""
 
 
-_ABSENT_WHEN_NONE = frozenset({"probe", "explore"})
+_ABSENT_WHEN_NONE = frozenset({"probe", "explore", "earning"})
 """Fields that came later: without a value they leave the hash as it was."""
 
 
@@ -31,7 +31,17 @@ def fingerprint(policy: Policy) -> str:
         for field in dataclasses.fields(policy)
         if field.name not in _BESIDE_THE_POINT
     }
-    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _digest(deciding)
+
+
+def step_fingerprint(leaf: Do) -> str:
+    """SHA-256 over what a step does and how it is proved, as 64 hex digits; when it is done is not in it."""
+    parts = (leaf.id, leaf.action, leaf.target, leaf.arguments, leaf.effect, leaf.verify, leaf.undo)
+    return _digest([_plain(part) for part in parts])
+
+
+def _digest(plain: object) -> str:
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -12,6 +12,11 @@ _PAIR = (
     "actions:\n  drain: {actuator: command, argv: [drain], effect: safe, timeout: 1m, undo: {do: undrain}}\n"
     "  undrain: {actuator: command, argv: [undrain], effect: safe, timeout: 1m}\n"
 )
+_CANDIDATES = (
+    f"steps:\n- choose:\n  - {{id: restart, {_RESTART}}}\n"
+    f"  - {{id: rollback, do: rollback, target: deploy/shop, {_V}}}\n"
+)
+_CHOICE = f"actions: {{restart: {_ACTION}}}, rollback: {_ACTION}}}}}\n{_CANDIDATES}"
 
 WARNINGS: dict[str, Example] = {
     "W201": Example(
@@ -177,5 +182,22 @@ WARNINGS: dict[str, Example] = {
         "A name that is no signal would silence W216.",
         f"actions: {{restart: {_ACTION}, sets: [rsp]}}}}\n",
         f"actions: {{restart: {_ACTION}, sets: [rps]}}}}\n",
+    ),
+    "W232": Example(
+        "A candidate is explored when it is a single action (no `steps`, no `fallback`) and not the best one, and only "
+        "in a policy with `harm`, while that is known and false.",
+        f"{_CHOICE}  explore: {{share: 5%}}\n",
+        f"harm: {{if: rps < 1}}\n{_CHOICE}  explore: {{share: 5%}}\n",
+    ),
+    "W233": Example(
+        "What is tried to learn of it should be harmless. Take it out of the `choose`, or let people decide.",
+        f"harm: {{if: rps < 1}}\nactions: {{restart: {_ACTION}}}, rollback: {_UNSAFE}}}}}\n{_CANDIDATES}"
+        "  explore: {share: 5%}\n",
+        f"harm: {{if: rps < 1}}\n{_CHOICE}  explore: {{share: 5%}}\n",
+    ),
+    "W234": Example(
+        "An attempt counts where its verify proved it and harm was known to be absent before and after.",
+        f"steps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
+        f"harm: {{if: rps < 1}}\nsteps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
     ),
 }

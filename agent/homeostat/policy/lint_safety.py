@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import Do, Effect, Mode, strictest
+from homeostat.model.policy import Choose, Do, Effect, Mode, strictest
 from homeostat.policy.linted import Linted
 
 Rule = Callable[[Linted], Iterator[Problem]]
@@ -119,6 +119,40 @@ def not_allowed(linted: Linted) -> Iterator[Problem]:
                 yield linted.warn_node(leaf.id, "W231", f"'{each.id}' is {why}", "manual" if leaf.is_manual else "do")
 
 
+def idle_exploration(linted: Linted) -> Iterator[Problem]:
+    """W232: an action is explored alone, and only where its harm would be seen."""
+    for node in linted.policy.nodes():
+        if not isinstance(node, Choose) or node.explore is None:
+            continue
+        single = [child for child in node.children if isinstance(child, Do) and child.fallback is None]
+        if linted.policy.harm is None:
+            message = f"'{node.id}' explores nothing: the policy has no 'harm', so nobody would see what it costs"
+            yield linted.warn_node(node.id, "W232", message, "explore")
+        elif not single or len(node.children) < 2:
+            message = f"'{node.id}' explores nothing: it has no second candidate that is a single action"
+            yield linted.warn_node(node.id, "W232", message, "explore")
+
+
+def exploring_unsafe(linted: Linted) -> Iterator[Problem]:
+    """W233: what is tried to learn of it should be harmless."""
+    for node in linted.policy.nodes():
+        if not isinstance(node, Choose) or node.explore is None:
+            continue
+        for child in node.children:
+            if isinstance(child, Do) and child.fallback is None and child.effect is Effect.UNSAFE:
+                message = f"'{child.id}' may be explored, and is unsafe to run twice; let people decide about it"
+                yield linted.warn_node(child.id, "W233", message)
+
+
+def unearnable_mode(linted: Linted) -> Iterator[Problem]:
+    """W234: an attempt counts where it was proved, and where harm would have been seen."""
+    for leaf in linted.policy.leaves.values():
+        if leaf.earning is not None and (leaf.verify is None or linted.policy.harm is None):
+            lacking = "it has no verify" if leaf.verify is None else "the policy has no 'harm'"
+            message = f"'{leaf.id}' stays in mode {leaf.earning.start}: {lacking}, so none of its attempts counts"
+            yield linted.warn_node(leaf.id, "W234", message, "mode")
+
+
 SAFETY_RULES: tuple[Rule, ...] = (
     destructive_without_approval,
     verify_reads_own_setting,
@@ -127,4 +161,7 @@ SAFETY_RULES: tuple[Rule, ...] = (
     observed_actions,
     unknown_approvers,
     not_allowed,
+    idle_exploration,
+    exploring_unsafe,
+    unearnable_mode,
 )

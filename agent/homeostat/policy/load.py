@@ -291,6 +291,7 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
         unknown_s=fields.unknown,
         rto_s=fields.rto,
         harm=fields.harm.condition if fields.harm else None,
+        promotion=fields.learning.promote,
         environment=draft.parameters.environment,
         sources=dict(draft.texts),
     )

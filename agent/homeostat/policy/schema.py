@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from homeostat.model.policy import Mode
+from homeostat.model.policy import Mode, Promotion
 from homeostat.model.signals import SignalType
 from homeostat.policy.fields import (
     ConditionField,
@@ -82,6 +82,12 @@ class DefaultsFields(Part):
     verify: VerifyChoice | None = None
 
 
+class LearningFields(Part):
+    """Who lets a new ranking of this policy rule: `auto` the gate alone, `review` a person after it."""
+
+    promote: Annotated[Promotion, Field(strict=False)] = Promotion.AUTO
+
+
 class PolicyFile(Part):
     """A policy file's root."""
 
@@ -124,6 +130,7 @@ class PolicyFile(Part):
     mode: Annotated[Mode, Field(strict=False)] = Mode.AUTO
     attempts_max: Annotated[Whole, Field(ge=1)] | None = None
     defaults: DefaultsFields = DefaultsFields()
+    learning: LearningFields = LearningFields()
     steps: RawSteps
 
 

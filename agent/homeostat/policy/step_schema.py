@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from homeostat.model.policy import EXPLORATION_WINDOW_S_MAX, Effect, Mode
+from homeostat.model.autonomy import EXPLORATION_WINDOW_S_MAX, Mode, levels_between
+from homeostat.model.policy import Effect
 from homeostat.policy.fields import (
     ConditionField,
     Cooldown,
@@ -58,6 +59,27 @@ class StepFields(Part):
     fallback: RawStep | None = None
 
 
+class EarnedMode(Part):
+    """A mode that is earned: the step begins at `start`, and good attempts lift it to `earned` at the most."""
+
+    start: Annotated[Mode, Field(strict=False)]
+    earned: Annotated[Mode, Field(strict=False)] = Mode.AUTO
+
+    @model_validator(mode="after")
+    def _leads_up(self) -> Self:
+        if self.start is Mode.OBSERVE:
+            raise wrong("E112", "what is only observed has no attempts to earn by; 'start' is suggest or approve")
+        if levels_between(self.start, self.earned) < 1:
+            raise wrong("E112", f"'earned' must be freer than 'start', and '{self.earned}' is not than '{self.start}'")
+        return self
+
+
+ModeChoice = Annotated[
+    Annotated[EarnedMode, Tag("<mapping>")] | Annotated[Mode, Field(strict=False), Tag("<other>")],
+    Discriminator(mapping_or_not),
+]
+
+
 class DoStep(StepFields):
     """Run one action on one target."""
 
@@ -74,7 +96,7 @@ class DoStep(StepFields):
     verify: VerifyChoice | None = None
     cooldown: Cooldown = 0.0
     approval: ApprovalFields | None = None
-    mode: Annotated[Mode, Field(strict=False)] | None = None
+    mode: ModeChoice | None = None
     undo: UndoChoice | None = None
 
 
@@ -167,18 +189,12 @@ class TryStep(StepFields):
 class ExploreFields(Part):
     """Try, in a `share` of the picks, a candidate that is nearly as good as the best.
 
-    Explored trials may do harm `harm_max` times `within` that time, over all incidents; then exploring stops.
+    Explored attempts may do harm `harm_max` times `within` that time, over all incidents; then exploring stops.
     """
 
     share: Share
     harm_max: Annotated[Whole, Field(ge=1, le=HARM_MAX)] = 1
-    within: PositiveDuration = 30 * 86400.0
-
-    @model_validator(mode="after")
-    def _is_remembered(self) -> Self:
-        if self.within > EXPLORATION_WINDOW_S_MAX:
-            raise wrong("E113", f"a harm budget looks back at most {EXPLORATION_WINDOW_S_MAX / 86400:g}d")
-        return self
+    within: PositiveDuration = EXPLORATION_WINDOW_S_MAX
 
 
 class ChooseStep(StepFields):

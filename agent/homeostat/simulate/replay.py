@@ -23,6 +23,7 @@ from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import Phase, Reason, Result
 from homeostat.model.signals import Snapshot
+from homeostat.model.track_record import TrackRecord
 from homeostat.parallel import IN_PROCESS, Workers
 from homeostat.record.recording import Recording
 
@@ -113,6 +114,15 @@ def _said(recorded: Sequence[e.Entry]) -> tuple[list[Answer], dict[str, frozense
     return answers, {approver: frozenset(names) for approver, names in people.items()}
 
 
+def _earned(policy: Policy, original: e.Suspected | None) -> dict[tuple[str, str], TrackRecord]:
+    """How far the steps had come by then; one that does something else now begins anew."""
+    levels = {} if original is None else original.earned
+    steps = {leaf.earning.step: leaf.id for leaf in policy.leaves.values() if leaf.earning is not None}
+    return {
+        (policy.name, step): TrackRecord(policy.name, steps[step], n) for step, n in levels.items() if step in steps
+    }
+
+
 def _done(entry: e.ActionEnded) -> Done:
     return Done(entry.status, entry.duration_s, entry.exit_code, detail=entry.detail)
 
@@ -151,7 +161,7 @@ class _Replayer:
         self.matched: dict[str, _Recorded] = {}
         self.starts: list[Start] = []
         self.entries: list[e.Entry] = []
-        self.ledger = Ledger()
+        self.ledger = Ledger(track_records=_earned(policy, self.original))
         self.shift_s = 0.0
 
     def run(self) -> Replay:

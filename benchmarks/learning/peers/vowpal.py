@@ -25,16 +25,18 @@ class Text:
 
 
 class SquareCB:
-    """`--cb_explore_adf --squarecb`. The cost of a choice is the time from it to recovery.
+    """`--cb_explore_adf --squarecb`. The cost of a choice is time.
 
     Args:
         options: beside those.
         unit_s: costs are in so many seconds.
+        failure_s: what a failure adds to the attempt's own time; None for all the time that then passed to recovery.
     """
 
-    def __init__(self, options: str = "", *, unit_s: float = 3600.0) -> None:
+    def __init__(self, options: str = "", *, unit_s: float = 300.0, failure_s: float | None = 300.0) -> None:
         self._options = options
         self._unit_s = unit_s
+        self._failure_s = failure_s
 
     def begin(self, seed: int, facts: Facts) -> None:
         self._random = np.random.default_rng(seed)
@@ -54,17 +56,25 @@ class SquareCB:
         return eligible[at]
 
     def learn(self, incident: Incident) -> None:
-        left_s = seconds_of(incident)
         failed: tuple[int, ...] = ()
-        for attempt, probability in zip(incident.attempts, self._probabilities, strict=True):
+        costs = self.costs(incident)
+        for attempt, probability, cost in zip(incident.attempts, self._probabilities, costs, strict=True):
             eligible = tuple(each for each in self._candidates if each not in failed)
             lines = self._lines(incident.context, failed, eligible)
             at = eligible.index(attempt.candidate)
-            lines[1 + at] = f"0:{left_s / self._unit_s:.5g}:{probability:.5g} {lines[1 + at]}"
+            lines[1 + at] = f"0:{cost:.5g}:{probability:.5g} {lines[1 + at]}"
             self._workspace.learn(lines)
-            left_s -= attempt.runs_s + attempt.verifies_s
             failed = (*failed, attempt.candidate)
         self._probabilities = []
+
+    def costs(self, incident: Incident) -> list[float]:
+        """Of each attempt."""
+        own_s = [attempt.runs_s + attempt.verifies_s for attempt in incident.attempts]
+        if self._failure_s is None:
+            left_s = seconds_of(incident) - np.cumsum([0.0, *own_s[:-1]])
+            return [float(each / self._unit_s) for each in left_s]
+        failures_s = [0.0 if attempt.worked else self._failure_s for attempt in incident.attempts]
+        return [(own + failure) / self._unit_s for own, failure in zip(own_s, failures_s, strict=True)]
 
     def _lines(self, context: Context, failed: tuple[int, ...], eligible: tuple[int, ...]) -> list[str]:
         return [f"shared {self._text.shared(context, failed)}", *(self._text.candidate(each) for each in eligible)]
@@ -73,16 +83,8 @@ class SquareCB:
 class SuccessSquareCB(SquareCB):
     """The same with success alone: a choice costs 1 if it does not work, however long it takes."""
 
-    def learn(self, incident: Incident) -> None:
-        failed: tuple[int, ...] = ()
-        for attempt, probability in zip(incident.attempts, self._probabilities, strict=True):
-            eligible = tuple(each for each in self._candidates if each not in failed)
-            lines = self._lines(incident.context, failed, eligible)
-            at = eligible.index(attempt.candidate)
-            lines[1 + at] = f"0:{0 if attempt.worked else 1}:{probability:.5g} {lines[1 + at]}"
-            self._workspace.learn(lines)
-            failed = (*failed, attempt.candidate)
-        self._probabilities = []
+    def costs(self, incident: Incident) -> list[float]:
+        return [0.0 if attempt.worked else 1.0 for attempt in incident.attempts]
 
 
 class OnlineLogistic:

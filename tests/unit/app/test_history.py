@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.unit.learn.incident_streams import START, Stream, policy_of, remedy
+from msgspec.structs import replace
+from tests.unit.learn.incident_streams import START, Stream, journal_of, policy_of, remedy
+from tests.unit.learn.test_learn_gate import told_by_errors
 
 import homeostat
+from homeostat.learn.retrain import retrain
+from homeostat.model.entries import Decided, Option, RankingPromoted, RankingRolledBack, RankingTrained
 from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.model.ports import Batch
 from homeostat.record.export import export_journal
@@ -74,6 +78,60 @@ def test_labels_are_as_mature_as_they_are_now_unless_another_time_is_asked_for(s
         assert history.attempts()["mature"].all()
         assert not history.attempts(as_of=START)["mature"].any()
         assert not history.decisions(recurrence_s=1e12)["mature"].any()
+
+
+def test_rankings_are_what_rules_and_what_ever_happened_to_them(state: Path) -> None:
+    ranking = retrain(journal_of(told_by_errors(80)), POLICY, START + 1e8, "tester").ranking
+    with closing(SqliteJournal(state / "journal.sqlite")) as journal:
+        entries = [
+            RankingTrained(at=1.0, ranking=ranking, gate="Passed."),
+            RankingPromoted(at=2.0, version=ranking.version, actor="ann"),
+        ]
+        journal.append([Batch("policy/p", 0, entries)])
+        with homeostat.open(state) as history:
+            rules, past = history.rankings(), history.rankings_history()
+            journal.append(
+                [
+                    Batch(
+                        "policy/p",
+                        2,
+                        [RankingRolledBack(at=3.0, version=ranking.version, to=None, actor="bo", why="it")],
+                    )
+                ]
+            )
+            assert history.rankings().empty
+            assert history.rankings().dtypes.to_dict() == rules.dtypes.to_dict()
+            back = history.rankings_history().iloc[2]
+    assert rules["place"].tolist() == [1, 2]
+    assert set(rules["version"]) == {ranking.version}
+    assert rules["index"].is_monotonic_decreasing
+    assert rules["attempts"].sum() == ranking.attempts
+    assert past["event"].tolist() == ["trained", "promoted"]
+    assert (past["why"].iloc[0], past["actor"].iloc[1], past["attempts"].iloc[0]) == ("Passed.", "ann", 80)
+    assert (back["event"], back["actor"], back["why"]) == ("rolled_back", "bo", "it")
+    assert pd.isna(back["replaces"])
+
+
+def test_logged_chances_are_held_against_what_came(state: Path) -> None:
+    with homeostat.open(state) as history:
+        assert history.calibration().empty
+    with closing(SqliteJournal(state / "journal.sqlite")) as journal:
+        stream = Stream("i3", START + 1e6).confirm().choose("restart").attempt("restart").close()
+        decided = stream.entries[2]
+        assert isinstance(decided, Decided)
+        stream.entries[2] = replace(decided, options=(Option(id="restart", eligible=True, probability=0.75),))
+        journal.append([Batch("i3", 0, stream.entries)])
+    with homeostat.open(state) as history:
+        row = history.calibration().iloc[0]
+    assert (row["predicted"], row["observed"], row["trials"]) == (0.75, 1.0, 1)
+
+
+def test_past_incidents_are_replayed_against_a_policy() -> None:
+    with homeostat.open(RECORDINGS) as history:
+        replayed = history.simulate(ROOT / "policies/payments-5xx.homeostat.yaml")
+    assert len(replayed) == 40
+    assert replayed.loc[replayed["recorded"] == "recovered", "verdict"].eq("RECOVERED").all()
+    assert replayed["duration_s"].notna().all()
 
 
 def test_recordings_are_history_too() -> None:

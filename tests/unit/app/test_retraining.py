@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from homeostat.app.recordings import journal_of_recordings
-from homeostat.app.retraining import BackgroundRetrainer
+from homeostat.app.retraining import PAUSE_S_MIN, BackgroundRetrainer, Trained, TrainingHere, may_promote
 from homeostat.model import entries as e
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Policy, Promotion
 from homeostat.model.ports import Journal
+from homeostat.model.reasons import Result
 from homeostat.model.signals import Snapshot
 from homeostat.policy.load import load_policy
 
@@ -45,9 +47,8 @@ def history() -> Journal:
 
 
 def retrainer(journal: Journal, policy: Policy, noted: Noted) -> BackgroundRetrainer:
-    return BackgroundRetrainer(
-        journal, lambda: {policy.name: policy}, noted, interval_s=100.0, recurrence_s=0.0, promote=True
-    )
+    training = TrainingHere(journal, recurrence_s=0.0, promote=True)
+    return BackgroundRetrainer(training, lambda: {policy.name: policy}, noted, interval_s=100.0, recurrence_s=0.0)
 
 
 def collected(retrainer: BackgroundRetrainer, now: float) -> dict[str, Sequence[e.Entry]]:
@@ -95,5 +96,82 @@ def test_a_training_that_fails_is_told_and_tried_again(policy: Policy) -> None:
     assert collected(trainer, 2e9 + 101.0) == {}
     assert noted.failures == ["retraining of payments-5xx: the disk is gone"]
     trainer.collect(2e9 + 200.0)
-    collected(trainer, 2e9 + 201.0)
+    assert not any(thread.name == "retrainer" for thread in threading.enumerate()), "it waits twice as long"
+    trainer.collect(2e9 + 300.0)
+    collected(trainer, 2e9 + 301.0)
     assert len(noted.failures) == 2
+
+
+class Scheduled:
+    """A retrainer whose trainings only count, and end at once or when they are told to."""
+
+    def __init__(self, policy: Policy, recurrence_s: float = 50.0) -> None:
+        self.trainings: list[float] = []
+        self.fails = False
+        self.noted = Noted()
+        self.retrainer = BackgroundRetrainer(
+            self, lambda: {policy.name: policy}, self.noted, interval_s=1000.0, recurrence_s=recurrence_s
+        )
+        self.tick(0.0)
+
+    def __call__(self, policies: Mapping[str, Policy], now: float) -> Trained:
+        self.trainings.append(now)
+        return Trained(failures=dict.fromkeys(policies, OSError("no memory"))) if self.fails else Trained()
+
+    def tick(self, now: float) -> None:
+        """Look, let a training that has begun end, and look again."""
+        self.retrainer.collect(now)
+        for thread in threading.enumerate():
+            if thread.name == "retrainer":
+                thread.join(10)
+        self.retrainer.collect(now)
+
+    def close(self, at: float, result: Result = Result.RECOVERED) -> None:
+        self.retrainer.appended("incident", [e.Closed(at=at, result=result)])
+
+
+class TestSchedule:
+    def test_an_incident_is_learnt_from_once_its_label_is_mature(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        scheduled.close(100.0)
+        for now in (120.0, 149.0, 150.0, 151.0, 400.0):
+            scheduled.tick(now)
+        assert scheduled.trainings == [150.0]
+
+    def test_a_dismissed_one_teaches_nothing(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        scheduled.close(100.0, Result.DISMISSED)
+        scheduled.tick(500.0)
+        assert scheduled.trainings == []
+
+    def test_many_incidents_do_not_train_without_pause(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy, recurrence_s=0.0)
+        for now in range(100, 200, 5):
+            scheduled.close(float(now))
+            scheduled.tick(float(now))
+        assert scheduled.trainings == [100.0, 100.0 + PAUSE_S_MIN]
+
+    def test_failures_double_the_wait_and_mature_labels_do_not_shorten_it(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy, recurrence_s=0.0)
+        scheduled.fails = True
+        for now in range(0, 16_000, 250):
+            scheduled.close(float(now))
+            scheduled.tick(float(now))
+        assert scheduled.trainings == [0.0, 2000.0, 6000.0, 14_000.0]
+        assert scheduled.noted.failures[0] == "retraining of payments-5xx: no memory"
+
+    def test_the_next_after_a_success_comes_after_the_interval_again(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        scheduled.fails = True
+        scheduled.tick(1000.0)
+        scheduled.fails = False
+        for now in (2000.0, 3000.0, 3999.0, 4000.0):
+            scheduled.tick(now)
+        assert scheduled.trainings == [1000.0, 3000.0, 4000.0]
+
+
+def test_a_policy_may_only_be_stricter_than_the_settings(policy: Policy) -> None:
+    reviewed = replace(policy, promotion=Promotion.REVIEW)
+    assert may_promote(policy, settings_allow=True)
+    assert not may_promote(policy, settings_allow=False)
+    assert not may_promote(reviewed, settings_allow=True)

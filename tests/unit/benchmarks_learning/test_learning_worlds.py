@@ -188,7 +188,9 @@ def test_results_of_an_interrupted_run_are_kept_and_those_of_other_rules_are_not
     results.add([line("random", 1, 3.0), line("random", 1, 4.0)])
     with file.open("a") as cut_off:
         cut_off.write('{"method": "rand')
-    assert {key: row["mttr_ratio"] for key, row in results.read().items()} == {("random", "mixture", 1): 4.0}
+    results.add([line("random", 2, 5.0)])
+    ratios = {key: row["mttr_ratio"] for key, row in results.read().items()}
+    assert ratios == {("random", "mixture", 1): 4.0, ("random", "mixture", 2): 5.0}
 
 
 def test_the_table_gives_the_difference_paired_by_seed_with_its_standard_error(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ HARM = above("harm", 5)
 
 
 def ranking_of(**probabilities: float) -> Ranking:
-    """A ranking of the node `choose` in which every trial costs 100 s; 1 stands for what is certain."""
+    """A ranking of the node `choose` in which every attempt costs 100 s; 1 stands for what is certain."""
     logits = tuple(math.log(p / (1 - p)) if p < 1 else 0.0 for p in probabilities.values())
     candidates = tuple(Candidate(name, 100.0, 100.0, certain=p == 1) for name, p in probabilities.items())
     nothing = tuple(() for _ in logits)
@@ -159,7 +159,7 @@ def attempt(driver: Driver, *, harms: bool) -> None:
 
 
 class TestHarmBudget:
-    def test_a_harmful_trial_is_counted_and_ends_exploring(self) -> None:
+    def test_a_harmful_attempt_is_counted_and_ends_exploring(self) -> None:
         driver = explored()
         attempt(driver, harms=True)
         key = driver.started[0].key
@@ -172,7 +172,7 @@ class TestHarmBudget:
             later.confirm()
             assert decided(later)[0].chosen == "a"
             assert decided(later)[0].detail == (
-                "nothing is explored: 1 explored trials did harm within 30 days; at most 1 may"
+                "nothing is explored: 1 explored attempts did harm within 30 days; at most 1 may"
             )
 
     def test_it_is_free_again_after_its_window(self) -> None:
@@ -186,7 +186,7 @@ class TestHarmBudget:
             chosen.add(decided(later)[0].chosen)
         assert chosen == {"a", "b"}
 
-    def test_a_trial_under_way_counts_until_its_verdict(self) -> None:
+    def test_an_attempt_under_way_counts_until_its_verdict(self) -> None:
         driver = explored()
         other = driver_of(exploring(), driver.incident.seed)
         other.ledger = driver.ledger
@@ -216,7 +216,7 @@ class TestHarmBudget:
 
     @pytest.mark.parametrize("seed", range(10))
     def test_it_is_never_exceeded_over_many_incidents_and_restarts(self, seed: int) -> None:
-        """Every explored trial that can does harm; the agent forgets everything but the journal after each incident."""
+        """Every explored attempt does harm; the agent forgets all but the journal after each incident."""
         budget = replace(ALWAYS, harm_max=2)
         journal: list[e.Entry] = []
         explored_picks = 0

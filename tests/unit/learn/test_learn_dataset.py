@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,21 @@ from tests.unit.learn.incident_streams import (
     remedy,
 )
 
-from homeostat.learn.columns import ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES
-from homeostat.learn.dataset import attempts_frame, decisions_frame, incidents_frame, journal_records
+from homeostat.learn.columns import ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES, OPTION_DTYPES
+from homeostat.learn.dataset import (
+    attempts_frame,
+    decision_rows,
+    decisions_frame,
+    incidents_frame,
+    journal_records,
+    options_frame,
+)
+from homeostat.learn.trace import trace_incidents
 from homeostat.model import entries as e
 from homeostat.model.policy import Choose, Steps, Try
 from homeostat.model.ports import Record
-from homeostat.model.reasons import AttemptVerdict, EscalationReason, Result
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, Reason, Result
+from homeostat.model.signals import Reading, Snapshot
 
 
 def healed(name: str, at: float, verdict: AttemptVerdict = EFFECTIVE) -> Stream:
@@ -44,9 +55,12 @@ def test_empty_frames_have_the_columns_and_dtypes_of_full_ones() -> None:
         assert len(empty) == 0
         assert len(full) == 2
         assert empty.dtypes.to_dict() == full.dtypes.to_dict()
-    empty, full = incidents_frame([]), incidents_frame(two_tries().records())
-    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
-    assert list(full) == list(INCIDENT_DTYPES)
+    both: tuple[tuple[Callable[[list[Record]], pd.DataFrame], Mapping[str, Any]], ...]
+    both = ((incidents_frame, INCIDENT_DTYPES), (options_frame, OPTION_DTYPES))
+    for of_records, dtypes in both:
+        empty, full = of_records([]), of_records(two_tries().records())
+        assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+        assert {name: full[name].dtype == dtype for name, dtype in dtypes.items()} == dict.fromkeys(full, True)
 
 
 def test_frames_of_different_journals_can_be_put_together_without_losing_dtypes() -> None:
@@ -221,3 +235,67 @@ def test_streams_that_are_no_incident_and_torn_ones_are_passed_over() -> None:
     orphan.entries.append(e.AttemptEnded(at=START, key="nobody", verdict=EFFECTIVE, succeeded=True))
     frame = attempts_frame([agent, *headless, *orphan.records()])
     assert len(frame) == 0
+
+
+def test_what_an_escalated_incident_did_not_try_is_censored_and_not_failed() -> None:
+    stream = Stream("i1").confirm().choose("a", eligible=["a", "b", "c"]).attempt("a", INEFFECTIVE)
+    stream.choose("b", eligible=["b", "c"]).escalate(EscalationReason.TIMEOUT).close(Result.ESCALATED)
+    assert attempts_frame(stream.records())["candidate"].tolist() == ["a"]
+    decisions = decisions_frame(stream.records())
+    assert decisions[decisions["weight"] > 0]["chosen"].tolist() == ["a"]
+    assert not decisions.loc[decisions["chosen"] == "b", ["succeeded", "relapsed", "harmful"]].any(axis=None)
+
+
+def test_options_say_what_was_excluded_and_why_and_how_the_rest_was_scored() -> None:
+    stream = Stream("i1").confirm()
+    scored = e.Option(
+        id="a", eligible=True, probability=0.7, probability_low=0.5, probability_high=0.8, cost_s=60.0, harm=0.01,
+        index=0.01, propensity=1.0,
+    )  # fmt: skip
+    excluded = e.Option(id="b", eligible=False, condition="x > 1", truth=None, reason=Reason.SIGNAL_UNKNOWN)
+    for at in (stream.at, stream.at + 1.0):
+        stream.entries.append(
+            e.Decided(at=at, node="remedy", kind="choose", chosen="a", options=(scored, excluded), ranking_version="v")
+        )
+    options = options_frame(stream.records())
+    assert options["decision"].tolist() == [0, 0, 1, 1]
+    assert decisions_frame(stream.records())["decision"].tolist() == [0, 1]
+    assert options["option"].tolist() == ["a", "b"] * 2
+    assert options["reason"].tolist()[1] == "signal_unknown"
+    assert pd.isna(options["truth"].iloc[1])
+    first, decision = options.iloc[0], decisions_frame(stream.records()).iloc[0]
+    for name in ("probability", "probability_low", "probability_high", "cost_s", "index", "harm_expected"):
+        assert first[name] == decision[name] == getattr(scored, name.removesuffix("_expected"))
+    assert (first["chosen"], first["propensity"], first["ranking_version"]) == (True, 1.0, "v")
+
+
+def test_samples_have_an_age_and_a_verdict_the_signals_it_fell_on() -> None:
+    def seen(at: float, value: float) -> e.Observed:
+        return e.Observed(at=at, snapshot=Snapshot(at, {"errors": Reading(value, at - 4.0), "gone": Reading()}))
+
+    stream = Stream("i1").confirm()
+    stream.entries.append(seen(stream.at, 8.0))
+    stream.choose("a", {"errors": 8.0}).attempt("a")
+    verdict = stream.entries.pop()
+    held = e.ConditionChanged(at=stream.at, watch="verify:i1/a/1", truth=True)
+    stream.entries += [seen(stream.at, 0.5), held, verdict]
+    decision = decisions_frame(stream.records()).iloc[0]
+    assert decision["age_s:errors"] == 4.0
+    assert "age_s:gone" not in decision
+    attempt = attempts_frame(stream.records()).iloc[0]
+    assert (attempt["signal:errors"], attempt["after:errors"]) == (8.0, 0.5)
+    assert (attempt["held_after"], attempt["harmful"]) == (True, False)
+    assert pd.isna(attempt["after:gone"])
+
+
+def test_the_order_of_the_incidents_read_does_not_matter() -> None:
+    streams = [healed(f"i{n}", START + 900.0 * n) for n in range(5)]
+    for build in (attempts_frame, decisions_frame, incidents_frame, options_frame):
+        pd.testing.assert_frame_equal(build(records_of(streams)), build(records_of(streams[::-1])))
+
+
+def test_columns_may_be_left_out() -> None:
+    policy = policy_of(remedy("restart"))
+    few = decision_rows(trace_incidents(two_tries().records()), policy, 0.0, math.inf, columns={"incident", "mature"})
+    assert list(few) == ["incident", "mature", "signal:errors"]
+    pd.testing.assert_frame_equal(few, decisions_frame(two_tries().records(), policy, recurrence_s=0.0)[list(few)])

@@ -1,0 +1,100 @@
+"""Training in a process of its own: the same result, and no bound of it is ever the agent's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homeostat.app.recordings import journal_of_recordings
+from homeostat.app.retraining import Trained, TrainingHere
+from homeostat.app.settings import Settings
+from homeostat.app.training_process import TrainingApart
+from homeostat.model import entries as e
+from homeostat.model.policy import Policy
+from homeostat.model.ports import Batch
+from homeostat.model.streams import policy_stream
+from homeostat.policy.load import load_policy
+from homeostat.record.sqlite import SqliteJournal
+
+ROOT = Path(__file__).parents[3]
+NOW = 2e9
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy(ROOT / "policies/payments-5xx.homeostat.yaml")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, policy: Policy) -> Iterator[Settings]:
+    """A workspace whose journal an agent has open to write."""
+    made = Settings(root=tmp_path_factory.mktemp("workspace"))
+    made.state.mkdir()
+    history = journal_of_recordings(ROOT / "history")
+    loaded = e.PolicyLoaded(at=1.0, policy=policy.name, policy_hash=policy.hash, sources=policy.sources)
+    journal = SqliteJournal(made.journal)
+    journal.append([Batch(policy_stream(policy.name), None, [loaded])])
+    for incident in history.incidents():
+        journal.append([Batch(incident, 0, [record.entry for record in history.read(incident)])])
+    yield made
+    journal.close()
+
+
+def bounded(settings: Settings, **bounds: float) -> TrainingApart:
+    learning = settings.learning.model_copy(update={"recurrence_s": 0.0, **bounds})
+    return TrainingApart(settings.model_copy(update={"learning": learning}))
+
+
+def test_the_child_gives_what_this_process_would_and_one_failure_stays_alone(
+    settings: Settings, policy: Policy
+) -> None:
+    other = replace(policy, name="other")
+    with closing(SqliteJournal(settings.journal, read_only=True)) as journal:
+        here = TrainingHere(journal, recurrence_s=0.0, promote=True)({policy.name: policy}, NOW)
+    apart = bounded(settings)({"other": other, policy.name: policy}, NOW)
+    assert list(apart.entries[policy.name]) == list(here.entries[policy.name])
+    assert here.failures == {}
+    assert "the journal does not hold version" in str(apart.failures.pop("other"))
+    assert apart.failures == {}
+    assert isinstance(apart.entries[policy.name][0], e.RankingTrained)
+
+
+def test_one_that_takes_too_long_is_killed_and_says_which_setting(settings: Settings, policy: Policy) -> None:
+    trained = bounded(settings, retrain_timeout_s=0.05)({policy.name: policy}, NOW)
+    assert "signal 9" in told(trained, policy)
+    assert "retrain_timeout_s" in told(trained, policy)
+
+
+def test_one_that_takes_too_much_memory_ends_alone(settings: Settings, policy: Policy) -> None:
+    trained = bounded(settings, retrain_memory_mib_max=24)({policy.name: policy}, NOW)
+    assert "retrain_memory_mib_max" in told(trained, policy)
+
+
+def test_the_child_ends_when_its_parent_dies(settings: Settings) -> None:
+    """Its stdin is all it knows of its parent."""
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", "import homeostat.app.training_process as t; t._end_with_parent()"],
+        stdin=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    time.sleep(0.1)
+    child.stdin.close()
+    try:
+        assert child.wait(30) == 1
+    finally:
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def told(trained: Trained, policy: Policy) -> str:
+    assert trained.entries == {}
+    return str(trained.failures[policy.name])
