@@ -168,10 +168,10 @@ def _row(
     left = tuple(name for name in names if name not in failed)
     return {
         **dict.fromkeys(DECISION_DTYPES),
-        "incident": incident,
+        "incident": f"i{incident[0]:05d}",
         "policy": "world",
         "policy_hash": "hash",
-        "opened_at": place * DAY_S,
+        "opened_at": incident[1] * DAY_S,
         "node": NODE,
         "kind": "choose",
         "chosen": chosen,

@@ -16,7 +16,7 @@ from homeostat.learn.samples import Ints
 FIRST_ESS_MIN = 30.0
 MTTR_ESS_MIN = 100.0
 UNSUPPORTED_SHARE_MAX = 0.05
-"""Of the incidents, those whose first choice was never possible in their pattern; in none may it be untried anywhere."""
+"""Of the incidents whose first choice was never possible in their pattern; none may have one untried everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
