@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from benchmarks.learning.worlds import ESCALATION_S, TRIES_MAX, VERIFY_FAILED_S, VERIFY_OK_S, World
 
-from homeostat.learn.columns import DECISION_DTYPES, SIGNAL, TEXT, frame
+from homeostat.learn.buffers import Table
+from homeostat.learn.columns import DECISION_DTYPES, SIGNAL, TEXT
+from homeostat.learn.dataset import TRAINING_COLUMNS
 from homeostat.learn.evaluation.causes import Imputation
 from homeostat.learn.evaluation.imputation import Costs
 from homeostat.learn.evaluation.logged import Logged, logged_incidents
@@ -90,10 +92,8 @@ def stage(world: World, incidents: Sequence[int] | Ints) -> Stage:
     """Set the stage for some incidents."""
     numbers = np.asarray(incidents, dtype=np.intp)
     names = world.facts.candidates
-    rows = [
-        _row(f"i{number:05d}", place, names, names[0], 1.0, (), works=False) for place, number in enumerate(numbers)
-    ]
-    decisions = pd.concat([frame(rows, DECISION_DTYPES), contexts(world, numbers)], axis="columns")
+    rows = [_row(int(number), place, names[0], 1.0, names, (), works=False) for place, number in enumerate(numbers)]
+    decisions = _frame(rows, contexts(world, numbers))
     policy = policy_of(world)
     logged = logged_incidents(labelled_trials(decisions, _node(policy)), _node(policy), policy)
     return Stage(world, numbers, logged.without_facts())
@@ -129,16 +129,15 @@ def played(on: Stage, order: Order, share: float, seed: int) -> pd.DataFrame:
         chances = share * ~failed / (~failed).sum(axis=1, keepdims=True)
         chances[numbers, best] += 1.0 - share
         choice = _draw(random, chances)
-        for place in np.flatnonzero(going):
+        for place in np.flatnonzero(going).tolist():
             number, pick = int(on.incidents[place]), int(choice[place])
             works = bool(draws.works[number, pick])
-            row = _row(
-                f"i{number:05d}", place, names, names[pick], float(chances[place, pick]), before[place], works=works
-            )
+            chance, left = float(chances[place, pick]), tuple(np.array(names)[~failed[place]].tolist())
+            row = _row(number, place, names[pick], chance, left, before[place], works=works)
             row["propensities"] = tuple(chances[place, ~failed[place]].tolist())
             row["total_s"] = draws.runs_s[number, pick] + (VERIFY_OK_S if works else VERIFY_FAILED_S)
             if draws.harms[number, pick] and not works:
-                row["verdict"] = AttemptVerdict.HARMFUL
+                row |= {"verdict": AttemptVerdict.HARMFUL, "harmful": True}
             rows.append((place, step, row))
             before[place] = (*before[place], names[pick])
             going[place] = not works
@@ -147,7 +146,15 @@ def played(on: Stage, order: Order, share: float, seed: int) -> pd.DataFrame:
             break
     rows.sort(key=lambda row: row[:2])
     seen = contexts(on.world, on.incidents[[place for place, _, _ in rows]])
-    return pd.concat([frame([row for _, _, row in rows], DECISION_DTYPES), seen], axis="columns")
+    return _frame([row for _, _, row in rows], seen)
+
+
+def _frame(rows: Sequence[dict[str, Any]], signals: pd.DataFrame) -> pd.DataFrame:
+    table = Table({name: dtype for name, dtype in DECISION_DTYPES.items() if name in TRAINING_COLUMNS})
+    for row in rows:
+        table.append(row)
+    frame: pd.DataFrame = pd.concat([table.frame(), signals], axis="columns")
+    return frame
 
 
 def _draw(random: np.random.Generator, chances: Floats) -> Ints:
@@ -156,34 +163,29 @@ def _draw(random: np.random.Generator, chances: Floats) -> Ints:
 
 
 def _row(
-    incident: str,
+    number: int,
     place: int,
-    names: Sequence[str],
     chosen: str,
     propensity: float,
+    left: tuple[str, ...],
     failed: tuple[str, ...],
     *,
     works: bool,
 ) -> dict[str, Any]:
-    left = tuple(name for name in names if name not in failed)
     return {
-        **dict.fromkeys(DECISION_DTYPES),
-        "incident": f"i{incident[0]:05d}",
-        "policy": "world",
-        "policy_hash": "hash",
-        "opened_at": incident[1] * DAY_S,
+        "incident": f"i{number:05d}",
+        "opened_at": place * DAY_S,
         "node": NODE,
         "kind": "choose",
         "chosen": chosen,
-        "position": len(failed),
         "failed": failed,
         "eligible": left,
-        "probabilities": tuple(None for _ in left),
         "propensities": tuple(float(name == chosen) for name in left),
         "propensity": propensity,
-        "attempts": 1,
         "runs": ((chosen, chosen, f"svc/{chosen}"),),
+        "total_s": 60.0,
         "verdict": AttemptVerdict.EFFECTIVE if works else AttemptVerdict.INEFFECTIVE,
+        "harmful": False,
         "succeeded": works,
         "relapsed": False,
         "mature": True,
