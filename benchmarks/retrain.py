@@ -71,17 +71,23 @@ def read(folder: Path) -> Said:
     trials = labelled_trials(decisions, node)
     features = fit_features(trials, policy)
     samples = samples_of(trials, node, features)
-    (folder / "samples.pickle").write_bytes(pickle.dumps((samples, features, declared_of(node, policy))))
+    with (folder / "samples.pickle").open("wb") as file:
+        pickle.dump((samples, features, declared_of(node, policy)), file, protocol=5)
     return {"trials": len(samples), "frame MB": decisions.memory_usage().sum() / 1e6}
 
 
 def fit(folder: Path) -> Said:
     from homeostat.learn.fitting import fit_node
 
-    samples, features, declared = pickle.loads((folder / "samples.pickle").read_bytes())
+    samples, features, declared = _samples(folder)
     began = time.process_time()
     node = fit_node(samples, features, declared)
     return {"fit CPU s": time.process_time() - began, "members": [member.name for member in node.members]}
+
+
+def _samples(folder: Path) -> Any:
+    with (folder / "samples.pickle").open("rb") as file:
+        return pickle.load(file)
 
 
 def bare(folder: Path) -> Said:
@@ -89,7 +95,7 @@ def bare(folder: Path) -> Said:
     import scipy.sparse as sparse
     from sklearn.linear_model import LogisticRegression
 
-    samples, _, _ = pickle.loads((folder / "samples.pickle").read_bytes())
+    samples, _, _ = _samples(folder)
     own = sparse.csr_matrix(np.eye(samples.candidates)[samples.candidate])
     seen = sparse.csr_matrix(np.hstack([samples.columns, samples.failed]))
     crossed = sparse.hstack([seen.multiply(own[:, [place]]) for place in range(samples.candidates)])
