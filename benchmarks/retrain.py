@@ -78,11 +78,19 @@ def read(folder: Path) -> Said:
 
 def fit(folder: Path) -> Said:
     from homeostat.learn.fitting import fit_node
+    from homeostat.learn.members.pooled import PooledLogistic
 
     samples, features, declared = _samples(folder)
     began = time.process_time()
+    PooledLogistic().fit(samples)
+    pooled_s = time.process_time() - began
+    began = time.process_time()
     node = fit_node(samples, features, declared)
-    return {"fit CPU s": time.process_time() - began, "members": [member.name for member in node.members]}
+    return {
+        "fit CPU s": time.process_time() - began,
+        "pooled alone CPU s": pooled_s,
+        "members": [member.name for member in node.members],
+    }
 
 
 def _samples(folder: Path) -> Any:
@@ -150,12 +158,18 @@ def ticks(folder: Path, how: str) -> Said:
         training = _training(folder, how)
         beside = _ticks(Path(state), lambda done: not training() and done >= TICKS_ALONE)
         after = _ticks(Path(state), lambda done: done >= TICKS_ALONE)
+    trained = json.loads(_said_by_child(folder).read_text()) if how == "process" else {}
     shown = {"alone": alone, "beside": beside, "alone again": after}
     return {
         **{f"p50 ms {name}": 1000 * float(np.quantile(took, 0.5)) for name, took in shown.items()},
         **{f"p99 ms {name}": 1000 * float(np.quantile(took, 0.99)) for name, took in shown.items()},
         "ticks beside": len(beside),
+        **{f"retraining {name}": value for name, value in trained.items()},
     }
+
+
+def _said_by_child(folder: Path) -> Path:
+    return folder / "whole.json"
 
 
 def _training(folder: Path, how: str) -> Callable[[], bool]:
@@ -165,7 +179,8 @@ def _training(folder: Path, how: str) -> Callable[[], bool]:
         thread.start()
         return thread.is_alive
     command = ["nice", "-n", NICENESS, sys.executable, "-m", "benchmarks.retrain", "--part", "whole"]
-    child = subprocess.Popen([*command, "--folder", str(folder)], stdout=subprocess.DEVNULL)
+    with _said_by_child(folder).open("w") as said:
+        child = subprocess.Popen([*command, "--folder", str(folder)], stdout=said)
     return lambda: child.poll() is None
 
 
@@ -259,6 +274,9 @@ def main() -> int:
             for name, value in said[part].items()
         )
         print(f"{part}: {', '.join(numbers)}", flush=True)
+    if "ticks" in said:
+        of_ticks = said["ticks"]
+        print(f"p99 of a tick: {of_ticks['p99 ms beside'] / of_ticks['p99 ms alone']:.2f} x while it retrains")
     if {"fit", "bare"} <= said.keys():
         seconds = said["fit"]["fit CPU s"] / said["bare"]["fit CPU s"]
         memory = said["fit"]["peak MB"] / said["bare"]["peak MB"]
