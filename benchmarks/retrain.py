@@ -71,17 +71,31 @@ def read(folder: Path) -> Said:
     trials = labelled_trials(decisions, node)
     features = fit_features(trials, policy)
     samples = samples_of(trials, node, features)
-    (folder / "samples.pickle").write_bytes(pickle.dumps((samples, features, declared_of(node, policy))))
+    with (folder / "samples.pickle").open("wb") as file:
+        pickle.dump((samples, features, declared_of(node, policy)), file, protocol=5)
     return {"trials": len(samples), "frame MB": decisions.memory_usage().sum() / 1e6}
 
 
 def fit(folder: Path) -> Said:
     from homeostat.learn.fitting import fit_node
+    from homeostat.learn.members.pooled import PooledLogistic
 
-    samples, features, declared = pickle.loads((folder / "samples.pickle").read_bytes())
+    samples, features, declared = _samples(folder)
+    began = time.process_time()
+    PooledLogistic().fit(samples)
+    pooled_s = time.process_time() - began
     began = time.process_time()
     node = fit_node(samples, features, declared)
-    return {"fit CPU s": time.process_time() - began, "members": [member.name for member in node.members]}
+    return {
+        "fit CPU s": time.process_time() - began,
+        "pooled alone CPU s": pooled_s,
+        "members": [member.name for member in node.members],
+    }
+
+
+def _samples(folder: Path) -> Any:
+    with (folder / "samples.pickle").open("rb") as file:
+        return pickle.load(file)
 
 
 def bare(folder: Path) -> Said:
@@ -89,7 +103,7 @@ def bare(folder: Path) -> Said:
     import scipy.sparse as sparse
     from sklearn.linear_model import LogisticRegression
 
-    samples, _, _ = pickle.loads((folder / "samples.pickle").read_bytes())
+    samples, _, _ = _samples(folder)
     own = sparse.csr_matrix(np.eye(samples.candidates)[samples.candidate])
     seen = sparse.csr_matrix(np.hstack([samples.columns, samples.failed]))
     crossed = sparse.hstack([seen.multiply(own[:, [place]]) for place in range(samples.candidates)])
@@ -144,12 +158,18 @@ def ticks(folder: Path, how: str) -> Said:
         training = _training(folder, how)
         beside = _ticks(Path(state), lambda done: not training() and done >= TICKS_ALONE)
         after = _ticks(Path(state), lambda done: done >= TICKS_ALONE)
+    trained = json.loads(_said_by_child(folder).read_text()) if how == "process" else {}
     shown = {"alone": alone, "beside": beside, "alone again": after}
     return {
         **{f"p50 ms {name}": 1000 * float(np.quantile(took, 0.5)) for name, took in shown.items()},
         **{f"p99 ms {name}": 1000 * float(np.quantile(took, 0.99)) for name, took in shown.items()},
         "ticks beside": len(beside),
+        **{f"retraining {name}": value for name, value in trained.items()},
     }
+
+
+def _said_by_child(folder: Path) -> Path:
+    return folder / "whole.json"
 
 
 def _training(folder: Path, how: str) -> Callable[[], bool]:
@@ -159,7 +179,8 @@ def _training(folder: Path, how: str) -> Callable[[], bool]:
         thread.start()
         return thread.is_alive
     command = ["nice", "-n", NICENESS, sys.executable, "-m", "benchmarks.retrain", "--part", "whole"]
-    child = subprocess.Popen([*command, "--folder", str(folder)], stdout=subprocess.DEVNULL)
+    with _said_by_child(folder).open("w") as said:
+        child = subprocess.Popen([*command, "--folder", str(folder)], stdout=said)
     return lambda: child.poll() is None
 
 
@@ -253,6 +274,9 @@ def main() -> int:
             for name, value in said[part].items()
         )
         print(f"{part}: {', '.join(numbers)}", flush=True)
+    if "ticks" in said:
+        of_ticks = said["ticks"]
+        print(f"p99 of a tick: {of_ticks['p99 ms beside'] / of_ticks['p99 ms alone']:.2f} x while it retrains")
     if {"fit", "bare"} <= said.keys():
         seconds = said["fit"]["fit CPU s"] / said["bare"]["fit CPU s"]
         memory = said["fit"]["peak MB"] / said["bare"]["peak MB"]

@@ -194,8 +194,8 @@ class Table:
         return pd.DataFrame(self.columns())
 
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, pd.Series[Any]]:
-        """Each column; `rows` chooses and orders, None keeps all."""
-        return {name: buffer.series(rows) for name, buffer in self.buffers.items()}
+        """Each column; `rows` chooses and orders, None keeps all. The buffers are given up one by one: once only."""
+        return {name: self.buffers.pop(name).series(rows) for name in list(self.buffers)}
 
 
 def _taken(values: NDArray[Any], rows: NDArray[np.intp] | None) -> NDArray[Any]:
