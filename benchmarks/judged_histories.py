@@ -99,13 +99,26 @@ def stage(world: World, incidents: Sequence[int] | Ints) -> Stage:
     return Stage(world, numbers, logged.without_facts())
 
 
-def true_seconds(on: Stage, order: Order) -> float:
-    """The order's exact expected time to recovery on these contexts: the world knows all but the cause."""
+@dataclass(frozen=True)
+class TrueValue:
+    """What an order comes to, exactly: seconds to recovery and harmful attempts in an incident."""
+
+    seconds: float
+    harms: float
+
+
+def true_value(on: Stage, order: Order) -> TrueValue:
+    """The order's expectation on these contexts: the world knows all but the cause.
+
+    Harm is by each candidate's rate among all draws.
+    """
     truth = on.world.truth
     imputed = Imputation(truth.posterior[on.incidents], truth.success[on.incidents])
     run_s = np.asarray(truth.run_s)
-    costs = Costs(run_s + VERIFY_OK_S, run_s + VERIFY_FAILED_S, np.zeros(len(run_s)))
-    return float(value(follow(order, on.bare), on.bare, imputed, costs).seconds.mean())
+    harm = on.world.draws.harms.mean(axis=0)
+    costs = Costs(run_s + VERIFY_OK_S, run_s + VERIFY_FAILED_S, harm)
+    replayed = value(follow(order, on.bare), on.bare, imputed, costs)
+    return TrueValue(float(replayed.seconds.mean()), float(replayed.harms.mean()))
 
 
 def played(on: Stage, order: Order, share: float, seed: int) -> pd.DataFrame:
@@ -136,7 +149,7 @@ def played(on: Stage, order: Order, share: float, seed: int) -> pd.DataFrame:
             row = _row(number, place, names[pick], chance, left, before[place], works=works)
             row["propensities"] = tuple(chances[place, ~failed[place]].tolist())
             row["total_s"] = draws.runs_s[number, pick] + (VERIFY_OK_S if works else VERIFY_FAILED_S)
-            if draws.harms[number, pick] and not works:
+            if draws.harms[number, pick] and not works:  # a verdict is one thing: what worked is effective
                 row |= {"verdict": AttemptVerdict.HARMFUL, "harmful": True}
             rows.append((place, step, row))
             before[place] = (*before[place], names[pick])

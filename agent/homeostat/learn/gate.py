@@ -13,16 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
-from homeostat.learn.evaluation.comparison import Comparison, compare
+from homeostat.learn.evaluation.comparison import CONFIDENCE, Comparison, compare
 from homeostat.learn.evaluation.contradiction import Check, check
 from homeostat.learn.evaluation.imputation import parts_of
 from homeostat.learn.evaluation.integrity import corruption, damage, losses_of, misfit, refit_held_out
-from homeostat.learn.evaluation.logged import Logged, logged_incidents
+from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
 from homeostat.learn.evaluation.support import unsupported
@@ -141,12 +140,6 @@ def judge(
     return GateVerdict(verdicts)
 
 
-def newest_trials(trials: pd.DataFrame, incidents_max: int) -> pd.DataFrame:
-    """The rows of the newest so many incidents."""
-    incidents = trials["incident"].unique()
-    return trials[trials["incident"].isin(incidents[-incidents_max:])].reset_index(drop=True)
-
-
 def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
     """The order of what rules: a model's, or the written one."""
     return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
@@ -237,16 +230,12 @@ def _figures(compared: Comparison, checked: Check) -> GateFigures:
 def _said(figures: GateFigures, checked: Check, ruling: str) -> str:
     return (
         f"replayed on {figures.incidents} incidents, it recovers in {figures.mttr_s:.0f} s and {ruling} in"
-        f" {figures.ruling_mttr_s:.0f} s: {_signed(figures.gain_s)} s sooner, nine times in ten between"
-        f" {_signed(figures.gain_low_s)} and {_signed(figures.gain_high_s)} s; first attempts work in"
+        f" {figures.ruling_mttr_s:.0f} s: {figures.gain_s:.0f} s sooner, and at least {figures.gain_low_s:.0f} s with"
+        f" {CONFIDENCE:.0%} confidence; first attempts work in"
         f" {figures.first_success:.0%} instead of {figures.ruling_first_success:.0%};"
         f" {100 * figures.harms:.1f} instead of {100 * figures.ruling_harms:.1f} harmful attempts in 100 incidents;"
         f" {checked}"
     )
-
-
-def _signed(seconds: float) -> str:
-    return f"{seconds:.0f}" if np.isfinite(seconds) else "unknown"
 
 
 def _refused(sentence: str) -> NodeVerdict:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import Comparison, compare
-from homeostat.learn.evaluation.logged import logged_incidents
+from homeostat.learn.evaluation.logged import logged_incidents, newest_trials
 from homeostat.learn.evaluation.orders import Order
-from homeostat.learn.gate import BOUNDS, Bounds, newest_trials, ruling_order
+from homeostat.learn.gate import BOUNDS, Bounds, ruling_order
 from homeostat.learn.ranker import choose_nodes, labelled_trials
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import NodeRanking, Ranking

@@ -120,7 +120,9 @@ class GateFigures(Struct, frozen=True):
     Attributes:
         incidents: how many were replayed.
         mttr_s: mean seconds from the first choice to recovery.
-        gain_s: seconds sooner than what ruled, between gain_low_s and gain_high_s nine times in ten.
+        gain_s: seconds sooner than what ruled.
+        gain_low_s, gain_high_s: its bootstrap bounds, each with 95% confidence. What was never seen to work is held to
+            work rarely, so the true gain may lie above both.
         first_success: share of incidents in which the first choice works.
         harms: harmful attempts in an incident.
         check: name of the estimator that was asked for a second opinion. check_gain_s: what it says.

@@ -113,6 +113,12 @@ def logged_incidents(trials: pd.DataFrame, node: Choose, policy: Policy) -> Logg
     )
 
 
+def newest_trials(trials: pd.DataFrame, incidents_max: int) -> pd.DataFrame:
+    """The rows of the newest so many incidents."""
+    incidents = trials["incident"].unique()
+    return trials[trials["incident"].isin(incidents[-incidents_max:])].reset_index(drop=True)
+
+
 def _spread(shape: tuple[int, int], cells: tuple[Ints, Ints], values: np.ndarray, fill: float) -> np.ndarray:
     spread = np.full(shape, fill, dtype=values.dtype)
     spread[cells] = values
