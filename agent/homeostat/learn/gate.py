@@ -1,41 +1,53 @@
-"""The promotion gate: may this ranking decide? Its answer is a sentence for every node.
+"""The promotion gate: may this ranking decide? Its answer is a sentence for every node, and the figures behind it.
 
-A node's learnt order is refused when there is too little evidence behind it, when it would put a candidate first that
-was never tried, and when its model foretells the logged outcomes no better than each candidate's plain success rate.
-The last is judged on incidents the model was not trained on (cross-validation by incident).
+A node's learnt order is promoted only when imputed replay of the logged incidents foretells that it recovers sooner
+than what rules now, with a lower bound of the gain above zero, when a model of another kind (or doubly robust
+estimation, where the log is randomised) does not contradict, and when no more harm is foretold.
 
-What it does not do: estimate the time to recovery under the new order. It compares predictions, not consequences.
+What is replayed is held out: in every part of the incidents, the order of refits that have not seen it. The trained
+numbers themselves must gain too, and be what training gives (`evaluation.integrity`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold
 
-from homeostat.learn.features import Floats
-from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_node
-from homeostat.learn.scoring import indices, success_probabilities
+from homeostat.learn.evaluation import ASSUMPTION
+from homeostat.learn.evaluation.comparison import Comparison, compare
+from homeostat.learn.evaluation.contradiction import Check, check
+from homeostat.learn.evaluation.imputation import parts_of
+from homeostat.learn.evaluation.integrity import corruption, damage, losses_of, misfit, refit_held_out
+from homeostat.learn.evaluation.logged import Logged, logged_incidents
+from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
+from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
+from homeostat.learn.evaluation.support import unsupported
+from homeostat.learn.ranker import choose_nodes, labelled_trials
 from homeostat.model.policy import Choose, Policy
-from homeostat.model.ranking import NodeRanking, Ranking
-from homeostat.parallel import IN_PROCESS, Workers
+from homeostat.model.ranking import GateFigures, NodeRanking, Ranking
 
 ATTEMPTS_MIN = 20
 INCIDENTS_MIN = 5
-_FOLDS = 5
+INCIDENTS_MAX = 1_000
+"""The newest so many are replayed, which bounds the time it takes."""
+
+_HELD_OUT, _TRAINED, _RULING = "held out", "trained", "ruling"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeVerdict:
-    """What the gate says of one node, and why, in one sentence without its full stop."""
+    """What the gate says of one node, and why, in one sentence without its full stop.
+
+    Attributes:
+        figures: None where it did not come to an estimate.
+    """
 
     passed: bool
     sentence: str
+    figures: GateFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +66,42 @@ class GateVerdict:
         """All of it in words."""
         if not self.nodes:
             return "Refused: the policy has no 'choose' node, so there is no order to learn."
-        return " ".join(
+        said = [
             f"{'Passed' if verdict.passed else 'Refused'}: '{node}' {verdict.sentence}."
             for node, verdict in self.nodes.items()
-        )
+        ]
+        if any(self.figures.values()):
+            said.append(f"Assumed: {ASSUMPTION}.")
+        return " ".join(said)
+
+    @property
+    def figures(self) -> dict[str, GateFigures]:
+        """Of the nodes that have any."""
+        return {node: verdict.figures for node, verdict in self.nodes.items() if verdict.figures is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the gate asks for and how much work it does.
+
+    Attributes:
+        attempts_min: labelled trials a node needs.
+        incidents_min: incidents they must come from; at least 2, else nothing can be held out.
+        incidents_max: the newest so many are replayed.
+        replicates: resamples behind the interval.
+        seed: of the resamples.
+        time_is_up: asked between resamples; once it says so the node is refused.
+    """
+
+    attempts_min: int = ATTEMPTS_MIN
+    incidents_min: int = INCIDENTS_MIN
+    incidents_max: int = INCIDENTS_MAX
+    replicates: int = REPLICATES
+    seed: int = 0
+    time_is_up: Callable[[], bool] = lambda: False
+
+
+BOUNDS = Bounds()
 
 
 def judge(
@@ -65,9 +109,8 @@ def judge(
     decisions: pd.DataFrame,
     policy: Policy,
     *,
-    attempts_min: int = ATTEMPTS_MIN,
-    incidents_min: int = INCIDENTS_MIN,
-    workers: Workers = IN_PROCESS,
+    incumbent: Ranking | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> GateVerdict:
     """Judge each node of a ranking.
 
@@ -75,93 +118,129 @@ def judge(
         ranking: from `train_ranking`.
         decisions: what it was trained on.
         policy: whose candidates are ordered.
-        attempts_min: labelled trials a node needs.
-        incidents_min: incidents they must come from; at least 2, else nothing can be held out.
-        workers: what trains on each part of the incidents.
+        incumbent: what rules now; None for the written order, which also stands in for nodes it does not know.
+        bounds: see `Bounds`.
     """
-    floor = max(2, incidents_min)
-    return GateVerdict(
-        {
-            node.id: _judge_node(ranking.nodes.get(node.id), node, decisions, policy, attempts_min, floor, workers)
-            for node in choose_nodes(policy)
-        }
-    )
+    harmed = damage(ranking)
+    verdicts: dict[str, NodeVerdict] = {}
+    for node in choose_nodes(policy):
+        if harmed is not None:
+            verdicts[node.id] = _refused(harmed)
+            continue
+        ruling = incumbent.nodes.get(node.id) if incumbent is not None else None
+        verdicts[node.id] = _judge_node(ranking.nodes.get(node.id), ruling, node, decisions, policy, bounds)
+    return GateVerdict(verdicts)
+
+
+def newest_trials(trials: pd.DataFrame, incidents_max: int) -> pd.DataFrame:
+    """The rows of the newest so many incidents."""
+    incidents = trials["incident"].unique()
+    return trials[trials["incident"].isin(incidents[-incidents_max:])].reset_index(drop=True)
+
+
+def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
+    """The order of what rules: a model's, or the written one."""
+    return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
 
 
 def _judge_node(
     trained: NodeRanking | None,
+    ruling: NodeRanking | None,
     node: Choose,
     decisions: pd.DataFrame,
     policy: Policy,
-    attempts_min: int,
-    incidents_min: int,
-    workers: Workers,
+    bounds: Bounds,
 ) -> NodeVerdict:
     trials = labelled_trials(decisions, node)
-    incidents = trials["incident"].nunique()
-    if trained is None or len(trials) < attempts_min or incidents < incidents_min:
-        return NodeVerdict(
-            passed=False,
-            sentence=f"has {len(trials)} labelled attempts in {incidents} incidents,"
-            f" and needs {attempts_min} in {incidents_min}",
+    incidents, incidents_min = trials["incident"].nunique(), max(2, bounds.incidents_min)
+    if trained is None or len(trials) < bounds.attempts_min or incidents < incidents_min:
+        return _refused(
+            f"has {len(trials)} labelled attempts in {incidents} incidents,"
+            f" and needs {bounds.attempts_min} in {incidents_min}"
         )
-    untried = _untried_put_first(trained, trials, node)
-    if untried is not None:
-        return NodeVerdict(passed=False, sentence=f"would put '{untried}' first, which was never tried")
-    return _compare_with_base_rate(trials, node, policy, workers)
+    logged = logged_incidents(newest_trials(trials, bounds.incidents_max), node, policy)
+    wrong = misfit(trained, logged)
+    if wrong is not None:
+        return _refused(wrong)
+    try:
+        return _replayed(trained, ruling, logged, bounds)
+    except TimeIsUp:
+        return _refused(f"could not be judged in time on {len(logged)} incidents")
 
 
-def _untried_put_first(trained: NodeRanking, trials: pd.DataFrame, node: Choose) -> str | None:
-    """The candidate without an attempt that would lead in a logged decision, where another was tried."""
-    candidates = list(trained.places)
-    tried = np.array([candidate.attempts > 0 for candidate in trained.candidates])
-    samples = samples_of(trials, node, trained.features)
-    eligible = np.array([[candidate in row for candidate in candidates] for row in trials["eligible"]], dtype=bool)
-    first = np.argmax(np.where(eligible, indices(trained, samples.columns, samples.failed), -np.inf), axis=1)
-    wrong = ~tried[first]
-    return candidates[first[np.argmax(wrong)]] if wrong.any() else None
+def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, bounds: Bounds) -> NodeVerdict:
+    part = parts_of(len(logged))
+    refits = refit_held_out(trained, logged, part)
+    corrupt = corruption(losses_of(trained, refits, logged, part))
+    if corrupt is not None:
+        return _refused(corrupt)
+    held_out = HeldOutOrder(tuple(RankedOrder(refit, logged) for refit in refits), part[logged.samples.incident])
+    orders: dict[str, Order] = {
+        _HELD_OUT: held_out,
+        _TRAINED: RankedOrder(trained, logged),
+        _RULING: ruling_order(ruling, logged),
+    }
+    compared = compare(
+        orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up
+    )
+    unknown = unsupported(compared.paths[_TRAINED], logged)
+    if unknown is not None:
+        return _refused(unknown)
+    checked = check(held_out, orders[_RULING], compared.paths[_HELD_OUT], logged, part)
+    figures = _figures(compared, checked)
+    objection = _objection(compared, figures, checked, logged)
+    said = _said(figures, checked, "the written order" if ruling is None else "the ruling ranking")
+    return NodeVerdict(objection is None, said if objection is None else f"{objection}: {said}", figures)
 
 
-def _compare_with_base_rate(trials: pd.DataFrame, node: Choose, policy: Policy, workers: Workers) -> NodeVerdict:
-    succeeded = trials["succeeded"].to_numpy(dtype=bool)
-    weight = trials["weight"].to_numpy(dtype="float64")
-    predicted, base_rate = np.empty(len(trials)), np.empty(len(trials))
-    folds = GroupKFold(n_splits=min(_FOLDS, trials["incident"].nunique()))
-    parts = list(folds.split(trials, groups=trials["incident"]))
-    tasks = [
-        (f"{policy.name}: part {number} held out of '{node.id}'", (trials.iloc[seen], trials.iloc[held_out]))
-        for number, (seen, held_out) in enumerate(parts, start=1)
-    ]
-    for (_, held_out), (foretold, rates) in zip(
-        parts, workers.run(partial(_foretold, node, policy), tasks), strict=True
-    ):
-        predicted[held_out], base_rate[held_out] = foretold, rates
-    model_loss = float(log_loss(succeeded, predicted, sample_weight=weight, labels=[False, True]))
-    base_loss = float(log_loss(succeeded, base_rate, sample_weight=weight, labels=[False, True]))
-    losses = f"log loss {model_loss:.3f} against {base_loss:.3f} on held-out incidents"
-    if model_loss < base_loss:
-        return NodeVerdict(passed=True, sentence=f"foretells outcomes better than plain success rates ({losses})")
-    return NodeVerdict(passed=False, sentence=f"foretells outcomes no better than plain success rates ({losses})")
+def _objection(compared: Comparison, figures: GateFigures, checked: Check, logged: Logged) -> str | None:
+    """Say why this is not enough, or None."""
+    if checked.off is not None:
+        return checked.off
+    if not figures.gain_low_s > 0.0:
+        return "is not surely better"
+    if not compared.gain_s(_TRAINED, _RULING).low() > 0.0:
+        return "is only better when it is refitted, so its numbers are not to be trusted"
+    if checked.gain_s.high() < 0.0:
+        return "is contradicted by the check"
+    more = compared.more_harms(_HELD_OUT, _RULING)
+    if (logged.harmful == 1.0).any() and more.value > max(more.error, 0.0):
+        return "would do more harm"
+    return None
 
 
-def _foretold(node: Choose, policy: Policy, split: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[Floats, Floats]:
-    """What a model of the past, and its plain success rates, say of the future."""
-    past, future = split
-    return _chosen_probability(train_node(past, node, policy), future, node), _success_rates(past, future)
+def _figures(compared: Comparison, checked: Check) -> GateFigures:
+    gain = compared.gain_s(_HELD_OUT, _RULING)
+    return GateFigures(
+        incidents=compared.incidents,
+        mttr_s=compared.seconds(_HELD_OUT).value,
+        ruling_mttr_s=compared.seconds(_RULING).value,
+        gain_s=gain.value,
+        gain_low_s=gain.low(),
+        gain_high_s=gain.high(),
+        first_success=compared.first_success(_HELD_OUT).value,
+        ruling_first_success=compared.first_success(_RULING).value,
+        harms=compared.harms(_HELD_OUT).value,
+        ruling_harms=compared.harms(_RULING).value,
+        check=checked.name,
+        check_gain_s=checked.gain_s.value,
+    )
 
 
-def _chosen_probability(model: NodeRanking, trials: pd.DataFrame, node: Choose) -> Floats:
-    samples = samples_of(trials, node, model.features)
-    foretold = success_probabilities(model, samples.columns, samples.failed)
-    probabilities: Floats = foretold[np.arange(len(trials)), samples.candidate]
-    return probabilities
+def _said(figures: GateFigures, checked: Check, ruling: str) -> str:
+    return (
+        f"replayed on {figures.incidents} incidents, it recovers in {figures.mttr_s:.0f} s and {ruling} in"
+        f" {figures.ruling_mttr_s:.0f} s: {_signed(figures.gain_s)} s sooner, nine times in ten between"
+        f" {_signed(figures.gain_low_s)} and {_signed(figures.gain_high_s)} s; first attempts work in"
+        f" {figures.first_success:.0%} instead of {figures.ruling_first_success:.0%};"
+        f" {100 * figures.harms:.1f} instead of {100 * figures.ruling_harms:.1f} harmful attempts in 100 incidents;"
+        f" {checked}"
+    )
 
 
-def _success_rates(past: pd.DataFrame, future: pd.DataFrame) -> Floats:
-    """(successes + 2 x overall rate) / (attempts + 2) of each chosen candidate; the overall rate is shrunk to 1/2."""
-    worked = past["weight"].where(past["succeeded"], 0.0)
-    overall = (float(worked.sum()) + 1.0) / (float(past["weight"].sum()) + 2.0)
-    by_candidate = past["chosen"]
-    rates = (worked.groupby(by_candidate).sum() + 2.0 * overall) / (past["weight"].groupby(by_candidate).sum() + 2.0)
-    expected: Floats = future["chosen"].map(rates).fillna(overall).to_numpy(dtype="float64")
-    return expected
+def _signed(seconds: float) -> str:
+    return f"{seconds:.0f}" if np.isfinite(seconds) else "unknown"
+
+
+def _refused(sentence: str) -> NodeVerdict:
+    return NodeVerdict(passed=False, sentence=sentence)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from homeostat.decide.projection import promoted_ranking
 from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
-from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, GateVerdict, judge
+from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict, judge
 from homeostat.learn.labels import RECURRENCE_S
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.trace import newest_incidents
@@ -51,8 +51,7 @@ def retrain(
     promote: bool = True,
     recurrence_s: float = RECURRENCE_S,
     incidents_max: int = INCIDENTS_MAX,
-    attempts_min: int = ATTEMPTS_MIN,
-    incidents_min: int = INCIDENTS_MIN,
+    bounds: Bounds = BOUNDS,
     workers: Workers = IN_PROCESS,
 ) -> Retrained:
     """Train on the newest incidents whose labels are mature, and let the gate judge.
@@ -68,8 +67,7 @@ def retrain(
         promote: False to train and judge only.
         recurrence_s: window after closing in which labels may still change.
         incidents_max: bound on confirmed incidents read.
-        attempts_min: see `gate.judge`.
-        incidents_min: see `gate.judge`.
+        bounds: of the gate.
         workers: what trains; the result does not depend on it.
 
     Raises:
@@ -78,8 +76,8 @@ def retrain(
     traces = newest_incidents(journal, policy.name, incidents_max)
     decisions = decision_rows(traces, policy, recurrence_s, as_of=now, columns=TRAINING_COLUMNS)
     fresh = train_ranking(decisions, policy, now, workers)
-    verdict = judge(fresh, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min, workers=workers)
     incumbent = current_ranking(journal, policy.name)
+    verdict = judge(fresh, decisions, policy, incumbent=incumbent, bounds=bounds)
     if verdict.passed:
         fresh = _with_nodes(fresh, _accepted(fresh, verdict, incumbent, policy))
     last = _last_trained(journal, policy.name)

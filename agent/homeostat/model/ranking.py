@@ -114,6 +114,32 @@ class Candidate(Struct, frozen=True):
     harms: float = 0.0
 
 
+class GateFigures(Struct, frozen=True):
+    """What the promotion gate estimated for one `choose` node, beside what ruled it then.
+
+    Attributes:
+        incidents: how many were replayed.
+        mttr_s: mean seconds from the first choice to recovery.
+        gain_s: seconds sooner than what ruled, between gain_low_s and gain_high_s nine times in ten.
+        first_success: share of incidents in which the first choice works.
+        harms: harmful attempts in an incident.
+        check: name of the estimator that was asked for a second opinion. check_gain_s: what it says.
+    """
+
+    incidents: int
+    mttr_s: float
+    ruling_mttr_s: float
+    gain_s: float
+    gain_low_s: float
+    gain_high_s: float
+    first_success: float
+    ruling_first_success: float
+    harms: float
+    ruling_harms: float
+    check: str
+    check_gain_s: float
+
+
 class NodeRanking(Struct, frozen=True):
     """The model behind one `choose` node.
 

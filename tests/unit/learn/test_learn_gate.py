@@ -4,7 +4,7 @@ from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Str
 
 from homeostat.learn import gate
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, GateVerdict, judge
+from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, judge
 from homeostat.learn.ranker import train_ranking
 from homeostat.model.policy import Choose, Policy
 
@@ -38,7 +38,7 @@ def judged(
 ) -> GateVerdict:
     decisions = decisions_frame(records_of(streams), policy)
     ranking = train_ranking(decisions, policy, 0.0)
-    return judge(ranking, decisions, policy, attempts_min=attempts_min, incidents_min=incidents_min)
+    return judge(ranking, decisions, policy, bounds=Bounds(attempts_min=attempts_min, incidents_min=incidents_min))
 
 
 def test_a_model_that_foretells_held_out_outcomes_passes() -> None:

@@ -1,0 +1,64 @@
+"""The second opinion on a gain: doubly robust where the log is randomised enough, the fitted simulator elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from homeostat.learn.evaluation.comparison import Estimate
+from homeostat.learn.evaluation.imputation import costs_of
+from homeostat.learn.evaluation.logged import Logged
+from homeostat.learn.evaluation.orders import Order
+from homeostat.learn.evaluation.simulator import doubly_robust_s, fit_simulator, simulated_s
+from homeostat.learn.evaluation.support import weights_of
+from homeostat.learn.samples import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the other estimator says.
+
+    Attributes:
+        name: of the estimator.
+        why: why this one.
+        off: what is wrong with the log's propensities, or None.
+    """
+
+    name: str
+    why: str
+    gain_s: Estimate
+    off: str | None = None
+
+    def __str__(self) -> str:
+        return f"the check ({self.name}, as {self.why}) says {self.gain_s.value:.0f} s sooner"
+
+
+def check(order: Order, ruling: Order, path: Ints, logged: Logged, part: Ints) -> Check:
+    """Estimate the gain of an order over the ruling one another way.
+
+    Args:
+        order: the judged one.
+        ruling: the other one.
+        path: of the judged one, see `replay.follow`.
+        logged: the incidents.
+        part: (N,), what is held out together.
+    """
+    simulator = fit_simulator(logged, part, costs_of(logged))
+    weights = weights_of(order, path, logged)
+    if weights.usable:
+        gains = doubly_robust_s(simulator, ruling) - doubly_robust_s(simulator, order)
+        why = f"the log is randomised, with an effective sample of {weights.mttr_ess:.0f} incidents"
+        return Check("doubly robust", why, _mean(gains))
+    gains = simulated_s(simulator, ruling) - simulated_s(simulator, order)
+    off, why = None, "the log is not randomised"
+    if weights.randomised:
+        why = f"weights would rest on {weights.first_ess:.0f} first attempts and {weights.mttr_ess:.0f} incidents"
+        if weights.mean_off:
+            off = f"does not go with its log: the mean weight is {weights.mean:.2f} and should be 1"
+    return Check("fitted simulator", why, _mean(gains), off)
+
+
+def _mean(gains: np.ndarray) -> Estimate:
+    error = float(gains.std(ddof=1)) / float(np.sqrt(len(gains))) if len(gains) > 1 else float("inf")
+    return Estimate(float(gains.mean()), error)

@@ -1,0 +1,158 @@
+"""Whether a trained ranking is what training gives: damaged numbers and memorised outcomes are found here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from msgspec import to_builtins
+from msgspec.structs import replace as changed
+
+from homeostat.learn.evaluation.logged import Logged
+from homeostat.learn.features import Floats, feature_columns
+from homeostat.learn.fitting import MEMBERS
+from homeostat.learn.foretelling import Memory, foretell, weighted
+from homeostat.learn.members.hierarchical import Hierarchical
+from homeostat.learn.members.logistic import Logistic
+from homeostat.learn.members.member import Member
+from homeostat.learn.members.pooled import PooledLogistic
+from homeostat.learn.ranker import versioned
+from homeostat.learn.samples import Ints, Samples
+from homeostat.learn.scoring import success_probabilities
+from homeostat.model.ranking import LatentModel, Matrix, MemberModel, NodeRanking, Ranking
+
+STANDARD_ERRORS = 3.0
+SHARE_MIN, DIFFERENCE_MIN = 0.15, 0.05
+"""A difference of mean log loss below this share of it, or below this, is nothing to refuse for."""
+
+_MEMBERS: dict[str, Member] = {
+    member.name: member for member in (*MEMBERS, Hierarchical(), Logistic(), PooledLogistic())
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Mean log loss of each of N incidents' trials.
+
+    Attributes:
+        own: of the ranking, which may have seen them.
+        seen: of refits that have seen them.
+        held_out: of refits that have not.
+    """
+
+    own: Floats
+    seen: Floats
+    held_out: Floats
+
+
+def damage(ranking: Ranking) -> str | None:
+    """Say what is wrong with the numbers themselves, or None."""
+    if any(not math.isfinite(number) for node in ranking.nodes.values() for number in _numbers(to_builtins(node))):
+        return "holds a number that is not finite"
+    if versioned(ranking).version != ranking.version:
+        return "is not what its version says: the hash differs"
+    return None
+
+
+def misfit(model: NodeRanking, logged: Logged) -> str | None:
+    """Say how a model's shape contradicts itself or today's candidates, or None."""
+    if tuple(model.places) != logged.candidates:
+        return "was trained for other candidates"
+    for member in model.members:
+        if any(_shape(matrix) != shape for matrix, shape in _shapes(member, model)):
+            return f"has a member '{member.name}' of another shape"
+    return None if len(model.stack.weights) == len(model.members) else "mixes another number of members"
+
+
+def _shapes(member: MemberModel, model: NodeRanking) -> list[tuple[Matrix, tuple[int, int]]]:
+    """The matrices of a member, and the shapes they should have."""
+    candidates, columns = len(model.candidates), sum(feature.width for feature in model.features)
+    if isinstance(member, LatentModel):
+        causes = len(member.gate_intercepts)
+        return [(member.gate_weights, (causes, columns)), (member.success, (causes, candidates))]
+    return [
+        ((member.intercepts,), (1, candidates)),
+        (member.weights, (candidates, columns)),
+        (member.failed, (candidates, candidates)),
+    ]
+
+
+def _shape(matrix: Matrix) -> tuple[int, int] | None:
+    """Rows and columns; None where rows differ in length."""
+    widths = {len(row) for row in matrix}
+    return (len(matrix), widths.pop()) if len(widths) == 1 else None
+
+
+def refit_held_out(model: NodeRanking, logged: Logged, part: Ints) -> tuple[NodeRanking, ...]:
+    """For each part, the same model refitted without it: same features, costs and mixture, new coefficients."""
+    samples = replace(logged.samples, columns=feature_columns(logged.trials, model.features))
+    counted = weighted(samples, foretell(samples, MEMBERS, Memory()).changes)
+    of_row = part[samples.incident]
+    return tuple(_refit(model, counted.take(of_row != number)) for number in range(int(part.max()) + 1))
+
+
+def _refit(model: NodeRanking, samples: Samples) -> NodeRanking:
+    members = tuple(_MEMBERS.get(member.name, MEMBERS[0]).fit(samples) for member in model.members)
+    return changed(model, members=members)
+
+
+def losses_of(model: NodeRanking, refits: Sequence[NodeRanking], logged: Logged, part: Ints) -> Losses:
+    """How well each foretells the logged trials. `misfit` has nothing to say of the model."""
+    of_row = part[logged.samples.incident]
+    each = np.stack([_losses(refit, logged) for refit in refits])
+    held_out = of_row == np.arange(len(refits))[:, None]
+    seen = np.where(held_out, 0.0, each).sum(axis=0) / max(len(refits) - 1, 1)
+    return Losses(
+        _by_incident(_losses(model, logged), logged),
+        _by_incident(seen, logged),
+        _by_incident(np.where(held_out, each, 0.0).sum(axis=0), logged),
+    )
+
+
+def corruption(losses: Losses) -> str | None:
+    """Say how the ranking differs from what training gives, or None."""
+    own, seen, held_out = (float(one.mean()) for one in (losses.own, losses.seen, losses.held_out))
+    if _clearly_above(losses.seen, losses.own):
+        return (
+            f"knows the outcomes it was trained on better than refits to the same do (log loss {own:.3f} against"
+            f" {seen:.3f}): it has memorised them"
+        )
+    if _clearly_above(losses.own, losses.held_out):
+        return (
+            f"foretells the outcomes it was trained on worse than refits that have not seen them (log loss {own:.3f}"
+            f" against {held_out:.3f}): it is damaged"
+        )
+    return None
+
+
+def _clearly_above(higher: Floats, lower: Floats) -> bool:
+    difference = higher - lower
+    error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else math.inf
+    return float(difference.mean()) > max(
+        STANDARD_ERRORS * error, SHARE_MIN * float(higher.mean()), DIFFERENCE_MIN
+    )
+
+
+def _losses(model: NodeRanking, logged: Logged) -> Floats:
+    samples, columns = logged.samples, feature_columns(logged.trials, model.features)
+    chosen = success_probabilities(model, columns, samples.failed)[np.arange(len(samples)), samples.candidate]
+    right: Floats = np.where(samples.succeeded, chosen, 1.0 - chosen)
+    return -np.log(np.maximum(right, 1e-12))
+
+
+def _by_incident(of_trial: Floats, logged: Logged) -> Floats:
+    totals: Floats = np.bincount(logged.samples.incident, of_trial) / np.bincount(logged.samples.incident)
+    return totals
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _numbers(each)
+    elif isinstance(value, float):
+        yield value

@@ -1,0 +1,122 @@
+"""The check of imputed replay: another kind of model, and the propensities where there are any.
+
+The fitted simulator is the direct method with the pooled logistic member, cross-fitted by incident: it knows no hidden
+causes and no facts. Where the log is randomised, doubly robust estimation corrects it by what was seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from homeostat.learn.evaluation.estimators import doubly_robust_trajectories
+from homeostat.learn.evaluation.imputation import Costs
+from homeostat.learn.evaluation.logged import Logged
+from homeostat.learn.evaluation.orders import Order, next_choice
+from homeostat.learn.features import Floats
+from homeostat.learn.members.pooled import PooledLogistic
+from homeostat.learn.samples import Bools, Ints
+from homeostat.learn.scoring import expit, member_logits
+from homeostat.model.ranking import MemberModel
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """What each candidate would do at each logged trial, by a model that has not seen its incident.
+
+    Attributes:
+        models: one for each part.
+        part: (n,), the part of each row of `Logged.trials`.
+    """
+
+    logged: Logged
+    models: tuple[MemberModel, ...]
+    part: Ints
+    costs: Costs
+
+    def chances(self, rows: Ints, failed: Bools) -> Floats:
+        """(n, M): how likely each candidate works at these rows, once `failed` have failed."""
+        chances = np.zeros(failed.shape)
+        for number, model in enumerate(self.models):
+            own = self.part[rows] == number
+            if own.any():
+                chances[own] = expit(member_logits(model, self.logged.samples.columns[rows[own]], failed[own]))
+        return np.where(self.logged.certain, 1.0, chances)
+
+    def expected_s(self, order: Order, rows: Ints, failed: Bools, eligible: Bools) -> Floats:
+        """(n,): seconds from here to recovery when the order is followed."""
+        numbers, failed = np.arange(len(rows)), failed.copy()
+        alive, seconds = np.ones(len(rows)), np.zeros(len(rows))
+        for _ in range(failed.shape[1]):
+            choice = next_choice(order, rows, failed, eligible & ~failed)
+            tried = choice >= 0
+            if not (tried & (alive > 0)).any():
+                break
+            place = np.maximum(choice, 0)
+            works = self.chances(rows, failed)[numbers, place] * tried
+            seconds += tried * alive * self.trial_s(place, works)
+            alive *= 1.0 - works
+            failed[numbers[tried], place[tried]] = True
+        return seconds + alive * self.logged.people_s
+
+    def trial_s(self, candidate: Ints, works: Floats) -> Floats:
+        """Expected seconds of a trial that works with this probability."""
+        seconds: Floats = works * self.costs.success_s[candidate] + (1.0 - works) * self.costs.failure_s[candidate]
+        return seconds
+
+
+def fit_simulator(logged: Logged, part: Ints, costs: Costs) -> Simulator:
+    """Fit it; `part` (N,) is what is held out together."""
+    of_row = part[logged.samples.incident]
+    several = int(part.max()) > 0
+    models = tuple(
+        PooledLogistic().fit(logged.samples.take(of_row != number) if several else logged.samples)
+        for number in range(int(part.max()) + 1)
+    )
+    return Simulator(logged, models, of_row, costs)
+
+
+def simulated_s(simulator: Simulator, order: Order) -> Floats:
+    """(N,): the direct method."""
+    logged = simulator.logged
+    nothing = np.zeros(logged.eligible.shape, dtype=bool)
+    return simulator.expected_s(order, logged.rows[:, 0], nothing, logged.eligible)
+
+
+def doubly_robust_s(simulator: Simulator, order: Order) -> Floats:
+    """(N,), whose mean is the doubly robust estimate of the seconds to recovery. Needs propensities everywhere."""
+    logged = simulator.logged
+    ratios = importance_ratios(logged, order)
+    steps = logged.rows.shape[1]
+    rewards, predicted = np.zeros(ratios.shape), np.zeros(ratios.shape)
+    expected = np.zeros((len(logged), steps + 1))
+    for step in range(steps):
+        there = logged.rows[:, step] >= 0
+        rows, choice, eligible = logged.rows[there, step], logged.chosen[there, step], logged.eligible[there]
+        failed = logged.samples.failed[rows]
+        after = failed.copy()
+        after[np.arange(len(rows)), choice] = True
+        works = simulator.chances(rows, failed)[np.arange(len(rows)), choice]
+        beyond_s = simulator.expected_s(order, rows, after, eligible)
+        predicted[there, step] = simulator.trial_s(choice, works) + (1.0 - works) * beyond_s
+        expected[there, step] = simulator.expected_s(order, rows, failed, eligible)
+        seconds = logged.seconds[there, choice]
+        rewards[there, step] = np.where(np.isnan(seconds), simulator.trial_s(choice, works), seconds)
+        last = there & (step + 1 == (logged.rows >= 0).sum(axis=1))
+        lost = last[there] & ~logged.samples.succeeded[rows]
+        rewards[np.flatnonzero(there)[lost], step] += beyond_s[lost]
+    return doubly_robust_trajectories(ratios, rewards, predicted, expected)
+
+
+def importance_ratios(logged: Logged, order: Order) -> Floats:
+    """(N, S): 1 over the propensity where the order would have made the logged choice, else 0; 1 after the last."""
+    ratios = np.ones(logged.rows.shape)
+    for step in range(logged.rows.shape[1]):
+        there = logged.rows[:, step] >= 0
+        rows = logged.rows[there, step]
+        failed = logged.samples.failed[rows]
+        choice = next_choice(order, rows, failed, logged.eligible[there] & ~failed)
+        same = choice == logged.chosen[there, step]
+        ratios[there, step] = np.where(same, 1.0 / logged.propensity[there, step], 0.0)
+    return ratios

@@ -1,0 +1,93 @@
+"""Whether the log can speak of an order at all, and what its propensities allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from homeostat.learn.columns import TEXT
+from homeostat.learn.evaluation.estimators import effective_sample_size, mean_weight_is_off
+from homeostat.learn.evaluation.logged import Logged
+from homeostat.learn.evaluation.orders import Order
+from homeostat.learn.evaluation.simulator import importance_ratios
+from homeostat.learn.samples import Ints
+
+FIRST_ESS_MIN = 30.0
+MTTR_ESS_MIN = 100.0
+UNSUPPORTED_SHARE_MAX = 0.05
+"""Of the incidents, those whose first choice was never possible in their pattern; in none may it be untried anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What importance weights can be used for.
+
+    Attributes:
+        randomised: whatever the order would do first had a propensity above 0, and not all were 1. Else weights say
+            nothing, and their mean need not be 1.
+        first_ess, mttr_ess: effective sample size of first attempts and of whole incidents.
+        mean: of first attempts' weights.
+        mean_off: see `estimators.mean_weight_is_off`; never where not randomised.
+    """
+
+    randomised: bool
+    first_ess: float
+    mttr_ess: float
+    mean: float
+    mean_off: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether estimates by weights count."""
+        enough = self.first_ess >= FIRST_ESS_MIN and self.mttr_ess >= MTTR_ESS_MIN
+        return self.randomised and enough and not self.mean_off
+
+
+def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
+    """What the propensities allow for an order whose `path` is known."""
+    first = logged.first[np.arange(len(logged)), np.maximum(path[:, 0], 0)]
+    known = not (np.isnan(logged.propensity).any() or (logged.propensity <= 0.0).any())
+    if not known:
+        return Weights(randomised=False, first_ess=0.0, mttr_ess=0.0, mean=float("nan"), mean_off=False)
+    ratios = importance_ratios(logged, order)
+    randomised = bool((first > 0.0).all() and (logged.propensity < 1.0).any())
+    return Weights(
+        randomised,
+        effective_sample_size(ratios[:, 0]),
+        effective_sample_size(ratios.prod(axis=1)),
+        float(ratios[:, 0].mean()),
+        randomised and mean_weight_is_off(ratios[:, 0]),
+    )
+
+
+def unsupported(path: Ints, logged: Logged) -> str | None:
+    """Say which first choice the log knows nothing of, or None.
+
+    A pattern is one combination of the text signals. A choice is known where it had a propensity or was tried.
+    """
+    first = np.maximum(path[:, 0], 0)
+    tried = ~np.isnan(logged.outcome)
+    possible = tried | (np.nan_to_num(logged.first) > 0.0)
+    never = ~tried.any(axis=0) & ~logged.certain
+    if never[first].any():
+        return f"would put '{logged.candidates[first[np.argmax(never[first])]]}' first, which was never tried"
+    pattern = _patterns(logged)
+    known = np.zeros((int(pattern.max()) + 1, tried.shape[1]), dtype=bool)
+    np.logical_or.at(known, pattern, possible)
+    unknown = ~known[pattern, first] & ~logged.certain[first]
+    if unknown.mean() <= UNSUPPORTED_SHARE_MAX:
+        return None
+    name = logged.candidates[first[np.argmax(unknown)]]
+    return (
+        f"would put '{name}' first where it was never tried: {int(unknown.sum())} of {len(logged)} incidents have a"
+        " first choice that the log does not know in their pattern"
+    )
+
+
+def _patterns(logged: Logged) -> Ints:
+    texts = [name for name in logged.trials.columns if str(name).startswith(TEXT)]
+    if not texts:
+        return np.zeros(len(logged), dtype=np.intp)
+    firsts = logged.trials.iloc[logged.rows[:, 0]][texts]
+    return np.asarray(firsts.groupby(texts, dropna=False).ngroup(), dtype=np.intp)
