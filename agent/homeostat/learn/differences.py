@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -22,12 +23,15 @@ class Difference:
     Attributes:
         decisions: n.
         changed: in how many of them the first choice is another one.
+        firsts_before, firsts_after: candidate -> how often it is the first choice.
         moves: (first choice before, first choice after) -> how often, the commonest first; only where they differ.
         chances: candidate -> mean chance of success before and after; None where that order knows none.
     """
 
     decisions: int
     changed: int
+    firsts_before: Mapping[str, int]
+    firsts_after: Mapping[str, int]
     moves: Mapping[tuple[str, str], int]
     chances: Mapping[str, tuple[float | None, float | None]]
 
@@ -41,33 +45,48 @@ def difference(before: NodeRanking | None, after: NodeRanking | None, trials: pd
         trials: the node's `labelled_trials`.
     """
     firsts = trials[trials["failed"].map(len) == 0].drop_duplicates("incident")
-    moves: Counter[tuple[str, str]] = Counter()
+    choices: Counter[tuple[str, str]] = Counter()
     chances: dict[str, list[tuple[float | None, float | None]]] = {}
     for row in firsts.to_dict("records"):
         values = values_of(row)
         options = [Option(id=name, eligible=True) for name in row["eligible"]]
         old, first_before = rank(before, options, values, ())
         new, first_after = rank(after, options, values, ())
-        if first_before is not None and first_after is not None and first_before != first_after:
-            moves[first_before, first_after] += 1
-        p_before = {option.id: option.probability for option in old}
+        choices[str(first_before), str(first_after)] += 1
+        probability_before = {option.id: option.probability for option in old}
         for option in new:
-            chances.setdefault(option.id, []).append((p_before[option.id], option.probability))
-    means = {name: (_mean(pair[0] for pair in pairs), _mean(pair[1] for pair in pairs)) for name, pairs in chances.items()}
-    return Difference(len(firsts), moves.total(), dict(moves.most_common()), means)
+            chances.setdefault(option.id, []).append((probability_before[option.id], option.probability))
+    moves = {pair: times for pair, times in choices.most_common() if pair[0] != pair[1]}
+    return Difference(
+        decisions=len(firsts),
+        changed=sum(moves.values()),
+        firsts_before=_totals((first, times) for (first, _), times in choices.items()),
+        firsts_after=_totals((first, times) for (_, first), times in choices.items()),
+        moves=moves,
+        chances={
+            name: (_mean([old for old, _ in pairs]), _mean([new for _, new in pairs]))
+            for name, pairs in chances.items()
+        },
+    )
 
 
-def values_of(row: Mapping[str, object]) -> dict[str, Value]:
+def _totals(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for name, times in counts:
+        totals[name] += times
+    return dict(totals)
+
+
+def values_of(row: Mapping[Hashable, Any]) -> dict[str, Value]:
     """The signals of a row of a frame; NaN is unknown."""
     values: dict[str, Value] = {}
     for column, value in row.items():
         for prefix in (SIGNAL, TEXT):
-            if column.startswith(prefix):
-                known = isinstance(value, str) or (isinstance(value, float) and value == value)  # noqa: PLR0124 - NaN
-                values[column.removeprefix(prefix)] = value if known else None  # type: ignore[assignment] # narrowed
+            if str(column).startswith(prefix):
+                values[str(column).removeprefix(prefix)] = None if pd.isna(value) else value
     return values
 
 
-def _mean(chances: object) -> float | None:
-    known = [chance for chance in chances if chance is not None]  # type: ignore[attr-defined] # any iterable
+def _mean(chances: Sequence[float | None]) -> float | None:
+    known = [chance for chance in chances if chance is not None]
     return sum(known) / len(known) if known else None

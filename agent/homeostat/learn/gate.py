@@ -180,9 +180,7 @@ def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, 
         _TRAINED: RankedOrder(trained, logged),
         _RULING: ruling_order(ruling, logged),
     }
-    compared = compare(
-        orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up
-    )
+    compared = compare(orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up)
     unknown = unsupported(compared.paths[_TRAINED], logged)
     if unknown is not None:
         return _refused(unknown)

@@ -114,9 +114,7 @@ def reasons(node: NodeRanking, trials: pd.DataFrame, situation: Situation) -> tu
     return tuple(_reasons_of(node, trials, situation, place, option) for place, option in enumerate(ranked, start=1))
 
 
-def _reasons_of(
-    node: NodeRanking, trials: pd.DataFrame, situation: Situation, place: int, option: Option
-) -> Reasons:
+def _reasons_of(node: NodeRanking, trials: pd.DataFrame, situation: Situation, place: int, option: Option) -> Reasons:
     own = trials[trials["chosen"] == option.id]
     return Reasons(
         place,

@@ -102,7 +102,5 @@ def compare(
     imputed, costs = impute(logged, parts_of(len(logged))), costs_of(logged)
     replayed = {name: value(path, logged, imputed, costs) for name, path in paths.items()}
     every = LatentCauses().fit(logged.samples)
-    deviations = resampled(
-        list(paths.values()), logged, every, replicates=replicates, seed=seed, time_is_up=time_is_up
-    )
+    deviations = resampled(list(paths.values()), logged, every, replicates=replicates, seed=seed, time_is_up=time_is_up)
     return Comparison(len(logged), paths, replayed, deviations)

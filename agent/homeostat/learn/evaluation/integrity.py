@@ -131,9 +131,7 @@ def corruption(losses: Losses) -> str | None:
 def _clearly_above(higher: Floats, lower: Floats) -> bool:
     difference = higher - lower
     error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else math.inf
-    return float(difference.mean()) > max(
-        STANDARD_ERRORS * error, SHARE_MIN * float(higher.mean()), DIFFERENCE_MIN
-    )
+    return float(difference.mean()) > max(STANDARD_ERRORS * error, SHARE_MIN * float(higher.mean()), DIFFERENCE_MIN)
 
 
 def _losses(model: NodeRanking, logged: Logged) -> Floats:

@@ -1,0 +1,162 @@
+"""What the commands about rankings share: the journal's side of a policy, and a person's word on what rules."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from homeostat.app.settings import Settings
+    from homeostat.model.entries import Entry
+    from homeostat.model.policy import Choose, Policy
+    from homeostat.model.ports import Journal
+    from homeostat.model.ranking import Ranking
+
+_RANKING = "A version or its beginning, or `challenger` for the newest that does not rule."
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A policy, and what the journal holds of it.
+
+    Attributes:
+        entries: of the policy's stream. head_seq: the last one's.
+        recurrence_s: labels are mature after it.
+    """
+
+    policy: Policy
+    journal: Journal
+    entries: Sequence[Entry]
+    head_seq: int
+    recurrence_s: float
+
+    def ranking(self, name: str) -> Ranking | None:
+        """See `learn.ruling.ranking_named`."""
+        from homeostat.learn.ruling import ranking_named
+
+        return ranking_named(self.entries, name)
+
+
+@contextmanager
+def in_logged_situations(settings: Settings, policy: str, recordings: Path | None = None) -> Iterator[Logged]:
+    """Open what was logged of a policy: in the workspace's journal, or in a folder of recordings.
+
+    Raises:
+        UsageError, PolicyError: no such policy, no journal, no recordings. JournalError: it cannot be read.
+    """
+    from homeostat.app import compose
+    from homeostat.app.recordings import journal_of_recordings
+    from homeostat.app.store import journal_to_read
+
+    known = compose.policy_named(settings, policy)
+    if recordings is not None:
+        yield _logged(known, journal_of_recordings(recordings), settings)
+        return
+    with journal_to_read(settings) as journal:
+        yield _logged(known, journal, settings)
+
+
+def _logged(policy: Policy, journal: Journal, settings: Settings) -> Logged:
+    from homeostat.model.streams import policy_stream
+
+    records = list(journal.read(policy_stream(policy.name)))
+    head_seq = records[-1].seq if records else 0
+    entries = [record.entry for record in records]
+    return Logged(policy, journal, entries, head_seq, settings.learning.recurrence_s)
+
+
+def trials_by_node(logged: Logged) -> Iterator[tuple[Choose, pd.DataFrame]]:
+    """Every `choose` node of the policy with its labelled trials."""
+    from homeostat.app.clock import SystemClock
+    from homeostat.learn.dataset import decision_rows
+    from homeostat.learn.ranker import choose_nodes, labelled_trials
+    from homeostat.learn.retrain import INCIDENTS_MAX
+    from homeostat.learn.trace import newest_incidents
+
+    traces = newest_incidents(logged.journal, logged.policy.name, INCIDENTS_MAX)
+    decisions = decision_rows(traces, logged.policy, logged.recurrence_s, as_of=SystemClock().now())
+    for node in choose_nodes(logged.policy):
+        yield node, labelled_trials(decisions, node)
+
+
+def ranking_changes(group: click.Group) -> tuple[click.Command, click.Command]:
+    """Add `promote` and `rollback` to the group of rankings' commands."""
+
+    @group.command()
+    @click.argument("policy")
+    @click.argument("ranking", default="challenger")
+    @click.option("--why", default="", help="Goes into the journal.")
+    @click.option("--although-refused", is_flag=True, help="Let it rule although the gate refused it; needs --why.")
+    @_by
+    @pass_workspace
+    def promote(workspace: Workspace, policy: str, ranking: str, why: str, although_refused: bool, by: str) -> None:
+        """Let RANKING order POLICY's candidates from here on.
+
+        RANKING is a version or its beginning, or `challenger`: the newest that does not rule.
+        """
+        from homeostat.app.clock import SystemClock
+        from homeostat.learn.ruling import promotion
+
+        with in_logged_situations(workspace.settings, policy) as logged:
+            entry = promotion(
+                logged.entries,
+                logged.policy,
+                logged.ranking(ranking),
+                actor=by,
+                now=SystemClock().now(),
+                why=why,
+                although_refused=although_refused,
+            )
+        _journal(workspace, logged, entry, f"ranking {entry.version[:12]}")
+
+    @group.command()
+    @click.argument("policy")
+    @click.option("--to", default=None, help="A version, or `written` [default: what ruled before].")
+    @click.option("--why", required=True, help="Goes into the journal.")
+    @_by
+    @pass_workspace
+    def rollback(workspace: Workspace, policy: str, to: str | None, why: str, by: str) -> None:
+        """Take back the ranking that rules POLICY."""
+        from homeostat.app.clock import SystemClock
+        from homeostat.decide.projection import promoted_ranking
+        from homeostat.learn.ruling import WRITTEN, replaced_by, roll_back
+
+        with in_logged_situations(workspace.settings, policy) as logged:
+            rules = promoted_ranking(logged.entries)
+            before = replaced_by(logged.entries, rules.version) if rules is not None else None
+            target = logged.ranking(to or before or WRITTEN)
+            entry = roll_back(logged.entries, logged.policy, target, actor=by, now=SystemClock().now(), why=why)
+        _journal(workspace, logged, entry, f"ranking {target.version[:12]}" if target else "the written order")
+
+    return promote, rollback
+
+
+def _by(command: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")(
+        command
+    )
+
+
+def _journal(workspace: Workspace, logged: Logged, entry: object, what: str) -> None:
+    from homeostat.app.ruling import Ruling, journal_ruling
+
+    assert isinstance(entry, Ruling)  # noqa: S101 - of the two functions above
+    by_agent = journal_ruling(workspace.settings, logged.policy.name, logged.head_seq, entry)
+    when = "with the running agent's next tick" if by_agent else "from here on"
+    workspace.output.say(f"{logged.policy.name}: {what} rules {when}")
+    if not workspace.output.is_for_people:
+        workspace.output.rows(
+            [{"policy": logged.policy.name, "journalled": entry.TYPE, "version": entry.version, "actor": entry.actor}],
+            ("policy", "journalled", "version", "actor"),
+        )
