@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import Comparison, compare
 from homeostat.learn.evaluation.contradiction import Check, check
@@ -52,9 +53,15 @@ class NodeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """What the gate says of a ranking: by id of the `choose` node."""
+    """What the gate says of a ranking.
+
+    Attributes:
+        nodes: by id of the `choose` node.
+        baseline: what heals by itself, for comparison; None where nobody looked.
+    """
 
     nodes: Mapping[str, NodeVerdict] = field(default_factory=dict)
+    baseline: Baseline | None = None
 
     @property
     def passed(self) -> bool:
@@ -72,6 +79,8 @@ class GateVerdict:
         ]
         if any(self.figures.values()):
             said.append(f"Assumed: {ASSUMPTION}.")
+            if self.baseline is not None:
+                said.append(f"For comparison: {self.baseline.text}.")
         return " ".join(said)
 
     @property

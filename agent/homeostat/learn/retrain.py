@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from homeostat.decide.projection import promoted_ranking
+from homeostat.learn.baseline import HealingTimes
 from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
+from homeostat.learn.evaluation.resampling import TimeIsUp
 from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict, judge
 from homeostat.learn.labels import RECURRENCE_S
+from homeostat.learn.promotion import Promotions, fits, promotions_of, taken_back
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.trace import newest_incidents
-from homeostat.model.entries import Entry, RankingPromoted, RankingTrained
-from homeostat.model.policy import Choose, Policy
+from homeostat.learn.watch import watch_promoted
+from homeostat.model.entries import Entry, RankingPromoted, RankingRolledBack, RankingTrained
+from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch, Journal
 from homeostat.model.ranking import NodeRanking, Ranking
 from homeostat.model.streams import policy_stream
@@ -33,6 +39,7 @@ class Retrained:
         ranking: the trained one, or the last trained one when nothing new was learnt.
         verdict: what the gate says of it.
         promoted: `entries` let it rule.
+        rolled_back: the ruling ranking turned out worse, and `entries` take it back.
         entries: for the stream `policy/<name>`; empty when nothing changes.
     """
 
@@ -40,6 +47,7 @@ class Retrained:
     verdict: GateVerdict
     promoted: bool
     entries: tuple[Entry, ...]
+    rolled_back: RankingRolledBack | None = None
 
 
 def retrain(
@@ -59,6 +67,9 @@ def retrain(
     Where the gate refuses a node, the node keeps the model that rules it now, or the written order. Training the same
     again gives no entries, so calling this on a schedule does not grow the journal.
 
+    The ruling ranking is watched too: where it turned out worse than what it replaced it is taken back, also when
+    `promote` is False, and the same numbers never rule again by themselves.
+
     Args:
         journal: is only read.
         policy: the version in use.
@@ -73,23 +84,44 @@ def retrain(
     Raises:
         JournalCorrupt: the journal cannot be trusted, so nothing is learnt from it.
     """
-    traces = newest_incidents(journal, policy.name, incidents_max)
+    healing = HealingTimes()
+    traces = healing.noting(newest_incidents(journal, policy.name, incidents_max))
     decisions = decision_rows(traces, policy, recurrence_s, as_of=now, columns=TRAINING_COLUMNS)
+    known = promotions_of(journal, policy.name)
+    back = _rolled_back(decisions, policy, known, now, actor, bounds)
+    incumbent = known.ruling if back is None else known.replaced
     fresh = train_ranking(decisions, policy, now, workers)
-    incumbent = current_ranking(journal, policy.name)
     verdict = judge(fresh, decisions, policy, incumbent=incumbent, bounds=bounds)
+    verdict = replace(verdict, baseline=healing.baseline())
     if verdict.passed:
         fresh = _with_nodes(fresh, _accepted(fresh, verdict, incumbent, policy))
-    last = _last_trained(journal, policy.name)
-    unchanged = last is not None and last.nodes == fresh.nodes
-    ranking = last if last is not None and unchanged else fresh
-    entries: list[Entry] = [] if unchanged else [RankingTrained(at=now, ranking=ranking, gate=verdict.text)]
+    ranking = known.last if known.last is not None and known.last.nodes == fresh.nodes else fresh
+    entries: list[Entry] = [] if back is None else [back]
+    if ranking is fresh:
+        told = RankingTrained(
+            at=now, ranking=ranking, gate=verdict.text, passed=verdict.passed, figures=verdict.figures
+        )
+        entries.append(told)
     rules = incumbent is not None and incumbent.version == ranking.version
-    promoted = promote and verdict.passed and not rules
+    taken_back_before = known.was_taken_back(ranking) or (back is not None and ranking.version == back.version)
+    promoted = promote and verdict.passed and not rules and not taken_back_before
     if promoted:
         replaces = incumbent.version if incumbent else None
         entries.append(RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=replaces))
-    return Retrained(ranking, verdict, promoted, tuple(entries))
+    return Retrained(ranking, verdict, promoted, tuple(entries), back)
+
+
+def _rolled_back(
+    decisions: pd.DataFrame, policy: Policy, known: Promotions, now: float, actor: str, bounds: Bounds
+) -> RankingRolledBack | None:
+    """What lets the replaced ranking rule again, where the ruling one turned out worse."""
+    if known.ruling is None:
+        return None
+    try:
+        why = watch_promoted(decisions, policy, known.ruling, known.replaced, known.since, bounds=bounds)
+    except TimeIsUp:
+        return None
+    return taken_back(known.ruling, known.replaced, actor, now, why) if why is not None else None
 
 
 def apply_retrained(journal: Journal, retrained: Retrained) -> None:
@@ -113,14 +145,6 @@ def current_ranking(journal: Journal, policy_name: str) -> Ranking | None:
     return promoted_ranking(record.entry for record in journal.read(policy_stream(policy_name)))
 
 
-def _last_trained(journal: Journal, policy_name: str) -> Ranking | None:
-    last: Ranking | None = None
-    for record in journal.read(policy_stream(policy_name)):
-        if isinstance(record.entry, RankingTrained):
-            last = record.entry.ranking
-    return last
-
-
 def _accepted(
     fresh: Ranking, verdict: GateVerdict, incumbent: Ranking | None, policy: Policy
 ) -> Mapping[str, NodeRanking]:
@@ -130,13 +154,9 @@ def _accepted(
         judged = verdict.nodes.get(node.id)
         if judged is not None and judged.passed:
             accepted[node.id] = fresh.nodes[node.id]
-        elif incumbent is not None and _fits(incumbent.nodes.get(node.id), node):
+        elif incumbent is not None and fits(incumbent.nodes.get(node.id), node):
             accepted[node.id] = incumbent.nodes[node.id]
     return accepted
-
-
-def _fits(model: NodeRanking | None, node: Choose) -> bool:
-    return model is not None and {child.id for child in node.children} <= set(model.places)
 
 
 def _with_nodes(ranking: Ranking, nodes: Mapping[str, NodeRanking]) -> Ranking:

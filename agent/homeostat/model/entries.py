@@ -28,7 +28,7 @@ from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepRequested as StepRequested
 from homeostat.model.policy import Effect, Scalar
-from homeostat.model.ranking import Ranking
+from homeostat.model.ranking import GateFigures, Ranking
 from homeostat.model.reasons import (
     AttemptVerdict,
     EscalationReason,
@@ -333,11 +333,19 @@ class PolicyRefused(Entry, frozen=True, kw_only=True):
 
 @entry_type
 class RankingTrained(Entry, frozen=True, kw_only=True):
-    """A ranking was trained. `gate` says in words what the promotion gate found."""
+    """A ranking was trained.
+
+    Attributes:
+        gate: what the promotion gate found, in words.
+        passed: whether it let the ranking pass; None in journals of older releases.
+        figures: what it estimated, by id of the `choose` node.
+    """
 
     TYPE: ClassVar[str] = "ranking.trained"
     ranking: Ranking
     gate: str
+    passed: bool | None = None
+    figures: Mapping[str, GateFigures] = field(default_factory=dict)
 
 
 @entry_type

@@ -1,12 +1,19 @@
-import pandas as pd
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 
-from homeostat.learn import gate
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, judge
-from homeostat.learn.ranker import train_ranking
+from homeostat.learn.ranker import train_ranking, versioned
 from homeostat.model.policy import Choose, Policy
+from homeostat.model.ranking import LinearModel, MemberModel, NodeRanking
+from homeostat.model.reasons import AttemptVerdict
+
+QUICK = Bounds(replicates=20)
 
 ALL = ("restart", "shift", "new")
 
@@ -28,7 +35,7 @@ def told_by_nothing(count: int) -> list[Stream]:
     for n in range(count):
         candidate, works = ("restart", "shift")[n % 2], (n // 2) % 2 == 0
         level = float((n * 37) % 101)
-        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm().choose(candidate, {"errors": level})
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm().choose(candidate, {"errors": level}, eligible=ALL[:2])
         streams.append(stream.attempt(candidate, EFFECTIVE if works else INEFFECTIVE).close())
     return streams
 
@@ -38,19 +45,28 @@ def judged(
 ) -> GateVerdict:
     decisions = decisions_frame(records_of(streams), policy)
     ranking = train_ranking(decisions, policy, 0.0)
-    return judge(ranking, decisions, policy, bounds=Bounds(attempts_min=attempts_min, incidents_min=incidents_min))
+    bounds = replace(QUICK, attempts_min=attempts_min, incidents_min=incidents_min)
+    return judge(ranking, decisions, policy, bounds=bounds)
 
 
-def test_a_model_that_foretells_held_out_outcomes_passes() -> None:
+def test_a_ranking_that_recovers_sooner_passes_and_says_by_how_much() -> None:
     verdict = judged(told_by_errors(80), policy_of(remedy("restart", "shift")))
     assert verdict.passed
-    assert "'remedy' foretells outcomes better than plain success rates (log loss 0." in verdict.text
+    figures = verdict.figures["remedy"]
+    assert 0.0 < figures.gain_low_s < figures.gain_s < figures.gain_high_s
+    assert figures.gain_s == pytest.approx(figures.ruling_mttr_s - figures.mttr_s)
+    assert figures.first_success > 0.9
+    assert figures.ruling_first_success == pytest.approx(0.5, abs=0.05)
+    assert f"{figures.gain_s:.0f} s sooner" in verdict.text
+    assert "on 80 incidents" in verdict.text
+    assert "Assumed: that an outcome does not depend on its place in the order." in verdict.text
 
 
-def test_a_model_that_does_not_is_refused() -> None:
+def test_a_ranking_that_does_not_is_refused_with_its_figures() -> None:
     verdict = judged(told_by_nothing(80), policy_of(remedy("restart", "shift")))
     assert not verdict.passed
-    assert "no better than plain success rates" in verdict.text
+    assert verdict.text.startswith("Refused: 'remedy' is not surely better: replayed on 80 incidents")
+    assert verdict.figures["remedy"].gain_low_s <= 0.0
 
 
 def test_thin_support_is_refused_with_its_numbers() -> None:
@@ -116,25 +132,97 @@ def test_without_a_choice_there_is_nothing_to_pass() -> None:
     assert "no 'choose' node" in verdict.text
 
 
-@pytest.mark.parametrize("copies", [1, 3])
-def test_attempts_of_one_incident_are_never_on_both_sides(copies: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every fold trains on incidents it does not judge."""
-    seen: list[tuple[set[str], set[str]]] = []
-    rates = gate._success_rates
+def test_the_ruling_ranking_is_what_has_to_be_beaten() -> None:
+    policy = policy_of(remedy("restart", "shift"))
+    decisions = decisions_frame(records_of(told_by_errors(80)), policy)
+    ranking = train_ranking(decisions, policy, 0.0)
+    verdict = judge(ranking, decisions, policy, incumbent=ranking, bounds=QUICK)
+    assert not verdict.passed
+    assert "and the ruling ranking in" in verdict.text
+    assert judge(ranking, decisions, policy, bounds=QUICK).passed
 
-    def spy(past: pd.DataFrame, future: pd.DataFrame) -> object:
-        seen.append((set(past["incident"]), set(future["incident"])))
-        return rates(past, future)
 
-    monkeypatch.setattr(gate, "_success_rates", spy)
+def test_what_cannot_be_judged_in_time_is_refused() -> None:
+    asked: list[bool] = []
+
+    def time_is_up() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    policy = policy_of(remedy("restart", "shift"))
+    decisions = decisions_frame(records_of(told_by_errors(80)), policy)
+    bounds = replace(QUICK, time_is_up=time_is_up)
+    verdict = judge(train_ranking(decisions, policy, 0.0), decisions, policy, bounds=bounds)
+    assert verdict.text == "Refused: 'remedy' could not be judged in time on 80 incidents."
+    assert len(asked) == 4
+
+
+def test_only_the_newest_incidents_are_replayed() -> None:
+    policy = policy_of(remedy("restart", "shift"))
+    decisions = decisions_frame(records_of(told_by_errors(80)), policy)
+    ranking = train_ranking(decisions, policy, 0.0)
+    verdict = judge(ranking, decisions, policy, bounds=replace(QUICK, incidents_max=60))
+    assert verdict.figures["remedy"].incidents == 60
+
+
+def harm_of(shift_harms: int) -> GateVerdict:
+    """Shift always works when restart does not, at the price of harm."""
     streams = []
-    for n in range(20):
-        stream = Stream(f"i{n}", START + 1e5 * n).confirm()
-        for name in ("restart", "shift", "new")[:copies]:
-            stream.choose(name, {"errors": float(n)}).attempt(name, INEFFECTIVE if n % 3 else EFFECTIVE)
-        streams.append(stream.close())
-    judged(streams, policy_of(remedy(*ALL)))
-    assert len(seen) == 5
-    for past, future in seen:
-        assert past.isdisjoint(future)
-        assert len(past | future) == 20
+    for n in range(80):
+        candidate, works = ("restart", "shift")[n % 2], n % 2 == 1 and n % 20 >= 2 * shift_harms
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm().choose(candidate, {"errors": 1.0}, eligible=ALL[:2])
+        failed = AttemptVerdict.HARMFUL if candidate == "shift" else INEFFECTIVE
+        streams.append(stream.attempt(candidate, EFFECTIVE if works else failed).close())
+    return judged(streams, policy_of(remedy("restart", "shift")))
+
+
+def test_more_harm_is_refused_however_soon_it_recovers() -> None:
+    assert harm_of(0).passed
+    verdict = harm_of(2)
+    assert verdict.text.startswith("Refused: 'remedy' would do more harm: replayed on 80 incidents")
+    assert verdict.figures["remedy"].gain_low_s > 0.0
+
+
+def permuted(model: NodeRanking) -> NodeRanking:
+    """Every candidate has another's coefficients."""
+    members: list[MemberModel] = []
+    for member in model.members:
+        if isinstance(member, LinearModel):
+            members.append(
+                changed(
+                    member, intercepts=member.intercepts[::-1], weights=member.weights[::-1], failed=member.failed[::-1]
+                )
+            )
+        else:
+            members.append(changed(member, success=tuple(row[::-1] for row in member.success)))
+    return changed(model, members=tuple(members))
+
+
+def damaged(change: Callable[[NodeRanking], NodeRanking], *, told: bool = True) -> str:
+    policy = policy_of(remedy("restart", "shift"))
+    decisions = decisions_frame(records_of(told_by_errors(80)), policy)
+    ranking = train_ranking(decisions, policy, 0.0)
+    ranking = replace(ranking, nodes={"remedy": change(ranking.nodes["remedy"])})
+    return judge(versioned(ranking) if told else ranking, decisions, policy, bounds=QUICK).text
+
+
+def test_permuted_coefficients_are_found() -> None:
+    assert "worse than refits that have not seen them" in damaged(permuted)
+
+
+def test_a_number_changed_behind_its_hash_is_found() -> None:
+    assert damaged(permuted, told=False) == "Refused: 'remedy' is not what its version says: the hash differs."
+
+
+def test_a_number_that_is_none_is_found() -> None:
+    text = damaged(lambda model: changed(model, harm_s=math.nan), told=False)
+    assert text == "Refused: 'remedy' holds a number that is not finite."
+
+
+def test_a_model_of_another_shape_is_found() -> None:
+    assert "was trained for other candidates" in damaged(
+        lambda model: changed(model, candidates=model.candidates[::-1])
+    )
+    cut = damaged(lambda model: changed(model, members=(changed(model.members[0], weights=()), *model.members[1:])))
+    assert "has a member 'pooled' of another shape" in cut
+    assert "mixes another number of members" in damaged(lambda model: changed(model, members=model.members[:1]))

@@ -1,6 +1,7 @@
 import math
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Str
 from tests.unit.learn.test_learn_gate import told_by_errors, told_by_nothing
 
 from homeostat.learn.explain import describe
-from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking, retrain
+from homeostat.learn.gate import Bounds
+from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
+from homeostat.learn.retrain import retrain as retrain_with
 from homeostat.learn.trace import trace_journal
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalConflict
@@ -20,6 +23,9 @@ from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 
 NOW = START + 1e8
+QUICK = Bounds(replicates=20)
+
+retrain = partial(retrain_with, bounds=QUICK)
 POLICY = policy_of(remedy("restart", "shift"))
 
 
@@ -60,15 +66,26 @@ def test_training_the_same_again_adds_nothing() -> None:
     assert journal.head_seq("policy/p") == head
 
 
+def swapped(count: int, start: float) -> list[Stream]:
+    """What helped where errors are low now helps where they are high, and the other way round."""
+    streams = []
+    for n in range(count):
+        candidate, level = ("restart", "shift")[n % 2], (1.0, 1.0, 9.0, 9.0)[n % 4]
+        works = (candidate == "restart") == (level > 5)
+        stream = Stream(f"s{n:03d}", start + 1e5 * n).confirm()
+        stream.choose(candidate, {"errors": level}, eligible=("restart", "shift"))
+        streams.append(stream.attempt(candidate, EFFECTIVE if works else INEFFECTIVE).close())
+    return streams
+
+
 def test_a_new_ranking_names_the_one_it_replaces() -> None:
-    streams = told_by_errors(84)
-    journal = journal_of(streams[:80])
+    journal = journal_of(told_by_errors(80))
     first = retrain(journal, POLICY, NOW, "tester")
     apply_retrained(journal, first)
-    for stream in streams[80:]:
+    for stream in swapped(80, START + 5e7):
         journal.append([Batch(stream.id, 0, stream.entries)])
-    second = retrain(journal, POLICY, NOW, "tester")
-    assert second.ranking.attempts == 84
+    second = retrain(journal, POLICY, NOW, "tester", incidents_max=80)
+    assert second.ranking.attempts == 80
     assert isinstance(second.entries[-1], e.RankingPromoted)
     assert second.entries[-1].replaces == first.ranking.version
 
@@ -101,7 +118,7 @@ def test_a_refused_node_keeps_the_model_that_rules_it() -> None:
         candidate, level = ("x", "y")[n % 2], (1.0, 1.0, 9.0, 9.0)[n % 4]
         works = (candidate == "x") == (level < 5)
         stream = Stream(f"j{n:03d}", START + 1e7 + 1e5 * n).confirm()
-        stream.choose(candidate, {"errors": level}, node="second")
+        stream.choose(candidate, {"errors": level}, node="second", eligible=("x", "y"))
         stream.attempt(candidate, EFFECTIVE if works else INEFFECTIVE).close()
         journal.append([Batch(stream.id, 0, stream.entries)])
     second = retrain(journal, policy, NOW, "tester", incidents_max=85)
@@ -119,7 +136,7 @@ def test_an_old_model_that_lacks_a_candidate_of_today_is_not_kept() -> None:
         candidate, level = ("x", "y")[n % 2], (1.0, 1.0, 9.0, 9.0)[n % 4]
         works = (candidate == "x") == (level < 5)
         stream = Stream(f"j{n:03d}", START + 1e7 + 1e5 * n).confirm()
-        stream.choose(candidate, {"errors": level}, node="second")
+        stream.choose(candidate, {"errors": level}, node="second", eligible=("x", "y"))
         stream.attempt(candidate, EFFECTIVE if works else INEFFECTIVE).close()
         journal.append([Batch(stream.id, 0, stream.entries)])
     assert set(retrain(journal, grown, NOW, "tester", incidents_max=80).ranking.nodes) == {"second"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 from homeostat.learn.evaluation.imputation import costs_of, impute, parts_of
 from homeostat.learn.evaluation.logged import Logged
@@ -34,11 +34,11 @@ class Estimate:
 
     def low(self, confidence: float = CONFIDENCE) -> float:
         """At least this, with so much confidence."""
-        return self.value - float(norm.ppf(confidence)) * self.error
+        return self.value - NormalDist().inv_cdf(confidence) * self.error
 
     def high(self, confidence: float = CONFIDENCE) -> float:
         """At most this, with so much confidence."""
-        return self.value + float(norm.ppf(confidence)) * self.error
+        return self.value + NormalDist().inv_cdf(confidence) * self.error
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from homeostat.learn.samples import Ints
 FIRST_ESS_MIN = 30.0
 MTTR_ESS_MIN = 100.0
 UNSUPPORTED_SHARE_MAX = 0.05
-"""Of the incidents, those whose first choice was never possible in their pattern; in none may it be untried anywhere."""
+"""Of the incidents whose first choice was never possible in their pattern; none may have one untried everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
 def unsupported(path: Ints, logged: Logged) -> str | None:
     """Say which first choice the log knows nothing of, or None.
 
-    A pattern is one combination of the text signals. A choice is known where it had a propensity or was tried.
+    A pattern is one value of one text signal. A choice is known where it had a propensity or was tried.
     """
     first = np.maximum(path[:, 0], 0)
     tried = ~np.isnan(logged.outcome)
@@ -72,10 +72,11 @@ def unsupported(path: Ints, logged: Logged) -> str | None:
     never = ~tried.any(axis=0) & ~logged.certain
     if never[first].any():
         return f"would put '{logged.candidates[first[np.argmax(never[first])]]}' first, which was never tried"
-    pattern = _patterns(logged)
-    known = np.zeros((int(pattern.max()) + 1, tried.shape[1]), dtype=bool)
-    np.logical_or.at(known, pattern, possible)
-    unknown = ~known[pattern, first] & ~logged.certain[first]
+    unknown = np.zeros(len(logged), dtype=bool)
+    for pattern in _patterns(logged):
+        known = np.zeros((int(pattern.max()) + 1, tried.shape[1]), dtype=bool)
+        np.logical_or.at(known, pattern, possible)
+        unknown |= ~known[pattern, first] & ~logged.certain[first]
     if unknown.mean() <= UNSUPPORTED_SHARE_MAX:
         return None
     name = logged.candidates[first[np.argmax(unknown)]]
@@ -85,9 +86,8 @@ def unsupported(path: Ints, logged: Logged) -> str | None:
     )
 
 
-def _patterns(logged: Logged) -> Ints:
-    texts = [name for name in logged.trials.columns if str(name).startswith(TEXT)]
-    if not texts:
-        return np.zeros(len(logged), dtype=np.intp)
-    firsts = logged.trials.iloc[logged.rows[:, 0]][texts]
-    return np.asarray(firsts.groupby(texts, dropna=False).ngroup(), dtype=np.intp)
+def _patterns(logged: Logged) -> list[Ints]:
+    """Of each text signal, the number of its value in each incident (N,); unknown is a value too."""
+    firsts = logged.trials.iloc[logged.rows[:, 0]]
+    texts = [name for name in firsts.columns if str(name).startswith(TEXT)]
+    return [np.asarray(firsts.groupby(name, dropna=False).ngroup(), dtype=np.intp) for name in texts]

@@ -1,0 +1,191 @@
+"""Which ranking rules a policy, what it replaced, and which may not rule again: folded from the policy's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from homeostat.decide.projection import promoted_ranking
+from homeostat.model.entries import Entry, RankingPromoted, RankingRolledBack, RankingTrained
+from homeostat.model.errors import JournalCorrupt, UsageError
+from homeostat.model.nearest import did_you_mean
+from homeostat.model.policy import Choose, Policy
+from homeostat.model.ports import Journal
+from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.streams import policy_stream
+
+WRITTEN = "written"
+"""Names the written order where a version could stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promotions:
+    """The rankings of one policy.
+
+    Attributes:
+        trained: all of them by version, oldest first.
+        ruling: what rules, None for the written order.
+        since: Unix seconds from which it rules, 0.0 before any ever did.
+        replaced: what ruled before it; None for the written order.
+        taken_back: versions that were rolled back.
+    """
+
+    trained: dict[str, RankingTrained] = field(default_factory=dict)
+    ruling: Ranking | None = None
+    since: float = 0.0
+    replaced: Ranking | None = None
+    taken_back: frozenset[str] = frozenset()
+
+    @property
+    def last(self) -> Ranking | None:
+        """The ranking trained last."""
+        return next(reversed(self.trained.values())).ranking if self.trained else None
+
+    @property
+    def challenger(self) -> RankingTrained | None:
+        """The ranking trained last, where another one or the written order rules."""
+        last = self.last
+        if last is None or (self.ruling is not None and self.ruling.version == last.version):
+            return None
+        return self.trained[last.version]
+
+    def was_taken_back(self, ranking: Ranking) -> bool:
+        """Whether a ranking with the same numbers was rolled back."""
+        return any(self.trained[version].ranking.nodes == ranking.nodes for version in self.taken_back)
+
+
+def promotions_of(journal: Journal, policy_name: str) -> Promotions:
+    """Read which rankings were trained, promoted and taken back.
+
+    Raises:
+        JournalCorrupt: a ranking was let rule that was never trained.
+    """
+    return fold([record.entry for record in journal.read(policy_stream(policy_name))])
+
+
+def fold(entries: Iterable[Entry]) -> Promotions:
+    """Put a policy's entries together.
+
+    Raises:
+        JournalCorrupt: a ranking was let rule that was never trained.
+    """
+    entries = list(entries)
+    trained = {entry.ranking.version: entry for entry in entries if isinstance(entry, RankingTrained)}
+    replaced: dict[str, str | None] = {}
+    ruling, since, taken_back = promoted_ranking(entries), 0.0, set()
+    for entry in entries:
+        match entry:
+            case RankingPromoted():
+                replaced[entry.version], since = entry.replaces, entry.at
+            case RankingRolledBack():
+                taken_back.add(entry.version)
+                since = entry.at
+            case _:
+                pass
+    before = replaced.get(ruling.version) if ruling is not None else None
+    if before is not None and before not in trained:
+        raise JournalCorrupt(f"ranking '{before}' was replaced but never trained")
+    return Promotions(trained, ruling, since, trained[before].ranking if before else None, frozenset(taken_back))
+
+
+def promote(
+    journal: Journal, policy: Policy, version: str, actor: str, now: float, *, although_refused: bool = False
+) -> tuple[Entry, ...]:
+    """Let a trained ranking rule, because a person says so; gives what to append to the policy's stream.
+
+    Args:
+        journal: is only read.
+        policy: the version in use.
+        version: or its beginning.
+        actor: who says so.
+        now: Unix seconds.
+        although_refused: whether a ranking that the gate refused may rule.
+
+    Raises:
+        UsageError: there is no such ranking, it rules already, does not fit the policy, or was refused.
+    """
+    known = promotions_of(journal, policy.name)
+    trained = _named(known, version, policy.name)
+    ranking, ruling = trained.ranking, known.ruling
+    short = ranking.version[:12]
+    if ruling is not None and ruling.version == ranking.version:
+        raise UsageError(f"ranking {short} of '{policy.name}' rules already")
+    _must_fit(ranking, policy)
+    if not trained.passed and not although_refused:
+        raise UsageError(
+            f"the gate did not let ranking {short} pass: {trained.gate} Say that it is to rule all the same."
+        )
+    return (RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=ruling.version if ruling else None),)
+
+
+def roll_back(
+    journal: Journal, policy: Policy, actor: str, now: float, why: str, to: str | None = None
+) -> tuple[Entry, ...]:
+    """Take the ruling ranking back, because a person says so; gives what to append to the policy's stream.
+
+    Args:
+        journal: is only read.
+        policy: the version in use.
+        actor: who says so.
+        now: Unix seconds.
+        why: for the journal.
+        to: the version that shall rule, or its beginning; `WRITTEN` for the written order; None for what ruled before.
+
+    Raises:
+        UsageError: no ranking rules, no reason is given, or `to` is unknown, rules already or does not fit the policy.
+    """
+    known = promotions_of(journal, policy.name)
+    if known.ruling is None:
+        raise UsageError(f"the written order of '{policy.name}' rules; there is nothing to take back")
+    if not why.strip():
+        raise UsageError("say why the ranking is taken back; the journal keeps it")
+    target = known.replaced
+    if to is not None:
+        target = None if to == WRITTEN else _named(known, to, policy.name).ranking
+    if target is not None:
+        if target.version == known.ruling.version:
+            raise UsageError(f"ranking {target.version[:12]} of '{policy.name}' rules already")
+        _must_fit(target, policy)
+    return (taken_back(known.ruling, target, actor, now, why),)
+
+
+def taken_back(ruling: Ranking, target: Ranking | None, actor: str, now: float, why: str) -> RankingRolledBack:
+    """The entry that lets `target`, or the written order, rule again."""
+    return RankingRolledBack(
+        at=now, version=ruling.version, to=target.version if target else None, actor=actor, why=why
+    )
+
+
+def fits(model: NodeRanking | None, node: Choose) -> bool:
+    """Whether a model knows all candidates of today."""
+    return model is not None and {child.id for child in node.children} <= set(model.places)
+
+
+def _must_fit(ranking: Ranking, policy: Policy) -> None:
+    """Refuse what could not decide anything.
+
+    Raises:
+        UsageError: no node of the ranking knows today's candidates.
+    """
+    nodes = [node for node in policy.nodes() if isinstance(node, Choose)]
+    if not any(fits(ranking.nodes.get(node.id), node) for node in nodes):
+        raise UsageError(
+            f"ranking {ranking.version[:12]} does not know the candidates that '{policy.name}' has today; retrain"
+        )
+
+
+def _named(known: Promotions, version: str, policy_name: str) -> RankingTrained:
+    """The ranking whose version begins so.
+
+    Raises:
+        UsageError: no ranking, or more than one, has a version that begins so.
+    """
+    matching = [full for full in known.trained if version and full.startswith(version)]
+    if len(matching) == 1:
+        return known.trained[matching[0]]
+    if matching:
+        raise UsageError(f"{len(matching)} rankings of '{policy_name}' begin with '{version}'; give more of it")
+    if not known.trained:
+        raise UsageError(f"no ranking of '{policy_name}' was trained yet; run `homeostat retrain`")
+    hint = did_you_mean(version, [full[: max(len(version), 12)] for full in known.trained])
+    raise UsageError(f"'{policy_name}' has no ranking '{version}'{hint}")
