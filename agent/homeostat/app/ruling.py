@@ -32,7 +32,7 @@ def journal_ruling(settings: Settings, policy: str, head_seq: int, ruling: Rulin
         settings: of the workspace.
         policy: name.
         head_seq: of the policy's stream, as it was when the ruling was found valid.
-        ruling: from `learn.ruling`.
+        ruling: from `learn.promotion`.
 
     Raises:
         UsageError: the agent refuses. JournalError: it cannot be written, or the stream has moved on.

@@ -12,18 +12,16 @@ import click
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
 
+    from homeostat.app.ruling import Ruling
     from homeostat.app.settings import Settings
-    from homeostat.model.entries import Entry
+    from homeostat.learn.promotion import Promotions
     from homeostat.model.policy import Choose, Policy
     from homeostat.model.ports import Journal
-    from homeostat.model.ranking import Ranking
-
-_RANKING = "A version or its beginning, or `challenger` for the newest that does not rule."
 
 
 @dataclass(frozen=True)
@@ -31,21 +29,15 @@ class Logged:
     """A policy, and what the journal holds of it.
 
     Attributes:
-        entries: of the policy's stream. head_seq: the last one's.
+        known: its rankings. head_seq: of the last entry in the policy's stream.
         recurrence_s: labels are mature after it.
     """
 
     policy: Policy
     journal: Journal
-    entries: Sequence[Entry]
+    known: Promotions
     head_seq: int
     recurrence_s: float
-
-    def ranking(self, name: str) -> Ranking | None:
-        """See `learn.ruling.ranking_named`."""
-        from homeostat.learn.ruling import ranking_named
-
-        return ranking_named(self.entries, name)
 
 
 @contextmanager
@@ -68,24 +60,31 @@ def in_logged_situations(settings: Settings, policy: str, recordings: Path | Non
 
 
 def _logged(policy: Policy, journal: Journal, settings: Settings) -> Logged:
+    from homeostat.learn.promotion import fold
     from homeostat.model.streams import policy_stream
 
     records = list(journal.read(policy_stream(policy.name)))
     head_seq = records[-1].seq if records else 0
-    entries = [record.entry for record in records]
-    return Logged(policy, journal, entries, head_seq, settings.learning.recurrence_s)
+    known = fold(record.entry for record in records)
+    return Logged(policy, journal, known, head_seq, settings.learning.recurrence_s)
 
 
-def trials_by_node(logged: Logged) -> Iterator[tuple[Choose, pd.DataFrame]]:
-    """Every `choose` node of the policy with its labelled trials."""
+def decisions_of(logged: Logged) -> pd.DataFrame:
+    """The decisions of the policy's newest incidents, as retraining sees them."""
     from homeostat.app.clock import SystemClock
     from homeostat.learn.dataset import decision_rows
-    from homeostat.learn.ranker import choose_nodes, labelled_trials
     from homeostat.learn.retrain import INCIDENTS_MAX
     from homeostat.learn.trace import newest_incidents
 
     traces = newest_incidents(logged.journal, logged.policy.name, INCIDENTS_MAX)
-    decisions = decision_rows(traces, logged.policy, logged.recurrence_s, as_of=SystemClock().now())
+    return decision_rows(traces, logged.policy, logged.recurrence_s, as_of=SystemClock().now())
+
+
+def trials_by_node(logged: Logged) -> Iterator[tuple[Choose, pd.DataFrame]]:
+    """Every `choose` node of the policy with its labelled trials."""
+    from homeostat.learn.ranker import choose_nodes, labelled_trials
+
+    decisions = decisions_of(logged)
     for node in choose_nodes(logged.policy):
         yield node, labelled_trials(decisions, node)
 
@@ -106,19 +105,12 @@ def ranking_changes(group: click.Group) -> tuple[click.Command, click.Command]:
         RANKING is a version or its beginning, or `challenger`: the newest that does not rule.
         """
         from homeostat.app.clock import SystemClock
-        from homeostat.learn.ruling import promotion
+        from homeostat.learn.promotion import promote as promoted
 
+        now = SystemClock().now()
         with in_logged_situations(workspace.settings, policy) as logged:
-            entry = promotion(
-                logged.entries,
-                logged.policy,
-                logged.ranking(ranking),
-                actor=by,
-                now=SystemClock().now(),
-                why=why,
-                although_refused=although_refused,
-            )
-        _journal(workspace, logged, entry, f"ranking {entry.version[:12]}")
+            entry = promoted(logged.known, logged.policy, ranking, by, now, why, although_refused=although_refused)
+        _journal(workspace, logged, entry, entry.version)
 
     @group.command()
     @click.argument("policy")
@@ -129,15 +121,11 @@ def ranking_changes(group: click.Group) -> tuple[click.Command, click.Command]:
     def rollback(workspace: Workspace, policy: str, to: str | None, why: str, by: str) -> None:
         """Take back the ranking that rules POLICY."""
         from homeostat.app.clock import SystemClock
-        from homeostat.decide.projection import promoted_ranking
-        from homeostat.learn.ruling import WRITTEN, replaced_by, roll_back
+        from homeostat.learn.promotion import roll_back
 
         with in_logged_situations(workspace.settings, policy) as logged:
-            rules = promoted_ranking(logged.entries)
-            before = replaced_by(logged.entries, rules.version) if rules is not None else None
-            target = logged.ranking(to or before or WRITTEN)
-            entry = roll_back(logged.entries, logged.policy, target, actor=by, now=SystemClock().now(), why=why)
-        _journal(workspace, logged, entry, f"ranking {target.version[:12]}" if target else "the written order")
+            entry = roll_back(logged.known, logged.policy, by, SystemClock().now(), why, to)
+        _journal(workspace, logged, entry, entry.to)
 
     return promote, rollback
 
@@ -148,12 +136,12 @@ def _by(command: click.decorators.FC) -> click.decorators.FC:
     )
 
 
-def _journal(workspace: Workspace, logged: Logged, entry: object, what: str) -> None:
-    from homeostat.app.ruling import Ruling, journal_ruling
+def _journal(workspace: Workspace, logged: Logged, entry: Ruling, version: str | None) -> None:
+    from homeostat.app.ruling import journal_ruling
 
-    assert isinstance(entry, Ruling)  # noqa: S101 - of the two functions above
     by_agent = journal_ruling(workspace.settings, logged.policy.name, logged.head_seq, entry)
     when = "with the running agent's next tick" if by_agent else "from here on"
+    what = "the written order" if version is None else f"ranking {version[:12]}"
     workspace.output.say(f"{logged.policy.name}: {what} rules {when}")
     if not workspace.output.is_for_people:
         workspace.output.rows(

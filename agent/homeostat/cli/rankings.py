@@ -13,10 +13,7 @@ from homeostat.cli.situation import situation_of, situation_options
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from homeostat.model.entries import Entry
-    from homeostat.model.policy import Policy
 
 HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
 SHOW_COLUMNS = (
@@ -60,14 +57,14 @@ def show(workspace: Workspace, policy: str | None, name: str) -> None:
     from homeostat.app import compose
     from homeostat.app.store import journal_to_read
     from homeostat.learn.explain import describe
-    from homeostat.learn.ruling import ranking_named
+    from homeostat.learn.promotion import promotions_of
 
     settings = workspace.settings
     named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
     rows: list[Row] = []
     with journal_to_read(settings) as journal:
         for one in named:
-            ranking = ranking_named(_entries(journal, one), name)
+            ranking = promotions_of(journal, one.name).named(name)
             if ranking is None:
                 workspace.output.say(f"{one.name}: nothing promoted yet; the written order rules")
                 continue
@@ -130,7 +127,7 @@ def explain(
     from homeostat.learn.why import reasons
 
     with in_logged_situations(workspace.settings, policy) as logged:
-        ranking = logged.ranking(name)
+        ranking = logged.known.named(name)
         rows: list[Row] = []
         for node, trials in trials_by_node(logged):
             model = ranking.nodes.get(node.id) if ranking is not None else None
@@ -174,7 +171,7 @@ def diff(workspace: Workspace, policy: str, before: str, after: str) -> None:
 
     rows: list[Row] = []
     with in_logged_situations(workspace.settings, policy) as logged:
-        old, new = logged.ranking(before), logged.ranking(after)
+        old, new = logged.known.named(before), logged.known.named(after)
         for node, trials in trials_by_node(logged):
             found = difference(old.nodes.get(node.id) if old else None, new.nodes.get(node.id) if new else None, trials)
             workspace.output.say(
@@ -197,12 +194,6 @@ def diff(workspace: Workspace, policy: str, before: str, after: str) -> None:
 
 
 promote, rollback = ranking_changes(rankings)
-
-
-def _entries(journal: object, policy: Policy) -> Sequence[Entry]:
-    from homeostat.model.streams import policy_stream
-
-    return [record.entry for record in journal.read(policy_stream(policy.name))]  # type: ignore[attr-defined] # a journal
 
 
 def _event(stream: str, entry: Entry) -> Row | None:
