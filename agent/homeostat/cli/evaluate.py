@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
-from homeostat.cli.ranking_history import decisions_of, in_logged_situations
+from homeostat.cli.ranking_history import decisions_of, history_option, logged_of
 from homeostat.cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ COLUMNS = ("node", "estimate", "estimator", "value", "low", "high", "refused")
 @click.option("--order", help="Candidates from first to last: `a,b,c`; what is not named comes last.")
 @click.option("--written", is_flag=True, help="The order in the policy's file.")
 @click.option("--node", help="Only this `choose` node.")
-@click.option("--incidents", "folder", type=click.Path(path_type=Path), help="Judge on recordings, not on the journal.")
+@history_option
 @click.pass_context
 def evaluate(
     ctx: click.Context,
@@ -37,7 +37,7 @@ def evaluate(
     order: str | None,
     written: bool,
     node: str | None,
-    folder: Path | None,
+    place: Path | None,
 ) -> None:
     """Estimate what an order would have come to in POLICY's logged incidents, beside the written one.
 
@@ -51,7 +51,7 @@ def evaluate(
     workspace = ctx.ensure_object(Workspace)
     if sum((ranking is not None, order is not None, written)) != 1:
         raise UsageError("say what to evaluate: one of --ranking VERSION, --order A,B,C, --written")
-    with in_logged_situations(workspace.settings, policy, folder) as logged:
+    with logged_of(workspace.settings, policy, place) as logged:
         judged = _judged(logged, ranking, order)
         found = evaluated(decisions_of(logged), logged.policy, judged, node=node)
     for one in found:

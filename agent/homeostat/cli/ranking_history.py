@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,6 @@ from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pandas as pd
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from homeostat.learn.promotion import Promotions
     from homeostat.model.policy import Choose, Policy
     from homeostat.model.ports import Journal
+    from homeostat.record.stored import StoredJournal
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,41 @@ class Logged:
     recurrence_s: float
 
 
+def history_option(command: click.decorators.FC) -> click.decorators.FC:
+    """Add --history."""
+    text = "An exported journal or a folder of recordings, instead of the workspace's journal."
+    return click.option("--history", "place", type=click.Path(path_type=Path, exists=True), help=text)(command)
+
+
 @contextmanager
-def in_logged_situations(settings: Settings, policy: str, recordings: Path | None = None) -> Iterator[Logged]:
-    """Open what was logged of a policy: in the workspace's journal, or in a folder of recordings.
+def journal_of(settings: Settings, place: Path | None) -> Iterator[StoredJournal]:
+    """The workspace's journal, or what --history names.
 
     Raises:
-        UsageError, PolicyError: no such policy, no journal, no recordings. JournalError: it cannot be read.
+        UsageError, PolicyError: there is none, or it is invalid. JournalError: it cannot be read.
     """
-    from homeostat.app import compose
     from homeostat.app.recordings import journal_of_recordings
     from homeostat.app.store import journal_to_read
+    from homeostat.record.exported import read_export
 
-    known = compose.policy_named(settings, policy)
-    if recordings is not None:
-        yield _logged(known, journal_of_recordings(recordings), settings)
+    if place is not None:
+        yield journal_of_recordings(place) if place.is_dir() else read_export(place)
         return
     with journal_to_read(settings) as journal:
+        yield journal
+
+
+@contextmanager
+def logged_of(settings: Settings, policy: str, place: Path | None = None) -> Iterator[Logged]:
+    """What was logged of a policy.
+
+    Raises:
+        UsageError, PolicyError: no such policy, or see `journal_of`. JournalError: it cannot be read.
+    """
+    from homeostat.app import compose
+
+    known = compose.policy_named(settings, policy)
+    with journal_of(settings, place) as journal:
         yield _logged(known, journal, settings)
 
 
@@ -108,7 +128,7 @@ def ranking_changes(group: click.Group) -> tuple[click.Command, click.Command]:
         from homeostat.learn.promotion import promote as promoted
 
         now = SystemClock().now()
-        with in_logged_situations(workspace.settings, policy) as logged:
+        with logged_of(workspace.settings, policy) as logged:
             entry = promoted(logged.known, logged.policy, ranking, by, now, why, although_refused=although_refused)
         _journal(workspace, logged, entry, entry.version)
 
@@ -123,7 +143,7 @@ def ranking_changes(group: click.Group) -> tuple[click.Command, click.Command]:
         from homeostat.app.clock import SystemClock
         from homeostat.learn.promotion import roll_back
 
-        with in_logged_situations(workspace.settings, policy) as logged:
+        with logged_of(workspace.settings, policy) as logged:
             entry = roll_back(logged.known, logged.policy, by, SystemClock().now(), why, to)
         _journal(workspace, logged, entry, entry.to)
 

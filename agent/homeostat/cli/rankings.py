@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from homeostat.cli.output import Row
-from homeostat.cli.ranking_history import in_logged_situations, ranking_changes, trials_by_node
+from homeostat.cli.ranking_history import history_option, journal_of, logged_of, ranking_changes, trials_by_node
 from homeostat.cli.situation import situation_of, situation_options
 from homeostat.cli.workspace import Workspace, pass_workspace
 
@@ -41,28 +42,28 @@ DIFF_COLUMNS = ("node", "candidate", "probability_before", "probability_after", 
 def rankings(ctx: click.Context) -> None:
     """Learnt orders of candidates."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(show, policy=None)
+        ctx.invoke(show, policy=None, name="ruling", place=None)
 
 
 @rankings.command()
 @click.argument("policy", required=False)
 @click.option("--ranking", "name", default="ruling", show_default=True, help="A version, `ruling` or `challenger`.")
+@history_option
 @pass_workspace
-def show(workspace: Workspace, policy: str | None, name: str) -> None:
+def show(workspace: Workspace, policy: str | None, name: str, place: Path | None) -> None:
     """Show a learnt order at typical signals, and what it rests on.
 
     The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take,
     harm counted as time. LOW and HIGH: where the probability lies nine times in ten.
     """
     from homeostat.app import compose
-    from homeostat.app.store import journal_to_read
     from homeostat.learn.explain import describe
     from homeostat.learn.promotion import promotions_of
 
     settings = workspace.settings
     named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
     rows: list[Row] = []
-    with journal_to_read(settings) as journal:
+    with journal_of(settings, place) as journal:
         for one in named:
             ranking = promotions_of(journal, one.name).named(name)
             if ranking is None:
@@ -93,14 +94,14 @@ def show(workspace: Workspace, policy: str | None, name: str) -> None:
 
 
 @rankings.command()
+@history_option
 @pass_workspace
-def history(workspace: Workspace) -> None:
+def history(workspace: Workspace, place: Path | None) -> None:
     """Every ranking ever trained, promoted or rolled back, oldest first."""
-    from homeostat.app.store import journal_to_read
     from homeostat.model.streams import POLICY_STREAMS
 
     rows: list[Row] = []
-    with journal_to_read(workspace.settings) as journal:
+    with journal_of(workspace.settings, place) as journal:
         for stream in journal.streams(POLICY_STREAMS):
             rows += [row for record in journal.read(stream) if (row := _event(stream, record.entry))]
     workspace.output.rows(sorted(rows, key=lambda row: str(row["at"])), HISTORY_COLUMNS)
@@ -110,6 +111,7 @@ def history(workspace: Workspace) -> None:
 @click.argument("policy")
 @situation_options
 @click.option("--ranking", "name", default="ruling", show_default=True, help="A version, `ruling` or `challenger`.")
+@history_option
 @pass_workspace
 def explain(
     workspace: Workspace,
@@ -118,6 +120,7 @@ def explain(
     when: tuple[str, ...],
     failed: tuple[str, ...],
     name: str,
+    place: Path | None,
 ) -> None:
     """Say why POLICY's candidates stand in this order, in one situation.
 
@@ -126,7 +129,7 @@ def explain(
     """
     from homeostat.learn.why import reasons
 
-    with in_logged_situations(workspace.settings, policy) as logged:
+    with logged_of(workspace.settings, policy, place) as logged:
         ranking = logged.known.named(name)
         rows: list[Row] = []
         for node, trials in trials_by_node(logged):
@@ -161,8 +164,9 @@ def explain(
 @click.argument("policy")
 @click.argument("before", default="ruling")
 @click.argument("after", default="challenger")
+@history_option
 @pass_workspace
-def diff(workspace: Workspace, policy: str, before: str, after: str) -> None:
+def diff(workspace: Workspace, policy: str, before: str, after: str, place: Path | None) -> None:
     """Say what changes when AFTER rules POLICY instead of BEFORE, in the situations that were logged.
 
     BEFORE and AFTER are versions or their beginnings, `ruling`, `challenger`, or `written`.
@@ -170,7 +174,7 @@ def diff(workspace: Workspace, policy: str, before: str, after: str) -> None:
     from homeostat.learn.differences import difference
 
     rows: list[Row] = []
-    with in_logged_situations(workspace.settings, policy) as logged:
+    with logged_of(workspace.settings, policy, place) as logged:
         old, new = logged.known.named(before), logged.known.named(after)
         for node, trials in trials_by_node(logged):
             found = difference(old.nodes.get(node.id) if old else None, new.nodes.get(node.id) if new else None, trials)
