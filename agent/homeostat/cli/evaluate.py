@@ -77,9 +77,13 @@ def _say(workspace: Workspace, found: NodeEvaluation) -> None:
         say(f"  {name:<24} {_figure(estimate.value, unit):>9}  ({_figure(estimate.low(), unit)} to"
             f" {_figure(estimate.high(), unit)})")  # fmt: skip
     for other in found.estimators:
-        unit = "share" if other.of == "first_success" else "s"
-        told = f"refused: {other.refused}" if other.refused else _figure(other.value, unit)
-        say(f"  {other.of} by {other.name}: {told}")
+        if other.refused is None:
+            say(
+                f"  {other.of} by {other.name}: {_figure(other.value, 'share' if other.of == 'first_success' else 's')}"
+            )
+    for reason in dict.fromkeys(other.refused for other in found.estimators if other.refused):
+        names = ", ".join(dict.fromkeys(other.name for other in found.estimators if other.refused == reason))
+        say(f"  refused, since {reason}: {names}")
     if found.caution:
         say(f"  mind: {found.caution}")
     say(f"  assumed: {found.assumption}")

@@ -26,6 +26,9 @@ from homeostat.policy.units import format_reading
 TRIALS_MIN = 5
 """On each side of a split; fewer prove nothing."""
 
+GAIN_MIN = 2.0
+"""What a split must add to the log likelihood of the outcomes; less is chance (a likelihood ratio test at about 5%)."""
+
 ODDS_RATIO_MIN = 1.25
 """A failure that changes the odds by less is not worth a word."""
 
@@ -167,13 +170,19 @@ def _on_this_side(own: pd.DataFrame, feature: Feature, value: float) -> Counted 
         return None
     stump = DecisionTreeClassifier(max_depth=1, min_samples_leaf=TRIALS_MIN, criterion="log_loss", random_state=0)
     stump.fit(known[[column]].to_numpy(), known["succeeded"].to_numpy(dtype=bool))
-    if stump.tree_.node_count < 2:
+    if _log_likelihood_gain(stump) < GAIN_MIN:
         return None
     threshold = float(stump.tree_.threshold[0])
     below = value <= threshold
     side = known[known[column].le(threshold) == below]
     sign = "<=" if below else ">"
     return Counted(int(side["succeeded"].sum()), len(side), f"{feature.signal} {sign} {format_reading(threshold)}")
+
+
+def _log_likelihood_gain(stump: DecisionTreeClassifier) -> float:
+    """What the split adds to the log likelihood; the tree's impurities are entropies in bits."""
+    bits = stump.tree_.impurity * stump.tree_.n_node_samples
+    return float(bits[0] - bits[1:].sum()) * log(2.0) if len(bits) > 1 else 0.0
 
 
 def _of_category(own: pd.DataFrame, feature: Feature, value: str) -> Counted | None:
