@@ -230,7 +230,7 @@ def _figures(compared: Comparison, checked: Check) -> GateFigures:
 def _said(figures: GateFigures, checked: Check, ruling: str) -> str:
     return (
         f"replayed on {figures.incidents} incidents, it recovers in {figures.mttr_s:.0f} s and {ruling} in"
-        f" {figures.ruling_mttr_s:.0f} s: {figures.gain_s:.0f} s sooner, and at least {figures.gain_low_s:.0f} s with"
+        f" {figures.ruling_mttr_s:.0f} s: a gain of {figures.gain_s:.0f} s, at least {figures.gain_low_s:.0f} s with"
         f" {CONFIDENCE:.0%} confidence; first attempts work in"
         f" {figures.first_success:.0%} instead of {figures.ruling_first_success:.0%};"
         f" {100 * figures.harms:.1f} instead of {100 * figures.ruling_harms:.1f} harmful attempts in 100 incidents;"

@@ -113,9 +113,10 @@ def promote(
     _must_fit(ranking, policy)
     if not trained.passed and not although_refused:
         raise UsageError(
-            f"the gate did not let ranking {short} pass: {trained.gate} Say that it is to rule all the same."
+            f"the gate refused ranking {short}: {trained.gate} Say that it is to rule although it was refused"
         )
-    return (RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=ruling.version if ruling else None),)
+    replaces = ruling.version if ruling else None
+    return (RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=replaces),)
 
 
 def roll_back(
