@@ -4,8 +4,8 @@
 
 The sandbox plant under the shipped policy, as in `make_history.py`, with retraining every two days and its gate. From
 two thirds on the standby site's health check fails, so that `traffic.shift` hardly ever works. On some days an exporter
-is down. The same seed gives the same file with the same libraries on the same kind of machine; elsewhere fits may
-differ in their last digits.
+is down. On day 20 a person takes the learnt order back. The same seed gives the same file with the same libraries on
+the same kind of machine; elsewhere fits may differ in their last digits.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from make_history import Alarm
 
-from homeostat.learn.retrain import retrain
-from homeostat.model.entries import Entry
+from homeostat.learn.retrain import current_ranking, retrain
+from homeostat.model.entries import Entry, RankingRolledBack
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal
 from homeostat.policy.load import load_policy
@@ -34,6 +34,13 @@ ROOT = Path(__file__).parents[1]
 DAY_S = 86_400.0
 SHIFT_FAILS_SHARE = 0.9
 RETRAIN_INTERVAL_S = 2 * DAY_S
+POLL_INTERVAL_S = 30.0
+"""Half as often as by default: snapshots are most of the file."""
+ROLLED_BACK_DAY = 20.0
+ROLL_BACK = {
+    "actor": "payments-sre",
+    "why": "the standby site has refused traffic since the 16th, and shift still leads",
+}
 GAPS: tuple[tuple[str, float, float], ...] = (
     ("standby_capacity_ratio", 5.0, 9.5),
     ("auth_requests_total", 12.0, 13.0),
@@ -55,17 +62,25 @@ class StoreWithGaps(SampleStore):
 
 
 class RetrainerInTurn:
-    """Implements `model.ports.Retrainer` on the loop's own thread: in virtual time nothing waits, and all repeats."""
+    """Implements `model.ports.Retrainer` on the loop's own thread: in virtual time nothing waits, and all repeats.
+
+    What the person decides goes the same way into the journal.
+    """
 
     def __init__(self, journal: Journal, policy: Policy) -> None:
         self._journal = journal
         self._policy = policy
         self._due_at: float | None = None
+        self._rolled_back = False
 
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
         """See `model.ports.Retrainer`."""
         if self._due_at is None:
             self._due_at = now + RETRAIN_INTERVAL_S
+        ruling = current_ranking(self._journal, self._policy.name)
+        if ruling is not None and now >= START + ROLLED_BACK_DAY * DAY_S and not self._rolled_back:
+            self._rolled_back = True
+            return {self._policy.name: [RankingRolledBack(at=now, version=ruling.version, to=None, **ROLL_BACK)]}
         if now < self._due_at:
             return {}
         self._due_at = now + RETRAIN_INTERVAL_S
@@ -89,7 +104,9 @@ def main() -> None:
     journal = MemoryJournal()
     store = StoreWithGaps(retention_s=RETENTION_S)
     retrainer = RetrainerInTurn(journal, policy)
-    with sandbox({policy.name: policy}, journal, Alarm(), options.seed, retrainer, store=store) as world:
+    with sandbox(
+        {policy.name: policy}, journal, Alarm(), options.seed, retrainer, store=store, poll_interval_s=POLL_INTERVAL_S
+    ) as world:
         world.start(__version__)
         while len(journal.incidents()) < options.incidents:
             if 3 * len(journal.incidents()) >= 2 * options.incidents:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from homeostat.app.retraining import BackgroundRetrainer
+from homeostat.app.retraining import BackgroundRetrainer, TrainingHere
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
 from homeostat.model.incident import Incident
@@ -119,9 +119,8 @@ def live(seed: int, outages: int, interval_s: float, recurrence_s: float, journa
     """
     policy, observer, lived = badly_ordered(), Failures(), list[Outage]()
     policies = {policy.name: policy}
-    trains = BackgroundRetrainer(
-        journal, lambda: policies, observer, interval_s=interval_s, recurrence_s=recurrence_s, promote=True
-    )
+    training = TrainingHere(journal, recurrence_s=recurrence_s, promote=True)
+    trains = BackgroundRetrainer(training, lambda: policies, observer, interval_s=interval_s, recurrence_s=recurrence_s)
     with sandbox(policies, journal, observer, seed, InVirtualTime(trains)) as world:
         world.start("test")
         while len(lived) < outages:

@@ -24,6 +24,7 @@ from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import Listener, agent_token
 from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
+from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.store import agent_store, state_folder
 from homeostat.app.training_process import TrainingApart
@@ -187,7 +188,13 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
         listener = Listener(
-            settings.agent.listen, agent_token(state), registry, built.unhealthy, retrainer.ask, stalled=built.stalled
+            settings.agent.listen,
+            agent_token(state),
+            registry,
+            built.unhealthy,
+            retrainer.ask,
+            rule=lambda body: retrainer.rule(*ruling_in(body)),
+            stalled=built.stalled,
         )
         opened.callback(listener.close)
         yield built

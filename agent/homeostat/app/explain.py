@@ -258,7 +258,10 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.PolicyLoaded: _loaded,
     e.PolicyRefused: lambda entry: (f"changed policies refused, the old ones stay: {entry.file}", list(entry.problems)),
     e.RankingTrained: _trained,
-    e.RankingPromoted: lambda entry: (f"ranking {entry.version[:12]} rules from here on, by {entry.actor}", []),
+    e.RankingPromoted: lambda entry: (
+        f"ranking {entry.version[:12]} rules from here on, by {entry.actor}",
+        [entry.why] if entry.why else [],
+    ),
     e.RankingRolledBack: lambda entry: (
         f"ranking {entry.version[:12]} no longer rules, by {entry.actor}",
         [entry.why, f"{entry.to[:12] if entry.to else 'the written order'} rules from here on"],

@@ -1,4 +1,4 @@
-"""The agent's own listener: /metrics, /healthz, /livez and /retrain, on loopback, behind a bearer token."""
+"""The agent's own listener: /metrics, /healthz, /livez, /retrain and /ranking, on loopback, behind a bearer token."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ class _Handler(WSGIRequestHandler):
 
 
 class Listener:
-    """Serves `/metrics` (Prometheus text), `/healthz`, `/livez` (JSON; 503 when something is wrong), POST `/retrain`.
+    """Serves `/metrics` (Prometheus text), `/healthz`, `/livez` (JSON; 503 when something is wrong).
+
+    POST `/retrain` asks for a training; POST `/ranking` hands over a person's word on which ranking rules.
 
     Args:
         address: HOST:PORT on loopback; port 0 takes any free one.
@@ -101,6 +103,7 @@ class Listener:
         registry: the metrics.
         healthy: None when all is well, else why not.
         retrain: asks for a retraining as soon as may be.
+        rule: takes the body of a POST to `/ranking`, see `app.ruling`; raises UsageError for what is none.
         stalled: None while the loop turns, else why it does not; what is wrong outside is not asked.
         request_timeout_s: how long one caller may take in all.
     """
@@ -113,6 +116,7 @@ class Listener:
         healthy: Callable[[], str | None],
         retrain: Callable[[], None],
         *,
+        rule: Callable[[bytes], None] | None = None,
         stalled: Callable[[], str | None] = lambda: None,
         request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
@@ -120,6 +124,7 @@ class Listener:
         self._metrics = make_wsgi_app(registry)
         self._healthy = healthy
         self._retrain = retrain
+        self._rule = rule
         self._stalled = stalled
         host, _, port = address.rpartition(":")
         try:
@@ -157,8 +162,24 @@ class Listener:
             self._retrain()
             start("202 Accepted", [("Content-Type", "text/plain")])
             return [b"retraining begins with the next tick\n"]
+        if path == "/ranking" and environ.get("REQUEST_METHOD") == "POST" and self._rule is not None:
+            return self._take_ruling(self._rule, environ, start)
         start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"here are GET /metrics, GET /healthz, GET /livez and POST /retrain\n"]
+        return [b"here are GET /metrics, GET /healthz, GET /livez, POST /retrain and POST /ranking\n"]
+
+    @staticmethod
+    def _take_ruling(rule: Callable[[bytes], None], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        length = str(environ.get("CONTENT_LENGTH") or "0")
+        if not length.isascii() or not length.isdecimal() or int(length) > _ANSWER_BYTES_MAX:
+            start("413 Content Too Large", [("Content-Type", "text/plain")])
+            return [f"a word on a ranking has at most {_ANSWER_BYTES_MAX} bytes\n".encode()]
+        try:
+            rule(environ["wsgi.input"].read(int(length)))
+        except UsageError as error:
+            start("400 Bad Request", [("Content-Type", "text/plain")])
+            return [str(error).encode()]
+        start("202 Accepted", [("Content-Type", "text/plain")])
+        return [b"it holds with the next tick\n"]
 
 
 def ask_agent_to_retrain(address: str, state: Path) -> bool:
@@ -170,6 +191,18 @@ def ask_agent_to_retrain(address: str, state: Path) -> bool:
     answer = _ask(address, state, "POST", "/retrain")
     if answer is not None and answer[0] != http.HTTPStatus.ACCEPTED:
         raise UsageError(f"what listens on {address} answers {answer[0]}: another workspace's agent? See agent.listen")
+    return answer is not None
+
+
+def hand_ruling_to_agent(address: str, state: Path, body: bytes) -> bool:
+    """Hand a person's word on a ranking to the agent that listens on `address`; False when none answers there.
+
+    Raises:
+        UsageError: something else answers, or the agent refuses.
+    """
+    answer = _ask(address, state, "POST", "/ranking", body)
+    if answer is not None and answer[0] != http.HTTPStatus.ACCEPTED:
+        raise UsageError(f"what listens on {address} answers {answer[0]}: {answer[1][:500].decode(errors='replace')}")
     return answer is not None
 
 
@@ -191,14 +224,14 @@ def agent_health(address: str, state: Path, path: str = "/healthz") -> str | Non
         return f"what listens on {address} is no agent of this workspace: it answers {status}"
 
 
-def _ask(address: str, state: Path, method: str, path: str) -> tuple[int, bytes] | None:
+def _ask(address: str, state: Path, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes] | None:
     try:
         token = (state / "token").read_text().strip()
     except OSError:
         return None
     connection = http.client.HTTPConnection(address, timeout=_REQUEST_TIMEOUT_S)
     try:
-        connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
+        connection.request(method, path, body, headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         return response.status, response.read(_ANSWER_BYTES_MAX)
     except OSError:

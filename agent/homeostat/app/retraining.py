@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Protocol
 
 from homeostat.model.autonomy import Promotion
 from homeostat.model.entries import Closed, Entry
+from homeostat.model.errors import UsageError
+from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal, Observer
 from homeostat.model.reasons import Result
@@ -19,6 +22,9 @@ PAUSE_S_MIN = 60.0
 
 PAUSE_FACTOR = 9.0
 """A training is followed by a pause of this many times its length: learning takes a tenth of the time at most."""
+
+RULINGS_MAX = 16
+"""Words of people that wait for the next ticks, one a tick."""
 
 RETRY_S_MAX = 86_400.0
 """However often trainings have failed, another one is tried after this time."""
@@ -112,13 +118,33 @@ class BackgroundRetrainer:
         self._worker: threading.Thread | None = None
         self._trained = Trained()
         self._asked = threading.Event()
+        self._rulings: SimpleQueue[tuple[str, Entry]] = SimpleQueue()
 
     def ask(self) -> None:
         """Make a training due now. Safe to call from any thread."""
         self._asked.set()
 
+    def rule(self, policy: str, entry: Entry) -> None:
+        """Hand over, at the next tick, what a person says of a ranking. Safe to call from any thread.
+
+        Raises:
+            UsageError: too many wait already, or there is no such policy.
+        """
+        policies = self._policies()
+        if policy not in policies:
+            raise UsageError(f"no policy '{policy}' runs here{did_you_mean(policy, policies)}")
+        if self._rulings.qsize() >= RULINGS_MAX:
+            raise UsageError("too many words on rankings wait for the loop; try again when it turns")
+        self._rulings.put((policy, entry))
+
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
-        """See `model.ports.Retrainer`. The first training is due one interval after the first call."""
+        """See `model.ports.Retrainer`. The first training is due one interval after the first call.
+
+        What people said comes before what was trained: it was said of what ruled then.
+        """
+        if not self._rulings.empty():
+            policy, entry = self._rulings.get_nowait()
+            return {policy: [entry]}
         if self._worker is not None:
             return {} if self._worker.is_alive() else self._hand_over(now)
         if self._due_at is None:

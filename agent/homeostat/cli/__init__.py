@@ -18,6 +18,7 @@ from homeostat.cli.output import FORMATS, Output
 from homeostat.cli.workspace import Workspace
 from homeostat.model.errors import (
     ActuatorError,
+    AlreadyDecided,
     HomeostatError,
     InvariantError,
     JournalConflict,
@@ -42,8 +43,9 @@ COMMANDS = {
     "review-policy": "homeostat.cli.drift",
     "simulate": "homeostat.cli.simulate",
     "compare": "homeostat.cli.compare",
-    "retrain": "homeostat.cli.learning",
-    "rankings": "homeostat.cli.learning",
+    "retrain": "homeostat.cli.retrain",
+    "rankings": "homeostat.cli.rankings",
+    "evaluate": "homeostat.cli.evaluate",
     "autonomy": "homeostat.cli.autonomy",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
@@ -67,6 +69,7 @@ COMMANDS = {
 
 _EXIT_CODES: list[tuple[type[HomeostatError], int]] = [
     (InvariantError, 1),
+    (AlreadyDecided, 4),
     (JournalConflict, 4),
     (JournalError, 3),
     (SensorError, 3),

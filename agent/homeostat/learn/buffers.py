@@ -15,6 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from homeostat.learn.columns import TIME, TRUTH
+from homeostat.model.errors import UsageError
+
+_SECONDS_MAX = 2.0**43
+"""Some 279,000 years; microseconds beyond it do not fit 64 bits."""
 
 NONE = -1
 """The code of no value."""
@@ -56,8 +60,13 @@ class Times(Numbers):
 
     def series(self, rows: NDArray[np.intp] | None) -> pd.Series[Any]:
         """See `Buffer`."""
-        times: pd.Series[Any] = pd.Series(pd.to_datetime(_taken(self.array(), rows), unit="s", utc=True))
-        return times.astype(TIME)
+        seconds = _taken(self.array(), rows)
+        if np.nanmax(np.abs(seconds), initial=0.0) > _SECONDS_MAX:
+            raise UsageError(f"a record's time, {np.nanmax(np.abs(seconds)):g} Unix seconds, is in no calendar")
+        unknown = np.isnan(seconds)
+        microseconds = np.rint(np.where(unknown, 0.0, seconds) * 1e6).astype("int64").view("datetime64[us]")
+        microseconds[unknown] = np.datetime64("NaT")
+        return pd.Series(microseconds).dt.tz_localize("UTC")
 
 
 class Integers:
@@ -70,7 +79,12 @@ class Integers:
 
     def append(self, value: int | None) -> None:
         """See `Buffer`."""
-        self._values.append(0 if value is None else value)
+        try:
+            self._values.append(0 if value is None else value)
+        except OverflowError as error:
+            raise UsageError(
+                f"a record's whole number {value} is beyond 64 bits: the agent wrote no such thing"
+            ) from error
         self._missing.append(value is None)
 
     def series(self, rows: NDArray[np.intp] | None) -> pd.Series[Any]:
@@ -180,8 +194,8 @@ class Table:
         return pd.DataFrame(self.columns())
 
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, pd.Series[Any]]:
-        """Each column; `rows` chooses and orders, None keeps all."""
-        return {name: buffer.series(rows) for name, buffer in self.buffers.items()}
+        """Each column; `rows` chooses and orders, None keeps all. The buffers are given up one by one: once only."""
+        return {name: self.buffers.pop(name).series(rows) for name in list(self.buffers)}
 
 
 def _taken(values: NDArray[Any], rows: NDArray[np.intp] | None) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Reason, Result
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 """Of the frames; it grows when a column changes its name, its dtype or its meaning, or goes. New ones may come."""
 
 SIGNAL = "signal:"

@@ -46,7 +46,9 @@ class CandidateRow:
 
     Attributes:
         place: 1 for the first to be tried, the one with the highest index.
-        index: probability / cost_s.
+        low, high: the probability lies between them nine times in ten; None where nothing is known of that.
+        index: probability / cost_s, harm counted as time.
+        harm: expected share of trials that do harm.
         attempts, successes: weighted counts it was learnt from.
         pushes: the strongest first.
     """
@@ -59,10 +61,15 @@ class CandidateRow:
     cost_s: float
     index: float
     pushes: tuple[Push, ...]
+    low: float | None = None
+    high: float | None = None
+    harm: float = 0.0
 
     def __str__(self) -> str:
         evidence = f"worked {self.successes:g} of {self.attempts:g} times" if self.attempts else "never tried"
-        numbers = f"index {self.index * 1000:.3g}/1000 s = p {self.probability:.2f} in about {self.cost_s:.0f} s"
+        between = "" if self.low is None or self.high is None else f" ({self.low:.2f}..{self.high:.2f})"
+        chance = f"p {self.probability:.2f}{between} in about {self.cost_s:.0f} s"
+        numbers = f"index {self.index * 1000:.3g}/1000 s = {chance}"
         pushes = "".join(f"; {push}" for push in self.pushes)
         return f"{self.place}. {self.candidate}: {numbers} ({evidence}){pushes}"
 
@@ -114,6 +121,9 @@ def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
         cost_s=option.cost_s or 0.0,
         index=option.index or 0.0,
         pushes=_pushes(node, node.places[option.id]),
+        low=option.probability_low,
+        high=option.probability_high,
+        harm=option.harm or 0.0,
     )
 
 

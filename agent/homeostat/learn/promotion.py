@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from homeostat.decide.projection import promoted_ranking
 from homeostat.model.entries import Entry, RankingPromoted, RankingRolledBack, RankingTrained
-from homeostat.model.errors import JournalCorrupt, UsageError
+from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ports import Journal
 from homeostat.model.ranking import NodeRanking, Ranking
 from homeostat.model.streams import policy_stream
 
-WRITTEN = "written"
-"""Names the written order where a version could stand."""
+RULING, CHALLENGER, WRITTEN = "ruling", "challenger", "written"
+"""Where a version could stand: what rules, the ranking trained last that does not, the order in the policy's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,22 @@ class Promotions:
         if last is None or (self.ruling is not None and self.ruling.version == last.version):
             return None
         return self.trained[last.version]
+
+    def named(self, name: str) -> Ranking | None:
+        """Find a ranking by the beginning of its version, or as `RULING`, `CHALLENGER`, `WRITTEN`; None is the last.
+
+        Raises:
+            UsageError: there is none, or several begin so.
+        """
+        if name == WRITTEN:
+            return None
+        if name == RULING:
+            return self.ruling
+        if name == CHALLENGER:
+            if self.challenger is None:
+                raise UsageError("there is no challenger: the ranking trained last rules, or none was trained yet")
+            return self.challenger.ranking
+        return _named(self, name).ranking
 
     def was_taken_back(self, ranking: Ranking) -> bool:
         """Whether a ranking with the same numbers was rolled back."""
@@ -89,65 +105,74 @@ def fold(entries: Iterable[Entry]) -> Promotions:
 
 
 def promote(
-    journal: Journal, policy: Policy, version: str, actor: str, now: float, *, although_refused: bool = False
-) -> tuple[Entry, ...]:
+    known: Promotions,
+    policy: Policy,
+    name: str,
+    actor: str,
+    now: float,
+    why: str = "",
+    *,
+    although_refused: bool = False,
+) -> RankingPromoted:
     """Let a trained ranking rule, because a person says so; gives what to append to the policy's stream.
 
     Args:
-        journal: is only read.
+        known: of the policy.
         policy: the version in use.
-        version: or its beginning.
+        name: see `Promotions.named`.
         actor: who says so.
         now: Unix seconds.
-        although_refused: whether a ranking that the gate refused may rule.
+        why: for the journal.
+        although_refused: whether a ranking that the gate refused may rule; then they must say why.
 
     Raises:
-        UsageError: there is no such ranking, it rules already, does not fit the policy, or was refused.
+        AlreadyDecided: it rules already.
+        UsageError: there is no such ranking, it does not fit the policy, or was refused.
     """
-    known = promotions_of(journal, policy.name)
-    trained = _named(known, version, policy.name)
-    ranking, ruling = trained.ranking, known.ruling
+    ranking, ruling = known.named(name), known.ruling
+    if ranking is None:
+        raise UsageError("the written order is not promoted; `homeostat rankings rollback --to written` lets it rule")
     short = ranking.version[:12]
     if ruling is not None and ruling.version == ranking.version:
-        raise UsageError(f"ranking {short} of '{policy.name}' rules already")
+        raise AlreadyDecided(f"ranking {short} of '{policy.name}' rules already")
     _must_fit(ranking, policy)
-    if not trained.passed and not although_refused:
+    trained = known.trained[ranking.version]
+    if not trained.passed and not (although_refused and why.strip()):
         raise UsageError(
-            f"the gate refused ranking {short}: {trained.gate} Say that it is to rule although it was refused"
+            f"the gate did not let ranking {short} pass: {trained.gate} To let it rule all the same, add"
+            " --although-refused and say --why."
         )
     replaces = ruling.version if ruling else None
-    return (RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=replaces),)
+    return RankingPromoted(at=now, version=ranking.version, actor=actor, replaces=replaces, why=why)
 
 
 def roll_back(
-    journal: Journal, policy: Policy, actor: str, now: float, why: str, to: str | None = None
-) -> tuple[Entry, ...]:
+    known: Promotions, policy: Policy, actor: str, now: float, why: str, to: str | None = None
+) -> RankingRolledBack:
     """Take the ruling ranking back, because a person says so; gives what to append to the policy's stream.
 
     Args:
-        journal: is only read.
+        known: of the policy.
         policy: the version in use.
         actor: who says so.
         now: Unix seconds.
         why: for the journal.
-        to: the version that shall rule, or its beginning; `WRITTEN` for the written order; None for what ruled before.
+        to: what shall rule, see `Promotions.named`; None for what ruled before.
 
     Raises:
-        UsageError: no ranking rules, no reason is given, or `to` is unknown, rules already or does not fit the policy.
+        AlreadyDecided: no ranking rules, or `to` does already.
+        UsageError: no reason is given, or `to` is unknown or does not fit the policy.
     """
-    known = promotions_of(journal, policy.name)
     if known.ruling is None:
-        raise UsageError(f"the written order of '{policy.name}' rules; there is nothing to take back")
+        raise AlreadyDecided(f"the written order of '{policy.name}' rules; there is nothing to take back")
     if not why.strip():
         raise UsageError("say why the ranking is taken back; the journal keeps it")
-    target = known.replaced
-    if to is not None:
-        target = None if to == WRITTEN else _named(known, to, policy.name).ranking
+    target = known.replaced if to is None else known.named(to)
     if target is not None:
         if target.version == known.ruling.version:
-            raise UsageError(f"ranking {target.version[:12]} of '{policy.name}' rules already")
+            raise AlreadyDecided(f"ranking {target.version[:12]} of '{policy.name}' rules already")
         _must_fit(target, policy)
-    return (taken_back(known.ruling, target, actor, now, why),)
+    return taken_back(known.ruling, target, actor, now, why)
 
 
 def taken_back(ruling: Ranking, target: Ranking | None, actor: str, now: float, why: str) -> RankingRolledBack:
@@ -175,7 +200,7 @@ def _must_fit(ranking: Ranking, policy: Policy) -> None:
         )
 
 
-def _named(known: Promotions, version: str, policy_name: str) -> RankingTrained:
+def _named(known: Promotions, version: str) -> RankingTrained:
     """The ranking whose version begins so.
 
     Raises:
@@ -185,8 +210,8 @@ def _named(known: Promotions, version: str, policy_name: str) -> RankingTrained:
     if len(matching) == 1:
         return known.trained[matching[0]]
     if matching:
-        raise UsageError(f"{len(matching)} rankings of '{policy_name}' begin with '{version}'; give more of it")
+        raise UsageError(f"{len(matching)} rankings begin with '{version}'; give more of it")
     if not known.trained:
-        raise UsageError(f"no ranking of '{policy_name}' was trained yet; run `homeostat retrain`")
-    hint = did_you_mean(version, [full[: max(len(version), 12)] for full in known.trained])
-    raise UsageError(f"'{policy_name}' has no ranking '{version}'{hint}")
+        raise UsageError("no ranking was trained yet; run `homeostat retrain`")
+    names = [*(full[: max(len(version), 12)] for full in known.trained), RULING, CHALLENGER, WRITTEN]
+    raise UsageError(f"there is no ranking '{version}'{did_you_mean(version, names)}; `homeostat rankings history`")

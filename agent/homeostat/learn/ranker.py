@@ -58,15 +58,15 @@ def labelled_trials(decisions: pd.DataFrame, node: Choose) -> pd.DataFrame:
     Under an older version of the policy the same id may have stood for another action or target. What was tried when
     the node was still a `try` counts: a label does not depend on who chose the order.
     """
-    picked = decisions[(decisions["node"] == node.id) & decisions["mature"] & (decisions["weight"] > 0)]
-    if not len(picked):
-        return picked.reset_index(drop=True)
+    picked = np.flatnonzero((decisions["node"] == node.id) & decisions["mature"] & (decisions["weight"] > 0))
     # Over many trials there are few different candidates and runs: each is looked at once.
-    chosen, candidates = pd.factorize(picked["chosen"])
-    runs, made_by = pd.factorize(picked["runs"].to_numpy())
+    chosen, candidates = pd.factorize(decisions["chosen"].to_numpy(dtype=object)[picked])
+    runs, made_by = pd.factorize(decisions["runs"].to_numpy()[picked])
     today = {child.id: _runs(child) for child in node.children}
-    same = np.array([[name in today and set(made) <= today[name] for made in made_by] for name in candidates])
-    return picked[same[chosen, runs]].reset_index(drop=True)
+    same = [[name in today and set(made) <= today[name] for made in made_by] for name in candidates]
+    is_same = np.array(same, dtype=bool).reshape(len(candidates), len(made_by))[chosen, runs]
+    trials: pd.DataFrame = decisions.iloc[picked[is_same]].reset_index(drop=True)
+    return trials
 
 
 def _runs(candidate: Node) -> set[tuple[str, str, str]]:

@@ -65,7 +65,10 @@ class Rows:
         self._relapses.append(taught.relapsed)
 
     def frame(self, recurrence_s: float, as_of: float) -> pd.DataFrame:
-        """All rows, by incident, oldest first; see `dataset.attempts_frame` for the arguments."""
+        """All rows, by incident, oldest first; see `dataset.attempts_frame` for the arguments.
+
+        What was gathered is given up column by column, so that there are never two of all of it: once only.
+        """
         rows, owner = self._sorted()
         relapsed = self._relapses.array()[rows] & self._incidents.relapsed(recurrence_s)[owner]
         columns: dict[str, Any] = {

@@ -40,8 +40,8 @@ class SignalNumbers:
         self._rows += 1
 
     def columns(self, rows: NDArray[np.intp] | None) -> dict[str, pd.Series[Any]]:
-        """The columns by their names, prefix included."""
-        return {self._prefix + name: buffer.series(rows) for name, buffer in sorted(self._buffers.items())}
+        """The columns by their names, prefix included. The buffers are given up one by one: once only."""
+        return {self._prefix + name: self._buffers.pop(name).series(rows) for name in sorted(self._buffers)}
 
 
 class SignalTexts:
@@ -64,8 +64,8 @@ class SignalTexts:
         self._rows += 1
 
     def columns(self, rows: NDArray[np.intp] | None) -> dict[str, pd.Series[Any]]:
-        """The columns by their names, prefix included."""
-        return {TEXT + name: buffer.series(rows) for name, buffer in sorted(self._buffers.items())}
+        """The columns by their names, prefix included. The buffers are given up one by one: once only."""
+        return {TEXT + name: self._buffers.pop(name).series(rows) for name in sorted(self._buffers)}
 
 
 class SignalValues:

@@ -211,8 +211,7 @@ class Loop:
             return
         for policy, entries in self._outside.retrainer.collect(now).items():
             try:
-                self._standing.say(policy_stream(policy), entries)
-                self._standing.load_ranking(policy)
+                self._standing.take_ranking(policy, entries)
             except JournalError as error:
                 self._outside.observer.failed(f"ranking of {policy}", error)
 

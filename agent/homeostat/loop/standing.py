@@ -241,6 +241,18 @@ class Standing:
         """The promoted ranking of a policy, if there is one."""
         return self._rankings.get(policy)
 
+    def take_ranking(self, policy: str, entries: Sequence[e.Entry]) -> None:
+        """Journal what was trained, or said of rankings, and go by it.
+
+        Raises:
+            JournalCorrupt: it would let rule what was never trained; nothing was written. Other JournalErrors.
+        """
+        stream = policy_stream(policy)
+        history = [record.entry for record in self._journal.read(stream)]
+        ranking = promoted_ranking([*history, *entries])
+        self.say(stream, entries)
+        self._rankings[policy] = ranking
+
     def load_ranking(self, policy: str) -> None:
         """Read a policy's ranking anew. Raises JournalError."""
         history = (record.entry for record in self._journal.read(policy_stream(policy)))

@@ -350,12 +350,13 @@ class RankingTrained(Entry, frozen=True, kw_only=True):
 
 @entry_type
 class RankingPromoted(Entry, frozen=True, kw_only=True):
-    """From here on decisions of this policy use this ranking."""
+    """From here on decisions of this policy use this ranking. `why`: what a person said; "" if the gate did it."""
 
     TYPE: ClassVar[str] = "ranking.promoted"
     version: str
     actor: str
     replaces: str | None = None
+    why: str = ""
 
 
 @entry_type

@@ -79,6 +79,10 @@ class UsageError(HomeostatError):
     """What was asked for does not exist or is refused; the message names the nearest thing that does."""
 
 
+class AlreadyDecided(UsageError):
+    """What was asked for is so already."""
+
+
 class SensorError(HomeostatError):
     """The telemetry source did not give a usable answer."""
 

@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from homeostat.plot.style import COLOURS, GREY, INK, RED, Chart, dates, label, new_chart, on_dates, require, say_empty
 
+_PERIODS_NAMED_MAX = 12
 _MISSING = LinearSegmentedColormap.from_list("missing", ["#f7f7f7", "#f3c9ad", RED])
 
 
@@ -28,7 +29,7 @@ def missing_signals(shares: pd.DataFrame) -> Chart:
         colour = "white" if share > 0.75 else INK
         axes.text(column, row, f"{share:.0%}", ha="center", va="center", fontsize=7, color=colour)
     axes.set_yticks(range(len(shares)), [str(name) for name in shares.index])
-    step = max(1, len(shares.columns) // 12)
+    step = -(-len(shares.columns) // _PERIODS_NAMED_MAX)
     named = range(0, len(shares.columns), step)
     axes.set_xticks(named, [_period(shares.columns[place]) for place in named])
     axes.set_xticks(np.arange(-0.5, len(shares.columns)), minor=True)

@@ -6,6 +6,9 @@ import pandas as pd
 
 from homeostat.plot.style import BLUE, GREEN, GREY, RED, Chart, label, new_chart, require, say_empty
 
+_ALIKE_SHARE = 0.1
+"""Groups that differ by less are held to be of one size, which is said once."""
+
 
 def reliability(calibration: pd.DataFrame) -> Chart:
     """How often trials worked against how often they were foretold to; on the diagonal the forecasts are right.
@@ -24,35 +27,39 @@ def reliability(calibration: pd.DataFrame) -> Chart:
         say_empty(axes, "trials with a forecast")
         return chart
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    label(axes, "exactly as foretold", (0.80, 0.80), GREY, xytext=(8, -8), ha="left")
+    label(axes, "exactly as foretold", (0.03, 0.03), GREY, xytext=(10, -3), ha="left")
     below, above = rows["observed"] - rows["observed_low"], rows["observed_high"] - rows["observed"]
     axes.errorbar(
         rows["predicted"], rows["observed"], yerr=[below.clip(lower=0), above.clip(lower=0)],
         fmt="none", ecolor=BLUE, elinewidth=1.2, alpha=0.7,
     )  # fmt: skip
     axes.scatter(rows["predicted"], rows["observed"], s=14 + 160 * rows["trials"] / rows["trials"].max(), color=BLUE)
-    for row in rows.itertuples():
-        label(axes, f"{row.trials:.0f}", (float(row.predicted), float(row.observed)), BLUE, xytext=(11, -6))  # type: ignore[arg-type]  # pandas types no row
+    least, most = int(rows["trials"].min()), int(rows["trials"].max())
+    if most - least > _ALIKE_SHARE * most:
+        for row in rows.to_dict("records"):
+            label(axes, f"{row['trials']:.0f}", (row["predicted"], row["observed"]), BLUE, xytext=(11, -6))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_box_aspect(1)
     axes.set_xlabel("foretold chance of success")
-    axes.set_ylabel("share that worked, with its interval; trials beside")
+    each = "trials beside" if most - least > _ALIKE_SHARE * most else f"about {most} trials each"
+    axes.set_ylabel(f"share that worked, with its interval; {each}")
     return chart
 
 
-def gain(estimates: pd.DataFrame, *, unit: str = "minutes") -> Chart:
-    """What each way would gain over what rules now, with its interval; what crosses zero is not shown to be better.
+def gain(estimates: pd.DataFrame, *, over: str = "what rules now", unit: str = "minutes") -> Chart:
+    """What each way would gain over another, with its interval; what crosses zero is not shown to be better.
 
     Args:
         estimates: `way`, `gain`, `gain_low`, `gain_high`, all in `unit`; positive is better.
+        over: what it is compared with.
         unit: of the gain.
 
     Raises:
         UsageError: a column is missing.
     """
     require(estimates, ("way", "gain", "gain_low", "gain_high"), "gain")
-    chart, (axes,) = new_chart(1.1 + 0.42 * max(2, len(estimates)), "Gain over what rules now", grid="x")
+    chart, (axes,) = new_chart(1.1 + 0.42 * max(2, len(estimates)), f"Gain over {over}", grid="x")
     if estimates.empty:
         say_empty(axes, "estimates")
         return chart

@@ -36,7 +36,7 @@ def incident_timeline(
     """
     require(readings, ("at", "value"), "incident_timeline")
     require(attempts, ("node", "intended_at", "verdict_at", "verdict"), "incident_timeline")
-    chart, (axes,) = new_chart(3.4 + 0.28 * len(attempts), "Incident")
+    chart, (axes,) = new_chart(3.4 + 0.28 * len(attempts), "One incident, from its first sign")
     if readings.empty:
         say_empty(axes, "readings")
         return chart
@@ -49,7 +49,7 @@ def incident_timeline(
     axes.set_xlabel(f"minutes since {start:%Y-%m-%d %H:%M} UTC")
     if limit is not None:
         axes.axhline(limit, color=GREY, linewidth=1, linestyle="--")
-        label(axes, f"limit {limit:g}", (float(minutes.max()), limit), GREY)
+        label(axes, f"limit {limit:g}", (0.0, limit), GREY, xytext=(0, 6))
     depth = _draw_attempts(axes, attempts, start, float(minutes.max()), top)
     axes.set_ylim(-depth, top)
     axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= top])

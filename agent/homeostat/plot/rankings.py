@@ -10,6 +10,7 @@ from homeostat.plot.style import BLUE, GREY, INK, RED, Chart, label, new_chart, 
 
 _COLUMNS = ("candidate", "probability", "probability_low", "probability_high", "cost_s")
 _INDEX_UNIT_S = 1000.0
+_NAMES_APART = 0.05
 
 
 def ranking(candidates: pd.DataFrame) -> Chart:
@@ -24,7 +25,7 @@ def ranking(candidates: pd.DataFrame) -> Chart:
     """
     require(candidates, _COLUMNS, "ranking")
     chart, (left, right) = new_chart(0.9 + 0.42 * max(2, len(candidates)), "Chance of success", grid="x", columns=2)
-    right.set_title("Successes per 1,000 s: what the order goes by", fontsize=11, loc="left", pad=10.0)
+    right.set_title("What the order goes by", fontsize=11, loc="left", pad=10.0)
     if candidates.empty:
         say_empty(left, "candidates")
         say_empty(right, "candidates")
@@ -126,14 +127,21 @@ def success_and_seconds(candidates: pd.DataFrame) -> Chart:
         candidates["cost_s"], candidates["probability"], yerr=[low.clip(lower=0), high.clip(lower=0)],
         fmt="o", color=BLUE, ecolor=BLUE, elinewidth=1, alpha=0.9,
     )  # fmt: skip
-    for row in candidates.itertuples():
-        label(axes, str(row.candidate), (float(row.cost_s), float(row.probability)), INK, xytext=(7, 5))  # type: ignore[arg-type]  # pandas types no row
+    _name_points(axes, candidates)
     axes.set_xlim(0, end)
     axes.set_ylim(0, 1)
     axes.set_xlabel("expected seconds of a trial, its check included")
     axes.set_ylabel("chance of success, with its interval")
     label(axes, "per\n1,000 s", (end, 1.0), GREY, xytext=(4, 22))
     return chart
+
+
+def _name_points(axes: Axes, candidates: pd.DataFrame) -> None:
+    """Write each name beside its point, and apart from the others."""
+    last = -1.0
+    for row in candidates.sort_values("probability").to_dict("records"):
+        last = max(float(row["probability"]), last + _NAMES_APART)
+        label(axes, str(row["candidate"]), (float(row["cost_s"]), last), INK, xytext=(7, 5))
 
 
 def _round_steps(highest: float) -> list[float]:

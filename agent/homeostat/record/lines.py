@@ -6,11 +6,12 @@ Such a file is untrusted. Bounds are on what comes out, so that a small packed f
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -51,7 +52,7 @@ def bounded_lines(path: Path, lines_max: int) -> Iterator[bytes]:
         raise wrong_line(path, 1, "R101", f"the file cannot be read: {error.strerror}") from error
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> io.BufferedIOBase:
     if path.suffix == PACKED_SUFFIX:
         return gzip.open(path, "rb")
     return path.open("rb")

@@ -40,6 +40,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("action.intent", 2): lambda body: {**body, "spool": "", "effect_key": "", "probe_before": None},
     ("decision.made", 1): lambda body: body,
     ("policy.loaded", 1): lambda body: {**body, "environment": None},
+    ("ranking.promoted", 1): lambda body: {**body, "why": ""},
     ("ranking.trained", 1): lambda body: {**body, "ranking": ranking_with_members(body["ranking"])},
 }
 """(entry type, v) -> how to turn a body of version v into version v + 1. A type without any is at version 1.

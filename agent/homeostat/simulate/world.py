@@ -74,8 +74,10 @@ class World:
         policies: Mapping[str, Policy],
         seed: int,
         retrainer: Retrainer | None = None,
+        poll_interval_s: float = POLL_INTERVAL_S,
     ) -> None:
         self.plant = plant
+        self._poll_interval_s = poll_interval_s
         self.clock = PlantClock(plant)
         self.actuator = PlantActuator(plant)
         self._faults = Random(seed)
@@ -121,7 +123,7 @@ class World:
 
     def _tick(self) -> None:
         self.loop.tick()
-        self.clock.wait(POLL_INTERVAL_S)
+        self.clock.wait(self._poll_interval_s)
 
     def _with_people(self) -> bool:
         return any(incident.phase is Phase.ESCALATED for incident in self.loop.incidents)
@@ -143,6 +145,7 @@ def sandbox(
     retrainer: Retrainer | None = None,
     *,
     store: SampleStore | None = None,
+    poll_interval_s: float = POLL_INTERVAL_S,
 ) -> Iterator[World]:
     """A world whose sensor reads the plant over HTTP on loopback, behind a token; taken apart afterwards.
 
@@ -155,7 +158,7 @@ def sandbox(
     reach = PrometheusSettings(url=server.url, token="env:SANDBOX_TOKEN")  # noqa: S106 - a reference
     sensor = PrometheusSensor(reach, environ={"SANDBOX_TOKEN": token})
     try:
-        yield World(plant, sensor, journal, observer, policies, seed, retrainer)
+        yield World(plant, sensor, journal, observer, policies, seed, retrainer, poll_interval_s)
     finally:
         sensor.close()
         server.close()

@@ -27,6 +27,8 @@ from homeostat.record.sqlite import SqliteJournal
 
 ROOT = Path(__file__).parents[3]
 NOW = 2e9
+INCIDENTS = 8
+"""Of the shipped history: enough to train on, in little time."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, policy: Policy) -> Iterat
     loaded = e.PolicyLoaded(at=1.0, policy=policy.name, policy_hash=policy.hash, sources=policy.sources)
     journal = SqliteJournal(made.journal)
     journal.append([Batch(policy_stream(policy.name), None, [loaded])])
-    for incident in history.incidents():
+    for incident in history.incidents()[:INCIDENTS]:
         journal.append([Batch(incident, 0, [record.entry for record in history.read(incident)])])
     yield made
     journal.close()

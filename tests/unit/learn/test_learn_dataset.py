@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from tests.unit.learn.incident_streams import (
     EFFECTIVE,
     INEFFECTIVE,
@@ -28,6 +29,7 @@ from homeostat.learn.dataset import (
 )
 from homeostat.learn.trace import trace_incidents
 from homeostat.model import entries as e
+from homeostat.model.errors import UsageError
 from homeostat.model.policy import Choose, Steps, Try
 from homeostat.model.ports import Record
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, Reason, Result
@@ -299,3 +301,13 @@ def test_columns_may_be_left_out() -> None:
     few = decision_rows(trace_incidents(two_tries().records()), policy, 0.0, math.inf, columns={"incident", "mature"})
     assert list(few) == ["incident", "mature", "signal:errors"]
     pd.testing.assert_frame_equal(few, decisions_frame(two_tries().records(), policy, recurrence_s=0.0)[list(few)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"), [("seed", 2**63, "beyond 64 bits"), ("at", 1e300, "in no calendar")]
+)
+def test_numbers_that_no_agent_writes_are_refused_by_name(field: str, value: float, said: str) -> None:
+    stream = healed("i1", START)
+    stream.entries[0] = replace(stream.entries[0], **{field: value})
+    with pytest.raises(UsageError, match=said):
+        incidents_frame(stream.records())

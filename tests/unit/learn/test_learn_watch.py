@@ -11,11 +11,11 @@ from tests.unit.learn.test_learn_gate import QUICK, told_by_errors, told_by_noth
 from homeostat.learn import watch
 from homeostat.learn.evaluation.comparison import Comparison
 from homeostat.learn.evaluation.replay import Replayed
-from homeostat.learn.promotion import WRITTEN, promote, promotions_of, roll_back
+from homeostat.learn.promotion import WRITTEN, Promotions, promote, promotions_of, roll_back
 from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
 from homeostat.learn.retrain import retrain as retrain_with
 from homeostat.model import entries as e
-from homeostat.model.errors import JournalCorrupt, UsageError
+from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
 from homeostat.record.memory import MemoryJournal
@@ -132,15 +132,15 @@ def test_what_was_taken_back_does_not_rule_again_by_itself() -> None:
     journal = journal_of(told_by_errors(80))
     apply_retrained(journal, retrain(journal, POLICY, PROMOTED_AT, "tester"))
     head = journal.head_seq("policy/p")
-    journal.append([Batch("policy/p", head, roll_back(journal, POLICY, "ana", NOW, "it felt wrong"))])
+    back = roll_back(promotions_of(journal, "p"), POLICY, "ana", NOW, "it felt wrong")
+    journal.append([Batch("policy/p", head, [back])])
     assert current_ranking(journal, "p") is None
     once_more = retrain(journal, POLICY, NOW, "schedule")
     assert once_more.verdict.passed
     assert (once_more.promoted, once_more.entries) == (False, ())
     version = once_more.ranking.version
     assert promotions_of(journal, "p").taken_back == {version}
-    (promoted,) = promote(journal, POLICY, version[:8], "ana", NOW)
-    assert isinstance(promoted, e.RankingPromoted)
+    promoted = promote(promotions_of(journal, "p"), POLICY, version[:8], "ana", NOW)
     assert (promoted.version, promoted.actor, promoted.replaces) == (version, "ana", None)
 
 
@@ -160,45 +160,47 @@ def test_a_person_may_promote_what_was_refused_only_knowingly() -> None:
     journal = journal_of(told_by_nothing(80))
     refused = retrain(journal, POLICY, NOW, "schedule")
     apply_retrained(journal, refused)
-    version = refused.ranking.version
-    with pytest.raises(UsageError, match=f"the gate refused ranking {version[:12]}: Refused: 'remedy' is not surely"):
-        promote(journal, POLICY, version, "ana", NOW)
-    (entry,) = promote(journal, POLICY, version, "ana", NOW, although_refused=True)
-    assert isinstance(entry, e.RankingPromoted)
+    known, version = promotions_of(journal, "p"), refused.ranking.version
+    with pytest.raises(UsageError, match=f"did not let ranking {version[:12]} pass: Refused: 'remedy' is not surely"):
+        promote(known, POLICY, version, "ana", NOW)
+    with pytest.raises(UsageError, match="say --why"):
+        promote(known, POLICY, version, "ana", NOW, although_refused=True)
+    entry = promote(known, POLICY, version, "ana", NOW, "tried by hand", although_refused=True)
+    assert (entry.version, entry.actor, entry.why) == (version, "ana", "tried by hand")
 
 
 def test_wrong_versions_are_refused_with_the_nearest_right_one() -> None:
-    journal = ruled()
-    version = promotions_of(journal, "p").trained.popitem()[0]
-    with pytest.raises(UsageError, match=f"ranking {version[:12]} of 'p' rules already"):
-        promote(journal, POLICY, version, "ana", NOW)
+    known = promotions_of(ruled(), "p")
+    version = next(iter(known.trained))
+    with pytest.raises(AlreadyDecided, match=f"ranking {version[:12]} of 'p' rules already"):
+        promote(known, POLICY, version, "ana", NOW)
     near = version[:11] + ("0" if version[11] != "0" else "1")
-    with pytest.raises(UsageError, match=f"'p' has no ranking '{near}'; did you mean '{version[:12]}'"):
-        promote(journal, POLICY, near, "ana", NOW)
-    with pytest.raises(UsageError, match="no ranking of 'p' was trained yet; run `homeostat retrain`"):
-        promote(MemoryJournal(), POLICY, version, "ana", NOW)
-    with pytest.raises(UsageError, match="has no ranking ''"):
-        promote(journal, POLICY, "", "ana", NOW)
-    with pytest.raises(UsageError, match="rules already"):
-        roll_back(journal, POLICY, "ana", NOW, "why not", version)
+    with pytest.raises(UsageError, match=f"there is no ranking '{near}'; did you mean '{version[:12]}'"):
+        promote(known, POLICY, near, "ana", NOW)
+    with pytest.raises(UsageError, match="no ranking was trained yet; run `homeostat retrain`"):
+        promote(Promotions(), POLICY, version, "ana", NOW)
+    with pytest.raises(UsageError, match="there is no ranking ''"):
+        promote(known, POLICY, "", "ana", NOW)
+    with pytest.raises(AlreadyDecided, match="rules already"):
+        roll_back(known, POLICY, "ana", NOW, "why not", version)
 
 
 def test_a_ranking_of_other_candidates_cannot_be_promoted() -> None:
     journal = journal_of(told_by_errors(80))
     apply_retrained(journal, retrain(journal, POLICY, NOW, "schedule", promote=False))
-    version = next(iter(promotions_of(journal, "p").trained))
+    known = promotions_of(journal, "p")
     grown = policy_of(Choose("remedy", (do("restart"), do("shift"), do("new"))))
     with pytest.raises(UsageError, match="does not know the candidates that 'p' has today"):
-        promote(journal, grown, version, "ana", NOW)
+        promote(known, grown, next(iter(known.trained)), "ana", NOW)
 
 
 def test_a_roll_back_needs_something_that_rules_and_a_reason() -> None:
-    with pytest.raises(UsageError, match="the written order of 'p' rules; there is nothing to take back"):
-        roll_back(MemoryJournal(), POLICY, "ana", NOW, "why not")
+    with pytest.raises(AlreadyDecided, match="the written order of 'p' rules; there is nothing to take back"):
+        roll_back(Promotions(), POLICY, "ana", NOW, "why not")
+    known = promotions_of(ruled(), "p")
     with pytest.raises(UsageError, match="say why"):
-        roll_back(ruled(), POLICY, "ana", NOW, " ")
-    (entry,) = roll_back(ruled(), POLICY, "ana", NOW, "it felt wrong", WRITTEN)
-    assert isinstance(entry, e.RankingRolledBack)
+        roll_back(known, POLICY, "ana", NOW, " ")
+    entry = roll_back(known, POLICY, "ana", NOW, "it felt wrong", WRITTEN)
     assert (entry.to, entry.actor, entry.why) == (None, "ana", "it felt wrong")
 
 

@@ -140,7 +140,8 @@ def test_promotions_and_roll_backs_are_marked_where_they_happened() -> None:
 
 def test_escalated_incidents_are_shown_and_are_no_times() -> None:
     chart = plot.recovery_times(INCIDENTS)
-    recovered, escalated = (each.get_offsets() for each in chart.axes[0].collections if each.get_offsets().size > 2)
+    offsets = [np.asarray(each.get_offsets()) for each in chart.axes[0].collections]
+    recovered, escalated = (points for points in offsets if points.size > 2)
     assert (len(recovered), len(escalated)) == (54, 6)
 
 

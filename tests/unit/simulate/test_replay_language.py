@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.unit.decide.builders import FAILED, Driver, do, policy, undo_of
+from tests.unit.decide.test_exploration import RANKING, explored
 
 from homeostat.model.answers import AnswerKind
+from homeostat.model.autonomy import Earning, Mode
+from homeostat.model.incident import Ledger
 from homeostat.model.policy import Approval, Dag, Policy, Try
+from homeostat.model.track_record import TrackRecord
 from homeostat.simulate.replay import Verdict, replay
 
 
@@ -72,3 +76,24 @@ def test_an_undo_is_replayed() -> None:
     replayed = replay(driver.policy, driver.entries)
     assert [start.action for start in replayed.starts] == ["scale", "scale.undo", "restart"]
     assert replayed.verdict is Verdict.ESCALATED
+
+
+def test_what_was_explored_is_explored_again() -> None:
+    driver = explored()
+    driver.finish()
+    driver.ticks(10, errors=0.0)
+    replayed = replay(driver.policy, driver.entries, RANKING)
+    assert [(start.action, start.recorded) for start in replayed.starts] == [("b", True)]
+    assert replayed.verdict is Verdict.RECOVERED, replayed.why
+
+
+def test_a_step_may_do_by_itself_what_it_had_earned_by_then() -> None:
+    leaf = replace(do("restart", mode=Mode.AUTO), earning=Earning(Mode.SUGGEST, "step", 2))
+    driver = Driver(policy(leaf))
+    driver.ledger = Ledger(track_records={("p", "step"): TrackRecord("p", "restart", 2)})
+    driver.confirm()
+    driver.finish()
+    driver.ticks(10, errors=0.0)
+    assert replay(driver.policy, driver.entries).verdict is Verdict.RECOVERED
+    changed = replace(leaf, earning=Earning(Mode.SUGGEST, "another step", 2))
+    assert replay(policy(changed), driver.entries).verdict is Verdict.UNKNOWN

@@ -1,27 +1,21 @@
-"""`retrain` and `rankings`: what was learnt from past incidents, and what rules now."""
+"""`retrain`: train rankings now, and let the gate judge them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.output import Row
 from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
     from homeostat.app.settings import Settings
     from homeostat.learn.retrain import Retrained
-    from homeostat.model.entries import Entry
     from homeostat.model.policy import Policy
     from homeostat.model.ports import Journal
     from homeostat.parallel import Workers
-
-HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
-SHOW_COLUMNS = ("policy", "node", "place", "candidate", "index", "probability", "cost_s", "successes", "attempts")
 
 
 @click.command()
@@ -115,85 +109,3 @@ def _tell(workspace: Workspace, policy: Policy, retrained: Retrained, *, journal
             ],
             ("policy", "version", "promoted", "incidents", "attempts", "gate"),
         )
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def rankings(ctx: click.Context) -> None:
-    """Learnt orders of candidates."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show, policy=None)
-
-
-@rankings.command()
-@click.argument("policy", required=False)
-@pass_workspace
-def show(workspace: Workspace, policy: str | None) -> None:
-    """Show the order that rules now, and what it rests on.
-
-    The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take.
-    """
-    from homeostat.app import compose
-    from homeostat.app.store import journal_to_read
-    from homeostat.learn.explain import describe
-    from homeostat.learn.retrain import current_ranking
-
-    settings = workspace.settings
-    named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
-    rows: list[Row] = []
-    with journal_to_read(settings) as journal:
-        for one in named:
-            ranking = current_ranking(journal, one.name)
-            if ranking is None:
-                workspace.output.say(f"{one.name}: nothing promoted yet; the written order rules")
-                continue
-            descriptions = describe(ranking, one)
-            workspace.output.say(f"{one.name}: ranking {ranking.version[:12]}, {ranking.attempts} attempts")
-            for node in descriptions:
-                workspace.output.say(f"  {node}")
-                rows += [
-                    {
-                        "policy": one.name,
-                        "node": node.node,
-                        "place": row.place,
-                        "candidate": row.candidate,
-                        "index": row.index,
-                        "probability": row.probability,
-                        "cost_s": row.cost_s,
-                        "successes": row.successes,
-                        "attempts": row.attempts,
-                    }
-                    for row in node.rows
-                ]
-    if not workspace.output.is_for_people:
-        workspace.output.rows(rows, SHOW_COLUMNS)
-
-
-@rankings.command()
-@pass_workspace
-def history(workspace: Workspace) -> None:
-    """Every ranking ever trained or promoted, oldest first."""
-    from homeostat.app.store import journal_to_read
-    from homeostat.model.streams import POLICY_STREAMS
-
-    rows: list[Row] = []
-    with journal_to_read(workspace.settings) as journal:
-        for stream in journal.streams(POLICY_STREAMS):
-            rows += [row for record in journal.read(stream) if (row := _event(stream, record.entry))]
-    workspace.output.rows(sorted(rows, key=lambda row: str(row["at"])), HISTORY_COLUMNS)
-
-
-def _event(stream: str, entry: Entry) -> Row | None:
-    from homeostat.model.entries import RankingPromoted, RankingTrained
-    from homeostat.model.streams import POLICY_STREAMS
-
-    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds")
-    policy = stream.removeprefix(POLICY_STREAMS)
-    match entry:
-        case RankingTrained(ranking=ranking):
-            numbers: Row = {"incidents": ranking.incidents, "attempts": ranking.attempts, "gate": entry.gate}
-            return {"at": at, "policy": policy, "event": "trained", "version": ranking.version[:12], **numbers}
-        case RankingPromoted():
-            return {"at": at, "policy": policy, "event": f"promoted by {entry.actor}", "version": entry.version[:12]}
-        case _:
-            return None

@@ -1,0 +1,221 @@
+"""`rankings`: what was learnt, what rules, why, and a person's word on it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.output import Row
+from homeostat.cli.ranking_history import history_option, journal_of, logged_of, ranking_changes, trials_by_node
+from homeostat.cli.situation import situation_of, situation_options
+from homeostat.cli.workspace import Workspace, pass_workspace
+
+if TYPE_CHECKING:
+    from homeostat.model.entries import Entry
+
+HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
+SHOW_COLUMNS = (
+    "policy", "node", "place", "candidate", "index", "probability", "low", "high", "cost_s", "harm", "successes",
+    "attempts",
+)  # fmt: skip
+EXPLAIN_COLUMNS = (
+    "node",
+    "place",
+    "candidate",
+    "index",
+    "probability",
+    "low",
+    "high",
+    "cost_s",
+    "worked",
+    "tried",
+    "why",
+)
+DIFF_COLUMNS = ("node", "candidate", "probability_before", "probability_after", "first_before", "first_after")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def rankings(ctx: click.Context) -> None:
+    """Learnt orders of candidates."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show, policy=None, name="ruling", place=None)
+
+
+@rankings.command()
+@click.argument("policy", required=False)
+@click.option("--ranking", "name", default="ruling", show_default=True, help="A version, `ruling` or `challenger`.")
+@history_option
+@pass_workspace
+def show(workspace: Workspace, policy: str | None, name: str, place: Path | None) -> None:
+    """Show a learnt order at typical signals, and what it rests on.
+
+    The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take,
+    harm counted as time. LOW and HIGH: where the probability lies nine times in ten.
+    """
+    from homeostat.app import compose
+    from homeostat.learn.explain import describe
+    from homeostat.learn.promotion import promotions_of
+
+    settings = workspace.settings
+    named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
+    rows: list[Row] = []
+    with journal_of(settings, place) as journal:
+        for one in named:
+            ranking = promotions_of(journal, one.name).named(name)
+            if ranking is None:
+                workspace.output.say(f"{one.name}: nothing promoted yet; the written order rules")
+                continue
+            workspace.output.say(f"{one.name}: ranking {ranking.version[:12]}, {ranking.attempts} attempts")
+            for node in describe(ranking, one):
+                workspace.output.say(f"  {node}")
+                rows += [
+                    {
+                        "policy": one.name,
+                        "node": node.node,
+                        "place": row.place,
+                        "candidate": row.candidate,
+                        "index": row.index,
+                        "probability": row.probability,
+                        "low": row.low,
+                        "high": row.high,
+                        "cost_s": row.cost_s,
+                        "harm": row.harm,
+                        "successes": row.successes,
+                        "attempts": row.attempts,
+                    }
+                    for row in node.rows
+                ]
+    if not workspace.output.is_for_people:
+        workspace.output.rows(rows, SHOW_COLUMNS)
+
+
+@rankings.command()
+@history_option
+@pass_workspace
+def history(workspace: Workspace, place: Path | None) -> None:
+    """Every ranking ever trained, promoted or rolled back, oldest first."""
+    from homeostat.model.streams import POLICY_STREAMS
+
+    rows: list[Row] = []
+    with journal_of(workspace.settings, place) as journal:
+        for stream in journal.streams(POLICY_STREAMS):
+            rows += [row for record in journal.read(stream) if (row := _event(stream, record.entry))]
+    workspace.output.rows(sorted(rows, key=lambda row: str(row["at"])), HISTORY_COLUMNS)
+
+
+@rankings.command()
+@click.argument("policy")
+@situation_options
+@click.option("--ranking", "name", default="ruling", show_default=True, help="A version, `ruling` or `challenger`.")
+@history_option
+@pass_workspace
+def explain(
+    workspace: Workspace,
+    policy: str,
+    incident: str | None,
+    when: tuple[str, ...],
+    failed: tuple[str, ...],
+    name: str,
+    place: Path | None,
+) -> None:
+    """Say why POLICY's candidates stand in this order, in one situation.
+
+    The situation is that of an incident's last ranked decision (--incident), or typical signals; --when and --failed
+    change it. Counts are of logged attempts.
+    """
+    from homeostat.learn.why import reasons
+
+    with logged_of(workspace.settings, policy, place) as logged:
+        ranking = logged.known.named(name)
+        rows: list[Row] = []
+        for node, trials in trials_by_node(logged):
+            model = ranking.nodes.get(node.id) if ranking is not None else None
+            if model is None:
+                workspace.output.say(f"{node.id}: the written order, nothing learnt")
+                continue
+            situation = situation_of(logged, node, model, incident, when, failed)
+            workspace.output.say(f"{node.id}:")
+            for why in reasons(model, trials, situation):
+                workspace.output.say(f"  {why}")
+                rows.append(
+                    {
+                        "node": node.id,
+                        "place": why.place,
+                        "candidate": why.candidate,
+                        "index": why.index,
+                        "probability": why.probability,
+                        "low": why.low,
+                        "high": why.high,
+                        "cost_s": why.cost_s,
+                        "worked": why.counted.worked,
+                        "tried": why.counted.tried,
+                        "why": "; ".join([str(why.counted), *map(str, why.failures)]),
+                    }
+                )
+    if not workspace.output.is_for_people:
+        workspace.output.rows(rows, EXPLAIN_COLUMNS)
+
+
+@rankings.command()
+@click.argument("policy")
+@click.argument("before", default="ruling")
+@click.argument("after", default="challenger")
+@history_option
+@pass_workspace
+def diff(workspace: Workspace, policy: str, before: str, after: str, place: Path | None) -> None:
+    """Say what changes when AFTER rules POLICY instead of BEFORE, in the situations that were logged.
+
+    BEFORE and AFTER are versions or their beginnings, `ruling`, `challenger`, or `written`.
+    """
+    from homeostat.learn.differences import difference
+
+    rows: list[Row] = []
+    with logged_of(workspace.settings, policy, place) as logged:
+        old, new = logged.known.named(before), logged.known.named(after)
+        for node, trials in trials_by_node(logged):
+            found = difference(old.nodes.get(node.id) if old else None, new.nodes.get(node.id) if new else None, trials)
+            workspace.output.say(
+                f"{node.id}: another first choice in {found.changed} of {found.decisions} logged incidents"
+            )
+            for (first, then), times in found.moves.items():
+                workspace.output.say(f"  {times} times {then} instead of {first}")
+            for candidate, (p_before, p_after) in found.chances.items():
+                rows.append(
+                    {
+                        "node": node.id,
+                        "candidate": candidate,
+                        "probability_before": p_before,
+                        "probability_after": p_after,
+                        "first_before": found.firsts_before.get(candidate, 0),
+                        "first_after": found.firsts_after.get(candidate, 0),
+                    }
+                )
+    workspace.output.rows(rows, DIFF_COLUMNS)
+
+
+promote, rollback = ranking_changes(rankings)
+
+
+def _event(stream: str, entry: Entry) -> Row | None:
+    from homeostat.model.entries import RankingPromoted, RankingRolledBack, RankingTrained
+    from homeostat.model.streams import POLICY_STREAMS
+
+    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds")
+    policy = stream.removeprefix(POLICY_STREAMS)
+    match entry:
+        case RankingTrained(ranking=ranking):
+            numbers: Row = {"incidents": ranking.incidents, "attempts": ranking.attempts, "gate": entry.gate}
+            return {"at": at, "policy": policy, "event": "trained", "version": ranking.version[:12], **numbers}
+        case RankingPromoted():
+            said = {"gate": entry.why} if entry.why else {}
+            event = f"promoted by {entry.actor}"
+            return {"at": at, "policy": policy, "event": event, "version": entry.version[:12], **said}
+        case RankingRolledBack():
+            event = f"rolled back by {entry.actor} to {entry.to[:12] if entry.to else 'the written order'}"
+            return {"at": at, "policy": policy, "event": event, "version": entry.version[:12], "gate": entry.why}
+        case _:
+            return None

@@ -1,0 +1,94 @@
+"""Options that name a situation: an incident's decision, signals' values, and what has failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from homeostat.cli.ranking_history import Logged
+    from homeostat.learn.why import Situation
+    from homeostat.model.entries import Decided
+    from homeostat.model.policy import Choose, Policy
+    from homeostat.model.ranking import NodeRanking
+    from homeostat.model.signals import Value
+
+
+def situation_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Add --incident, --when and --failed."""
+    command = click.option("--failed", multiple=True, metavar="CANDIDATE", help="Has failed in the incident already.")(
+        command
+    )
+    command = click.option(
+        "--when", multiple=True, metavar="SIGNAL=VALUE", help="A signal's value; `unknown` for none."
+    )(command)
+    return click.option("--incident", help="An incident's last ranked decision: its id, or the beginning of it.")(
+        command
+    )
+
+
+def situation_of(
+    logged: Logged,
+    node: Choose,
+    model: NodeRanking,
+    incident: str | None,
+    when: tuple[str, ...],
+    failed: tuple[str, ...],
+) -> Situation:
+    """The situation that the options name at a `choose` node.
+
+    Raises:
+        UsageError: there is no such incident, signal or candidate, or a value is none.
+    """
+    from homeostat.learn.explain import typical
+    from homeostat.learn.why import Situation
+    from homeostat.model.errors import UsageError
+    from homeostat.model.nearest import did_you_mean
+
+    decided = _decision_in(logged, node, incident) if incident is not None else None
+    values = dict(decided.context) if decided is not None else typical(model)
+    for said in when:
+        name, is_said, text = said.partition("=")
+        if not is_said:
+            raise UsageError(f"--when '{said}' must read SIGNAL=VALUE")
+        values[name] = _value(logged.policy, name, text)
+    known = [child.id for child in node.children]
+    for name in failed:
+        if name not in known:
+            raise UsageError(f"'{node.id}' has no candidate '{name}'{did_you_mean(name, known)}")
+    before = decided.failed if decided is not None else ()
+    eligible = tuple(option.id for option in decided.options if option.eligible) if decided is not None else None
+    return Situation(values, tuple(dict.fromkeys((*before, *failed))), eligible)
+
+
+def _decision_in(logged: Logged, node: Choose, incident: str) -> Decided:
+    from homeostat.cli.incidents import found_incident
+    from homeostat.model.entries import Decided
+    from homeostat.model.errors import UsageError
+
+    found = None
+    for record in logged.journal.read(found_incident(logged.journal, incident)):
+        if isinstance(record.entry, Decided) and record.entry.node == node.id and record.entry.chosen is not None:
+            found = record.entry
+    if found is None:
+        raise UsageError(f"incident '{incident}' never came to '{node.id}'")
+    return found
+
+
+def _value(policy: Policy, name: str, text: str) -> Value:
+    from homeostat.model.errors import UsageError
+    from homeostat.model.nearest import did_you_mean
+    from homeostat.model.signals import SignalType
+    from homeostat.policy.units import parse_quantity
+
+    if name not in policy.signals:
+        raise UsageError(f"policy '{policy.name}' has no signal '{name}'{did_you_mean(name, policy.signals)}")
+    if text == "unknown":
+        return None
+    if policy.signals[name].type is SignalType.TEXT:
+        return text
+    try:
+        return parse_quantity(text)
+    except ValueError as error:
+        raise UsageError(f"--when {name}={text}: {error}") from error

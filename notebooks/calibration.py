@@ -1,0 +1,123 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Calibration and confidence
+#
+# The learnt order puts first what works soonest: chance of success over expected seconds. It is only as good as the
+# chances are. This page holds every chance that was foretold against what came of it, over a season of 240 incidents.
+#
+# Each forecast was written to the journal *before* its outcome, by the ranking that ruled then. So nothing here is
+# measured on what was trained on.
+
+# %%
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import homeostat
+from homeostat import plot
+from homeostat.learn.reliability import expected_calibration_error, reliability_of_decisions, reliability_table
+
+workspace = Path("..") if Path("../history").is_dir() else Path()
+with homeostat.open(workspace / "history" / "season.jsonl.gz") as history:
+    incidents, decisions = history.incidents(), history.decisions("payments-5xx")
+
+choices = decisions.query("kind == 'choose' and mature and weight > 0")
+foretold = choices.dropna(subset=["probability"])
+changed_at = incidents["opened_at"].iloc[160]
+before, after = foretold[foretold["at"] < changed_at], foretold[foretold["at"] >= changed_at]
+print(f"{len(foretold)} forecasts with an outcome that counts, {len(before)} of them before the change in the plant")
+
+# %% [markdown]
+# ## Reliability
+#
+# Forecasts in groups of equal size: the mean of what was foretold against the share that worked, with its 90% interval
+# (Wilson 1927). A well calibrated forecast lies on the diagonal, as far as so few trials can tell. `history.calibration()`
+# gives the same table of a whole journal.
+
+# %%
+table = reliability_of_decisions(before, groups=6)
+plot.reliability(table)
+
+# %% [markdown]
+# ## One number, and its luck
+#
+# The expected calibration error (ECE) is the mean distance from the diagonal, weighted by trials. Even perfect forecasts
+# have one above zero, because a share of thirty trials is never exact. So it is compared with what perfect forecasts
+# would show: outcomes drawn with just the chances that were foretold.
+
+# %%
+generator = np.random.default_rng(3)
+
+
+def row(forecasts):
+    """The error, and what perfect forecasts of the same chances would show: the mean, and what 95% stay below."""
+    predicted = forecasts["probability"].to_numpy()
+    draws = generator.random((100, len(predicted))) < predicted
+    lucky = [expected_calibration_error(reliability_table(predicted, outcomes, 6)) for outcomes in draws]
+    seen = expected_calibration_error(reliability_of_decisions(forecasts, groups=6))
+    return {"trials": len(predicted), "ECE": seen, "by luck": np.mean(lucky), "95% below": np.quantile(lucky, 0.95)}
+
+
+errors = pd.DataFrame({"before the change": row(before), "after it": row(after)}).T
+errors.style.format({"trials": "{:.0f}", "ECE": "{:.3f}", "by luck": "{:.3f}", "95% below": "{:.3f}"})
+
+# %% [markdown]
+# ## Calibrated is not yet useful
+#
+# Saying the plain success rate every time is perfectly calibrated and tells nothing. A forecast is worth something when
+# it is calibrated and *sharp*. The Brier score (mean squared error of the chance) counts both; the skill says how much
+# of the plain rate's score is gone.
+
+# %%
+def brier(forecasts, predicted):
+    """Mean squared distance between chance and outcome."""
+    return float(((predicted - forecasts["succeeded"]) ** 2).mean())
+
+
+rates = before.groupby("chosen")["succeeded"].transform("mean")
+scores = pd.Series(
+    {
+        "plain success rate": brier(before, before["succeeded"].mean()),
+        "rate of each candidate, in hindsight": brier(before, rates),
+        "foretold": brier(before, before["probability"]),
+    }
+).rename("Brier score")
+scores.to_frame().assign(skill=1 - scores / scores.iloc[0]).style.format("{:.3f}")
+
+# %% [markdown]
+# ## After the change
+#
+# From incident 160 on the standby site refused traffic. The forecasts went on to believe in it for a while: too high, on
+# the right of the diagonal. `data-quality-and-drift` shows how it is found.
+
+# %%
+plot.reliability(reliability_of_decisions(after, groups=4))
+
+# %%
+shifts = after[after["chosen"] == "shift"]
+told = pd.DataFrame(
+    {
+        "trials": [len(shifts), len(after) - len(shifts)],
+        "foretold": [shifts["probability"].mean(), after.drop(shifts.index)["probability"].mean()],
+        "worked": [shifts["succeeded"].mean(), after.drop(shifts.index)["succeeded"].mean()],
+    },
+    index=["shift", "all others"],
+)
+assert len(before) >= 100
+assert errors.loc["before the change", "ECE"] <= 2 * errors.loc["before the change", "95% below"]
+assert scores["foretold"] < scores["plain success rate"]
+assert told.loc["shift", "foretold"] > told.loc["shift", "worked"] + 0.2
+told
