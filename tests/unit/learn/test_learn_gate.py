@@ -272,3 +272,25 @@ def test_memorised_outcomes_are_found() -> None:
     text = judge(leaked, decisions, policy, bounds=QUICK).text
     assert text.startswith("Refused: 'remedy' knows the outcomes it was trained on better than refits to the same do")
     assert text.endswith("it has memorised them.")
+
+
+def told_by_zone(tried_in_b: bool) -> GateVerdict:
+    """Restart never helps. Shift does in zone a; in zone b the log may know nothing of it."""
+    streams = []
+    for n in range(80):
+        zone = "ab"[n % 2]
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose("restart", {"errors": 1.0, "zone": zone}, eligible=ALL[:2]).attempt("restart", INEFFECTIVE)
+        if zone == "a" or tried_in_b:
+            stream.choose("shift", {"errors": 1.0, "zone": zone}, eligible=("shift",)).attempt("shift", EFFECTIVE)
+        streams.append(stream.close())
+    return judged(streams, policy_of(remedy("restart", "shift"), texts=["zone"]))
+
+
+def test_a_first_choice_that_was_never_possible_in_its_pattern_is_thin_support() -> None:
+    assert told_by_zone(tried_in_b=True).passed
+    verdict = told_by_zone(tried_in_b=False)
+    assert verdict.text == (
+        "Refused: 'remedy' would put 'shift' first where it was never tried: 40 of 80 incidents have a first choice"
+        " that the log does not know in their pattern."
+    )
