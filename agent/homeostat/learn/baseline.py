@@ -47,6 +47,8 @@ class Baseline:
         """In words, without a full stop."""
         if not self.incidents:
             return "nothing is known of what heals by itself"
+        if not self.events:
+            return f"none of {self.incidents} incidents healed by itself, left alone for up to {self.longest_s:.0f} s"
         after_s = min(AFTER_S, self.longest_s)
         return (
             f"with nothing in effect {self.healed_by(after_s):.0%} heal within {after_s:.0f} s"

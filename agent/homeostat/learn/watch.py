@@ -53,9 +53,9 @@ def watch_promoted(
     for node in nodes:
         before = replaced.nodes.get(node.id) if replaced is not None else None
         trials = labelled_trials(decisions[decisions["opened_at"] >= _time(since)], node)
-        worse = _look(trials, ruling.nodes[node.id], before, node, policy, ERROR_RATE / len(nodes), bounds)
-        if worse is not None:
-            return f"'{node.id}' {worse}"
+        why = _look(trials, ruling.nodes[node.id], before, node, policy, ERROR_RATE / len(nodes), bounds)
+        if why is not None:
+            return f"'{node.id}' {why}"
     return None
 
 
@@ -77,10 +77,11 @@ def _look(
     compared = compare(orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up)
     confidence = 1.0 - error_rate / (look * (look + 1))
     harmed = bool((logged.harmful == 1.0).any())
-    return _worse(compared, confidence, "the written order" if replaced is None else "what it replaced", harmed=harmed)
+    return worse(compared, confidence, "the written order" if replaced is None else "what it replaced", harmed=harmed)
 
 
-def _worse(compared: Comparison, confidence: float, other: str, *, harmed: bool) -> str | None:
+def worse(compared: Comparison, confidence: float, other: str, *, harmed: bool) -> str | None:
+    """Say what the ruling order does worse than the replaced one, or None; `harmed`: harm was logged at all."""
     lost_s, harms = compared.gain_s(_REPLACED, _RULING), compared.more_harms(_RULING, _REPLACED)
     where = f"in the last {compared.incidents} incidents under it"
     sure = f"at least {{}}, with {confidence:.1%} confidence, assumed {ASSUMPTION}"

@@ -2,13 +2,16 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 from msgspec.structs import replace as changed
+from sklearn.linear_model import LogisticRegression
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, judge
-from homeostat.learn.ranker import train_ranking, versioned
+from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking, versioned
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import LinearModel, MemberModel, NodeRanking
 from homeostat.model.reasons import AttemptVerdict
@@ -57,7 +60,7 @@ def test_a_ranking_that_recovers_sooner_passes_and_says_by_how_much() -> None:
     assert figures.gain_s == pytest.approx(figures.ruling_mttr_s - figures.mttr_s)
     assert figures.first_success > 0.9
     assert figures.ruling_first_success == pytest.approx(0.5, abs=0.05)
-    assert f"{figures.gain_s:.0f} s sooner" in verdict.text
+    assert f"a gain of {figures.gain_s:.0f} s, at least {figures.gain_low_s:.0f} s with 95% confidence" in verdict.text
     assert "on 80 incidents" in verdict.text
     assert "Assumed: that an outcome does not depend on its place in the order." in verdict.text
 
@@ -226,3 +229,68 @@ def test_a_model_of_another_shape_is_found() -> None:
     cut = damaged(lambda model: changed(model, members=(changed(model.members[0], weights=()), *model.members[1:])))
     assert "has a member 'pooled' of another shape" in cut
     assert "mixes another number of members" in damaged(lambda model: changed(model, members=model.members[:1]))
+
+
+NOISE = tuple(f"noise{place:02d}" for place in range(30))
+
+
+def told_by_noise(count: int) -> list[Stream]:
+    """What helps has nothing to do with thirty signals, which are different every time."""
+    random = np.random.default_rng(8)
+    streams = []
+    for n in range(count):
+        candidate, context = ("restart", "shift")[n % 2], dict(zip(NOISE, random.normal(size=30).tolist(), strict=True))
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm().choose(candidate, context, eligible=ALL[:2])
+        streams.append(stream.attempt(candidate, EFFECTIVE if random.random() < 0.5 else INEFFECTIVE).close())
+    return streams
+
+
+def memorised(model: NodeRanking, trials: pd.DataFrame, node: Choose) -> NodeRanking:
+    """A linear model that knows every outcome by heart."""
+    samples = samples_of(trials, node, model.features)
+    fits = [
+        LogisticRegression(C=1e4, max_iter=5_000).fit(samples.columns[own], samples.succeeded[own])
+        for own in (samples.candidate == 0, samples.candidate == 1)
+    ]
+    member = LinearModel(
+        "pooled",
+        tuple(float(fit.intercept_[0]) for fit in fits),
+        tuple(tuple(fit.coef_[0].tolist()) for fit in fits),
+        ((0.0, 0.0), (0.0, 0.0)),
+    )
+    return changed(model, members=(member,), stack=changed(model.stack, intercept=0.0, weights=(1.0,)))
+
+
+def test_memorised_outcomes_are_found() -> None:
+    policy = policy_of(remedy("restart", "shift"), signals=NOISE)
+    decisions = decisions_frame(records_of(told_by_noise(100)), policy)
+    ranking = train_ranking(decisions, policy, 0.0)
+    assert "memorised" not in judge(ranking, decisions, policy, bounds=QUICK).text
+    node = next(choose_nodes(policy))
+    knows = memorised(ranking.nodes["remedy"], labelled_trials(decisions, node), node)
+    leaked = versioned(replace(ranking, nodes={"remedy": knows}))
+    text = judge(leaked, decisions, policy, bounds=QUICK).text
+    assert text.startswith("Refused: 'remedy' knows the outcomes it was trained on better than refits to the same do")
+    assert text.endswith("it has memorised them.")
+
+
+def told_by_zone(tried_in_b: bool) -> GateVerdict:
+    """Restart never helps. Shift does in zone a; in zone b the log may know nothing of it."""
+    streams = []
+    for n in range(80):
+        zone = "ab"[n % 2]
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose("restart", {"errors": 1.0, "zone": zone}, eligible=ALL[:2]).attempt("restart", INEFFECTIVE)
+        if zone == "a" or tried_in_b:
+            stream.choose("shift", {"errors": 1.0, "zone": zone}, eligible=("shift",)).attempt("shift", EFFECTIVE)
+        streams.append(stream.close())
+    return judged(streams, policy_of(remedy("restart", "shift"), texts=["zone"]))
+
+
+def test_a_first_choice_that_was_never_possible_in_its_pattern_is_thin_support() -> None:
+    assert "where it was never tried" not in told_by_zone(tried_in_b=True).text
+    verdict = told_by_zone(tried_in_b=False)
+    assert verdict.text == (
+        "Refused: 'remedy' would put 'shift' first where it was never tried: 40 of 80 incidents have a first choice"
+        " that the log does not know in their pattern."
+    )

@@ -117,10 +117,10 @@ def test_an_incident_is_imputed_by_a_model_that_has_not_seen_it() -> None:
     """Changing what happened in one incident changes nothing in the causes it is judged by, only its own beliefs."""
     logged, _ = world_logged(4, 40)
     part = parts_of(len(logged))
-    other = logged.take(np.arange(len(logged)))
-    other.outcome[7] = 1.0 - other.outcome[7]
+    outcome = logged.outcome.copy()
+    outcome[7] = 1.0 - outcome[7]
     turned = logged.samples.succeeded ^ (logged.samples.incident == 7)
-    other = replace(other, samples=replace(logged.samples, succeeded=turned))
+    other = replace(logged, outcome=outcome, samples=replace(logged.samples, succeeded=turned))
     before, after = impute(logged, part), impute(other, part)
     assert np.array_equal(before.success[7], after.success[7])
     assert not np.array_equal(before.success[8], after.success[8])

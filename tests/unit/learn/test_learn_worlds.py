@@ -9,7 +9,7 @@ from tests.unit.learn.incident_streams import records_of
 from tests.unit.learn.worlds import BROAD, World, fixed, journalled, learned, likeliest, mttr_s, world_policy
 
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.gate import judge
+from homeostat.learn.gate import Bounds, judge
 from homeostat.learn.ranker import train_ranking
 from homeostat.model.ranking import Candidate, NodeRanking
 
@@ -50,7 +50,7 @@ def measured(seed: int) -> Measured:
         mttr_s(future, fixed(context_free_order(node))),
         mttr_s(future, likeliest(node, world.bad_order)),
         mttr_s(future, learned(node, world.bad_order)),
-        judge(ranking, decisions, policy).passed,
+        judge(ranking, decisions, policy, bounds=Bounds(replicates=20)).passed,
     )
 
 

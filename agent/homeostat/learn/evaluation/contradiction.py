@@ -31,7 +31,7 @@ class Check:
     off: str | None = None
 
     def __str__(self) -> str:
-        return f"the check ({self.name}, as {self.why}) says {self.gain_s.value:.0f} s sooner"
+        return f"the check ({self.name}, as {self.why}) says {self.gain_s.value:.0f} s"
 
 
 def check(order: Order, ruling: Order, path: Ints, logged: Logged, part: Ints) -> Check:

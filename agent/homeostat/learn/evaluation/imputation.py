@@ -6,6 +6,7 @@ incident): an incident must not vouch for itself twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +45,12 @@ def impute(logged: Logged, part: Ints) -> Imputation:
         logged: all incidents.
         part: (N,), see `parts_of`.
     """
-    imputations = [_held_out(logged, part != number) for number in range(int(part.max()) + 1)]
-    if len(imputations) == 1:
-        return imputations[0]
+    return impute_by(logged, part, [part != number for number in range(int(part.max()) + 1)])
+
+
+def impute_by(logged: Logged, part: Ints, seen: Sequence[Bools]) -> Imputation:
+    """The same, where `seen` says for each part which incidents its causes are learnt from: (N,) each."""
+    imputations = [_held_out(logged, one) for one in seen]
     rows = np.arange(len(logged))
     beliefs, success = (
         np.stack([getattr(one, name) for one in imputations])[part, rows] for name in ("beliefs", "success")

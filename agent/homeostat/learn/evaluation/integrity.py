@@ -20,7 +20,7 @@ from homeostat.learn.members.logistic import Logistic
 from homeostat.learn.members.member import Member
 from homeostat.learn.members.pooled import PooledLogistic
 from homeostat.learn.ranker import versioned
-from homeostat.learn.samples import Ints, Samples
+from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.learn.scoring import success_probabilities
 from homeostat.model.ranking import LatentModel, Matrix, MemberModel, NodeRanking, Ranking
 
@@ -87,11 +87,15 @@ def _shape(matrix: Matrix) -> tuple[int, int] | None:
 
 
 def refit_held_out(model: NodeRanking, logged: Logged, part: Ints) -> tuple[NodeRanking, ...]:
-    """For each part, the same model refitted without it: same features, costs and mixture, new coefficients."""
+    """For each part, the same model refitted without it; see `refit_each`."""
+    return refit_each(model, logged, [part != number for number in range(int(part.max()) + 1)])
+
+
+def refit_each(model: NodeRanking, logged: Logged, seen: Sequence[Bools]) -> tuple[NodeRanking, ...]:
+    """For each mask of incidents (N,), the model refitted to them: same features, costs and mixture, new members."""
     samples = replace(logged.samples, columns=feature_columns(logged.trials, model.features))
     counted = weighted(samples, foretell(samples, MEMBERS, Memory()).changes)
-    of_row = part[samples.incident]
-    return tuple(_refit(model, counted.take(of_row != number)) for number in range(int(part.max()) + 1))
+    return tuple(_refit(model, counted.take(one[samples.incident])) for one in seen)
 
 
 def _refit(model: NodeRanking, samples: Samples) -> NodeRanking:

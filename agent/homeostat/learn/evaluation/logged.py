@@ -15,8 +15,6 @@ from homeostat.learn.ranker import declared_of, samples_of
 from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.policy import Choose, Policy
 
-_BY_INCIDENT = ("rows", "chosen", "eligible", "outcome", "verified", "seconds", "harmful", "propensity", "first", "at")
-
 
 @dataclass(frozen=True, slots=True)
 class Logged:
@@ -36,7 +34,6 @@ class Logged:
         harmful: (N, M), 1.0 or 0.0, NaN not tried.
         propensity: (N, S), of each step's choice, 1.0 after the last, NaN where unknown.
         first: (N, M), propensities of the first choice, 0.0 for what was not eligible, NaN where unknown.
-        at: (N,), Unix seconds of opening.
     """
 
     trials: pd.DataFrame
@@ -52,7 +49,6 @@ class Logged:
     harmful: Floats
     propensity: Floats
     first: Floats
-    at: Floats
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,10 +62,6 @@ class Logged:
     def certain(self) -> Bools:
         """(M,), which of them always end the search."""
         return np.array([declared.certain for declared in self.declared], dtype=bool)
-
-    def take(self, incidents: Ints | Bools) -> Logged:
-        """The same of some incidents; `trials` and `samples` stay whole."""
-        return replace(self, **{name: getattr(self, name)[incidents] for name in _BY_INCIDENT})
 
     def without_facts(self) -> Logged:
         """The same as if nothing were known of what came of it."""
@@ -94,7 +86,6 @@ def logged_incidents(trials: pd.DataFrame, node: Choose, policy: Policy) -> Logg
     seconds = np.clip(samples.seconds, 0.0, limit_s[candidate])
     shape, cells = (incidents, len(names)), (number, candidate)
     propensity = trials["propensity"].to_numpy(dtype="float64")
-    opened = pd.to_datetime(trials["opened_at"].iloc[starts], utc=True)
     return Logged(
         trials,
         samples,
@@ -109,7 +100,6 @@ def logged_incidents(trials: pd.DataFrame, node: Choose, policy: Policy) -> Logg
         harmful=_spread(shape, cells, samples.harmful.astype("float64"), np.nan),
         propensity=_spread((incidents, steps), (number, step), propensity, 1.0),
         first=first,
-        at=np.asarray((opened - pd.Timestamp(0, tz="UTC")).dt.total_seconds(), dtype="float64"),
     )
 
 

@@ -1,0 +1,213 @@
+"""A ranking that rules is taken back when it turns out worse, by itself or by a person, and not again and again."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, journal_of, policy_of, remedy
+from tests.unit.learn.test_learn_gate import QUICK, told_by_errors, told_by_nothing
+
+from homeostat.learn import watch
+from homeostat.learn.evaluation.comparison import Comparison
+from homeostat.learn.evaluation.replay import Replayed
+from homeostat.learn.promotion import WRITTEN, Promotions, promote, promotions_of, roll_back
+from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
+from homeostat.learn.retrain import retrain as retrain_with
+from homeostat.model import entries as e
+from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
+from homeostat.model.policy import Choose
+from homeostat.model.ports import Batch
+from homeostat.record.memory import MemoryJournal
+
+POLICY = policy_of(remedy("restart", "shift"))
+PROMOTED_AT = START + 1e8
+NOW = START + 1e9
+
+retrain = partial(retrain_with, bounds=QUICK)
+
+
+def both_tried(count: int, start: float, *, right: bool) -> list[Stream]:
+    """Under a ranking that takes restart where errors are low, shift where they are high: always right, or never."""
+    streams = []
+    for n in range(count):
+        level = (1.0, 9.0)[n % 2]
+        first, second = ("restart", "shift") if level < 5 else ("shift", "restart")
+        stream = Stream(f"w{start:.0f}-{n:03d}", start + 1e5 * n).confirm()
+        stream.choose(first, {"errors": level}, eligible=("restart", "shift"))
+        if not right:
+            stream.attempt(first, INEFFECTIVE, verifies_s=90.0).choose(second, {"errors": level}, eligible=(second,))
+        streams.append(stream.attempt(first if right else second, EFFECTIVE).close())
+    return streams
+
+
+def ruled(streams: Sequence[Stream] = ()) -> MemoryJournal:
+    """A journal in which a ranking was promoted, and then came these incidents."""
+    journal = journal_of(told_by_errors(80))
+    retrained = retrain(journal, POLICY, PROMOTED_AT, "tester")
+    assert retrained.promoted
+    apply_retrained(journal, retrained)
+    add(journal, streams)
+    return journal
+
+
+def add(journal: MemoryJournal, streams: Sequence[Stream]) -> None:
+    for stream in streams:
+        journal.append([Batch(stream.id, 0, stream.entries)])
+
+
+def again(journal: MemoryJournal, now: float = NOW) -> Retrained:
+    retrained = retrain(journal, POLICY, now, "schedule")
+    apply_retrained(journal, retrained)
+    return retrained
+
+
+def test_a_ranking_that_turned_bad_is_taken_back_with_its_reason() -> None:
+    journal = ruled(both_tried(40, PROMOTED_AT + 1e5, right=False))
+    before = current_ranking(journal, "p")
+    retrained = again(journal)
+    assert before is not None
+    assert retrained.rolled_back is not None
+    assert retrained.entries[0] == retrained.rolled_back
+    assert (retrained.rolled_back.version, retrained.rolled_back.to) == (before.version, None)
+    assert retrained.rolled_back.actor == "schedule"
+    assert "'remedy' recovered " in retrained.rolled_back.why
+    assert "s later than the written order would have in the last 40 incidents under it" in retrained.rolled_back.why
+    assert "confidence" in retrained.rolled_back.why
+
+
+def test_a_ranking_that_is_right_stays() -> None:
+    journal = ruled(both_tried(40, PROMOTED_AT + 1e5, right=True))
+    before = current_ranking(journal, "p")
+    assert again(journal).rolled_back is None
+    assert before is not None
+    assert promotions_of(journal, "p").taken_back == frozenset()
+
+
+def test_nothing_is_said_before_the_first_look_and_between_looks() -> None:
+    few = both_tried(watch.LOOK_EVERY - 1, PROMOTED_AT + 1e5, right=False)
+    journal = ruled(few)
+    assert again(journal).rolled_back is None
+    add(journal, both_tried(1, PROMOTED_AT + 1e8, right=False))
+    assert again(journal, NOW + 1.0).rolled_back is not None
+
+
+def test_looks_spend_the_error_rate_once() -> None:
+    """However many looks there are, their error rates sum up to less than the whole."""
+    assert sum(1.0 / (look * (look + 1)) for look in range(1, 100_000)) < 1.0
+
+
+def compared(*, lost_s: float, harms: float) -> Comparison:
+    """The ruling order loses so many seconds and does so much harm more, give or take a tenth of it."""
+    nothing = np.zeros(50)
+    replayed = {
+        "ruling": Replayed(nothing + 100.0 + lost_s, nothing, nothing + harms),
+        "replaced": Replayed(nothing + 100.0, nothing, nothing),
+    }
+    spread = np.zeros((2, 2, 3))
+    spread[:, 0, 0], spread[:, 0, 2] = (lost_s / 10.0, -lost_s / 10.0), (harms / 10.0, -harms / 10.0)
+    return Comparison(50, {"ruling": nothing.astype(int), "replaced": nothing.astype(int)}, replayed, spread)
+
+
+def test_more_harm_alone_takes_it_back() -> None:
+    why = watch.worse(compared(lost_s=-50.0, harms=0.2), 0.99, "what it replaced", harmed=True)
+    assert why is not None
+    assert why.startswith(
+        "did 20.0 more harm in 100 incidents than what it replaced would have in the last 50 incidents"
+    )
+    assert watch.worse(compared(lost_s=-50.0, harms=0.2), 0.99, "what it replaced", harmed=False) is None
+    assert watch.worse(compared(lost_s=-50.0, harms=-0.2), 0.99, "what it replaced", harmed=True) is None
+
+
+def test_a_later_look_asks_for_more() -> None:
+    """A loss of ten standard errors is sure at any look; of three, at the first but not at the hundredth."""
+    assert watch.worse(compared(lost_s=50.0, harms=0.0), 1 - 1e-6, "x", harmed=False) is not None
+    three = compared(lost_s=50.0, harms=0.0)
+    three.deviations[:, 0, 0] = (50.0 / 3.0, -50.0 / 3.0)
+    assert watch.worse(three, 1 - 0.05 / 2, "x", harmed=False) is not None
+    assert watch.worse(three, 1 - 0.05 / (100 * 101), "x", harmed=False) is None
+
+
+def test_what_was_taken_back_does_not_rule_again_by_itself() -> None:
+    journal = journal_of(told_by_errors(80))
+    apply_retrained(journal, retrain(journal, POLICY, PROMOTED_AT, "tester"))
+    head = journal.head_seq("policy/p")
+    back = roll_back(promotions_of(journal, "p"), POLICY, "ana", NOW, "it felt wrong")
+    journal.append([Batch("policy/p", head, [back])])
+    assert current_ranking(journal, "p") is None
+    once_more = retrain(journal, POLICY, NOW, "schedule")
+    assert once_more.verdict.passed
+    assert (once_more.promoted, once_more.entries) == (False, ())
+    version = once_more.ranking.version
+    assert promotions_of(journal, "p").taken_back == {version}
+    promoted = promote(promotions_of(journal, "p"), POLICY, version[:8], "ana", NOW)
+    assert (promoted.version, promoted.actor, promoted.replaces) == (version, "ana", None)
+
+
+def test_the_challenger_is_the_last_one_that_does_not_rule() -> None:
+    journal = journal_of(told_by_nothing(80))
+    refused = retrain(journal, POLICY, NOW, "schedule")
+    apply_retrained(journal, refused)
+    challenger = promotions_of(journal, "p").challenger
+    assert challenger is not None
+    assert challenger.ranking == refused.ranking
+    assert (challenger.passed, challenger.figures) == (False, refused.verdict.figures)
+    assert challenger.figures["remedy"].incidents == 80
+    assert promotions_of(ruled(), "p").challenger is None
+
+
+def test_a_person_may_promote_what_was_refused_only_knowingly() -> None:
+    journal = journal_of(told_by_nothing(80))
+    refused = retrain(journal, POLICY, NOW, "schedule")
+    apply_retrained(journal, refused)
+    known, version = promotions_of(journal, "p"), refused.ranking.version
+    with pytest.raises(UsageError, match=f"did not let ranking {version[:12]} pass: Refused: 'remedy' is not surely"):
+        promote(known, POLICY, version, "ana", NOW)
+    with pytest.raises(UsageError, match="say --why"):
+        promote(known, POLICY, version, "ana", NOW, although_refused=True)
+    entry = promote(known, POLICY, version, "ana", NOW, "tried by hand", although_refused=True)
+    assert (entry.version, entry.actor, entry.why) == (version, "ana", "tried by hand")
+
+
+def test_wrong_versions_are_refused_with_the_nearest_right_one() -> None:
+    known = promotions_of(ruled(), "p")
+    version = next(iter(known.trained))
+    with pytest.raises(AlreadyDecided, match=f"ranking {version[:12]} of 'p' rules already"):
+        promote(known, POLICY, version, "ana", NOW)
+    near = version[:11] + ("0" if version[11] != "0" else "1")
+    with pytest.raises(UsageError, match=f"there is no ranking '{near}'; did you mean '{version[:12]}'"):
+        promote(known, POLICY, near, "ana", NOW)
+    with pytest.raises(UsageError, match="no ranking was trained yet; run `homeostat retrain`"):
+        promote(Promotions(), POLICY, version, "ana", NOW)
+    with pytest.raises(UsageError, match="there is no ranking ''"):
+        promote(known, POLICY, "", "ana", NOW)
+    with pytest.raises(AlreadyDecided, match="rules already"):
+        roll_back(known, POLICY, "ana", NOW, "why not", version)
+
+
+def test_a_ranking_of_other_candidates_cannot_be_promoted() -> None:
+    journal = journal_of(told_by_errors(80))
+    apply_retrained(journal, retrain(journal, POLICY, NOW, "schedule", promote=False))
+    known = promotions_of(journal, "p")
+    grown = policy_of(Choose("remedy", (do("restart"), do("shift"), do("new"))))
+    with pytest.raises(UsageError, match="does not know the candidates that 'p' has today"):
+        promote(known, grown, next(iter(known.trained)), "ana", NOW)
+
+
+def test_a_roll_back_needs_something_that_rules_and_a_reason() -> None:
+    with pytest.raises(AlreadyDecided, match="the written order of 'p' rules; there is nothing to take back"):
+        roll_back(Promotions(), POLICY, "ana", NOW, "why not")
+    known = promotions_of(ruled(), "p")
+    with pytest.raises(UsageError, match="say why"):
+        roll_back(known, POLICY, "ana", NOW, " ")
+    entry = roll_back(known, POLICY, "ana", NOW, "it felt wrong", WRITTEN)
+    assert (entry.to, entry.actor, entry.why) == (None, "ana", "it felt wrong")
+
+
+def test_a_promotion_that_replaced_what_was_never_trained_is_corrupt() -> None:
+    journal = ruled()
+    version = next(iter(promotions_of(journal, "p").trained))
+    stray = e.RankingPromoted(at=NOW, version=version, actor="x", replaces="gone")
+    journal.append([Batch("policy/p", journal.head_seq("policy/p"), [stray])])
+    with pytest.raises(JournalCorrupt, match="'gone' was replaced but never trained"):
+        promotions_of(journal, "p")
