@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from benchmarks.learning.stream import Incident
 from benchmarks.learning.worlds import ESCALATION_S, VERIFY_FAILED_S, VERIFY_OK_S, Context, Facts
 
 from homeostat.decide.ranking import rank
-from homeostat.decide.scoring import feature_columns
+from homeostat.decide.scoring import feature_columns, interval, logit_sds, success_probabilities
 from homeostat.learn.costs import Cost
 from homeostat.learn.fitting import MEMBERS, Declared, fit_node
 from homeostat.learn.foretelling import Memory
@@ -18,6 +20,7 @@ from homeostat.model.ranking import Feature, NodeRanking
 from homeostat.model.signals import Value
 
 PATTERN = "pattern"
+CALIBRATED_AT = 1_000
 EVERY_INCIDENT_UP_TO = 300
 THEN_EVERY = 5
 """Fits: one more incident in hundreds changes little, and a bench of ten seeds is to end."""
@@ -41,6 +44,7 @@ class Homeostat:
         self._history = _History(sum(feature.width for feature in self._features), len(facts.candidates))
         self._memory = Memory()
         self._node: NodeRanking | None = None
+        self.calibrated: NodeRanking | None = None
         self._fit()
 
     def choose(self, context: Context, failed: tuple[int, ...], eligible: tuple[int, ...], *, frozen: bool) -> int:  # noqa: ARG002 # a `Method`
@@ -53,6 +57,24 @@ class Homeostat:
         self._history.add(incident, feature_columns(self._features, self._values(incident.context)))
         if self._history.incidents <= EVERY_INCIDENT_UP_TO or self._history.incidents % THEN_EVERY == 0:
             self._fit()
+        if self._history.incidents == CALIBRATED_AT:
+            self.calibrated = self._node
+
+    def frozen_for_calibration(self) -> Homeostat:
+        """The same with what it had learnt after `CALIBRATED_AT` incidents."""
+        earlier = copy(self)
+        earlier._node = self.calibrated
+        return earlier
+
+    def foretell(self, context: Context, failed: tuple[int, ...]) -> list[tuple[float, float, float]]:
+        """See `calibration.Foretells`."""
+        node = self._node
+        if node is None or node.uncertainty is None:
+            return []
+        columns = feature_columns(node.features, self._values(context))
+        chances = success_probabilities(node, columns, failed)
+        sds = logit_sds(node.uncertainty, columns)
+        return [(chance, *interval(chance, sd)) for chance, sd in zip(chances, sds, strict=True)]
 
     def _fit(self) -> None:
         self._node = fit_node(
