@@ -1,8 +1,8 @@
 """Are foretold chances right? Of what is foretold after 1,000 incidents, on incidents that were held out.
 
 Two questions. Of the choices made: in groups of like chance, do as many work as foretold (expected calibration error
-over ten groups of equal width; Naeini, Cooper, Hauskrecht, AAAI 2015)? And does the 90% interval of every candidate hold
-the true chance, which the world knows?
+over ten groups of equal width; Naeini, Cooper, Hauskrecht, AAAI 2015)? And does the 90% interval of every candidate
+hold the true chance, which the world knows?
 """
 
 from __future__ import annotations
@@ -53,11 +53,8 @@ def table(rows: Iterable[Mapping[str, Any]], worlds: Iterable[str]) -> str:
     """Of each world, over all seeds, and of all worlds together."""
     of = [(str(row["world"]), row["calibration"]) for row in rows if row.get("calibration")]
     lines = ["| world | expected calibration error | 90% intervals that hold |", "|---|---|---|"]
-    named = [
-        *((world, [each for name, each in of if name == world]) for world in worlds),
-        ("all", [each for _, each in of]),
-    ]
-    for world, found in named:
+    for world in (*worlds, "all"):
+        found = [each for name, each in of if world in (name, "all")]
         if found:
             count, chances, worked = np.sum([each["groups"] for each in found], axis=0).reshape(3, GROUPS)
             error = float(np.abs(chances - worked).sum() / count.sum())

@@ -43,14 +43,14 @@ class Homeostat:
         )
         self._history = _History(sum(feature.width for feature in self._features), len(facts.candidates))
         self._memory = Memory()
-        self._node: NodeRanking | None = None
+        self.node: NodeRanking | None = None
         self.calibrated: NodeRanking | None = None
         self._fit()
 
     def choose(self, context: Context, failed: tuple[int, ...], eligible: tuple[int, ...], *, frozen: bool) -> int:  # noqa: ARG002 # a `Method`
         names = self._facts.candidates
         options = [Option(id=names[each], eligible=True) for each in eligible]
-        ranked, _ = rank(self._node, options, self._values(context), [names[each] for each in failed])
+        ranked, _ = rank(self.node, options, self._values(context), [names[each] for each in failed])
         return names.index(ranked[0].id)
 
     def learn(self, incident: Incident) -> None:
@@ -58,17 +58,17 @@ class Homeostat:
         if self._history.incidents <= EVERY_INCIDENT_UP_TO or self._history.incidents % THEN_EVERY == 0:
             self._fit()
         if self._history.incidents == CALIBRATED_AT:
-            self.calibrated = self._node
+            self.calibrated = self.node
 
     def frozen_for_calibration(self) -> Homeostat:
         """The same with what it had learnt after `CALIBRATED_AT` incidents."""
         earlier = copy(self)
-        earlier._node = self.calibrated
+        earlier.node = self.calibrated
         return earlier
 
     def foretell(self, context: Context, failed: tuple[int, ...]) -> list[tuple[float, float, float]]:
         """See `calibration.Foretells`."""
-        node = self._node
+        node = self.node
         if node is None or node.uncertainty is None:
             return []
         columns = feature_columns(node.features, self._values(context))
@@ -77,11 +77,11 @@ class Homeostat:
         return [(chance, *interval(chance, sd)) for chance, sd in zip(chances, sds, strict=True)]
 
     def _fit(self) -> None:
-        self._node = fit_node(
+        self.node = fit_node(
             self._history.samples(),
             self._features,
             self._declared,
-            previous=self._node,
+            previous=self.node,
             memory=self._memory,
             members=self._members,
         )
