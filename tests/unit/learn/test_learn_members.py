@@ -13,7 +13,7 @@ from homeostat.learn.members.hierarchical import Hierarchical
 from homeostat.learn.members.latent import LatentCauses
 from homeostat.learn.members.logistic import Logistic
 from homeostat.learn.members.member import Member
-from homeostat.learn.members.pooled import PooledLogistic, design_matrix
+from homeostat.learn.members.pooled import OWN_SD, PooledLogistic, design_matrix
 from homeostat.learn.samples import Samples
 from homeostat.learn.scoring import cause_beliefs, expit, member_logits
 from homeostat.model.ranking import LinearModel, MemberModel
@@ -102,7 +102,7 @@ def test_pooled_is_the_maximum_a_posteriori_of_the_model_as_written_with_its_cov
     own = [columns * (samples.candidate == place)[:, None] for place in range(count)]
     design = np.hstack([np.ones((len(samples), 1)), np.eye(count)[samples.candidate], columns, *own])
     width = columns.shape[1]
-    precision = np.array([0.0] + [1.0] * count + [100.0] * width + [0.3**-2] * count * width)
+    precision = np.array([0.0] + [1.0] * count + [100.0] * width + [OWN_SD**-2] * count * width)
     parameters = np.zeros(design.shape[1])
     for _ in range(30):
         p = expit(design @ parameters)
