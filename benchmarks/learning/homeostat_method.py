@@ -11,9 +11,10 @@ from benchmarks.learning.worlds import ESCALATION_S, VERIFY_FAILED_S, VERIFY_OK_
 from homeostat.decide.ranking import rank
 from homeostat.decide.scoring import feature_columns, interval, logit_sds, success_probabilities
 from homeostat.learn.costs import Cost
-from homeostat.learn.fitting import MEMBERS, Declared, fit_node
+from homeostat.learn.fitting import Declared, fit_node
 from homeostat.learn.foretelling import Memory
 from homeostat.learn.members.member import Member
+from homeostat.learn.members.registry import MEMBERS
 from homeostat.learn.samples import Samples
 from homeostat.model.entries import Option
 from homeostat.model.ranking import Feature, NodeRanking

@@ -1,12 +1,15 @@
 """Members: the check-suite for each, what it catches, and what is particular to one."""
 
 from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from homeostat.learn.costs import Cost
 from homeostat.learn.features import Floats
+from homeostat.learn.fitting import Declared, fit_node
 from homeostat.learn.members import newton
 from homeostat.learn.members.checks import MemberBroken, check_member, draw_samples
 from homeostat.learn.members.hierarchical import Hierarchical
@@ -14,9 +17,11 @@ from homeostat.learn.members.latent import LatentCauses
 from homeostat.learn.members.logistic import Logistic
 from homeostat.learn.members.member import Member
 from homeostat.learn.members.pooled import OWN_SD, PooledLogistic, design_matrix
+from homeostat.learn.members.registry import ENTRY_POINTS, MEMBERS, all_members
 from homeostat.learn.samples import Samples
 from homeostat.learn.scoring import cause_beliefs, expit, member_logits
-from homeostat.model.ranking import LinearModel, MemberModel
+from homeostat.model.errors import UsageError
+from homeostat.model.ranking import Feature, LinearModel, MemberModel
 
 
 @pytest.mark.parametrize("member", [PooledLogistic(), LatentCauses(), Hierarchical(), Logistic()], ids=lambda m: m.name)
@@ -168,3 +173,30 @@ def test_hierarchical_rates_are_shrunk_counts() -> None:
         own = samples.succeeded[samples.candidate == candidate]
         rate = (own.sum() + 2 * overall) / (len(own) + 2)
         assert expit(np.array(model.intercepts))[candidate] == pytest.approx(rate)
+
+
+class Stranger(PooledLogistic):
+    name = "stranger"
+
+
+def entry_point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, ENTRY_POINTS)
+
+
+def test_a_plugins_member_joins_and_one_that_cannot_is_named() -> None:
+    here = "tests.unit.learn.test_learn_members"
+    joined = all_members([entry_point("stranger", f"{here}:Stranger")])
+    assert [member.name for member in joined] == ["pooled", "latent", "stranger"]
+    with pytest.raises(UsageError, match=r"the member 'gone' \(nowhere:Gone\) cannot be loaded"):
+        all_members([entry_point("gone", "nowhere:Gone")])
+    with pytest.raises(UsageError, match="is named 'pooled', as another is"):
+        all_members([entry_point("twice", "homeostat.learn.members.pooled:PooledLogistic")])
+
+
+def test_a_plugins_member_is_in_what_is_fitted() -> None:
+    samples = draw_samples(120, seed=4)
+    declared = [Declared(f"c{place}", Cost(60.0, 120.0), 600.0) for place in range(samples.candidates)]
+    features = (Feature("a"), Feature("b", categories=("x", "y")))
+    node = fit_node(samples, features, declared, members=(*MEMBERS, Stranger()))
+    assert [model.name for model in node.members][:2] == ["pooled", "latent"]
+    assert len(node.members) == len(node.stack.weights) == 3
