@@ -79,7 +79,7 @@ def swapped(count: int, start: float) -> list[Stream]:
 
 def test_a_new_ranking_names_the_one_it_replaces() -> None:
     journal = journal_of(told_by_errors(80))
-    first = retrain(journal, POLICY, NOW, "tester")
+    first = retrain(journal, POLICY, START + 2e7, "tester")
     apply_retrained(journal, first)
     for stream in swapped(80, START + 5e7):
         journal.append([Batch(stream.id, 0, stream.entries)])
