@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, journal_of, policy_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors, told_by_nothing
 
@@ -80,7 +81,9 @@ def swapped(count: int, start: float) -> list[Stream]:
 def test_a_new_ranking_names_the_one_it_replaces() -> None:
     journal = journal_of(told_by_errors(80))
     first = retrain(journal, POLICY, START + 2e7, "tester")
-    apply_retrained(journal, first)
+    trained, promoted = first.entries
+    lately = changed(promoted, at=NOW)  # so that it has not ruled long enough to be watched
+    apply_retrained(journal, replace(first, entries=(trained, lately)))
     for stream in swapped(80, START + 5e7):
         journal.append([Batch(stream.id, 0, stream.entries)])
     second = retrain(journal, POLICY, NOW, "tester", incidents_max=80)
