@@ -227,7 +227,7 @@ def _objection(compared: Comparison, figures: GateFigures, checked: Check, logge
         return "is not surely better"
     if not compared.gain_s(_TRAINED, _RULING).low() > 0.0:
         return "is only better when it is refitted, so its numbers are not to be trusted"
-    if checked.gain_s.high() < 0.0:
+    if checked.refutes:
         return "is contradicted by the check"
     more = compared.more_harms(_HELD_OUT, _RULING)
     if (logged.harmful == 1.0).any() and more.value > max(more.error, 0.0):
