@@ -15,8 +15,8 @@ from homeostat.learn.evaluation.support import weights_of
 from homeostat.learn.samples import Ints
 
 SIMULATOR_INCIDENTS_MIN = 500
-"""With fewer the fitted simulator errs more often than the imputed replay that it would have to refute: picking the best
-of eight orders it was wrong in 23% at 200 incidents and in 1 to 5% at 1,000, imputed replay in 3.4% and 0.6%."""
+"""With fewer the fitted simulator errs more often than the imputed replay that it would have to refute: picking the
+best of eight orders it was wrong in 23% at 200 incidents and in 1 to 5% at 1,000, imputed replay in 3.4% and 0.6%."""
 
 
 @dataclass(frozen=True, slots=True)
