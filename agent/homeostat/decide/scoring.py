@@ -32,7 +32,7 @@ def feature_columns(features: Sequence[Feature], values: Mapping[str, Value]) ->
             columns += [*flags, 0.0 if any(flags) else 1.0]
         elif isinstance(value, (int, float)) and not isnan(value):
             scaled = asinh(1.35 * (value - feature.median) / feature.spread)
-            columns += [max(-FEATURE_BOUND, min(FEATURE_BOUND, scaled)), 0.0]
+            columns += [_within(scaled, FEATURE_BOUND), 0.0]
         else:
             columns += [0.0, 1.0]
     return columns
@@ -118,7 +118,14 @@ def _logit(probability: float) -> float:
 
 
 def _bounded(logit: float) -> float:
-    return max(-LOGIT_BOUND, min(LOGIT_BOUND, logit))
+    return _within(logit, LOGIT_BOUND)
+
+
+def _within(value: float, bound: float) -> float:
+    """Between -bound and bound. Two comparisons take a fraction of what `min` and `max` do, and this is a decision."""
+    if -bound <= value <= bound:
+        return value
+    return bound if value > 0.0 else -bound
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:

@@ -1,8 +1,8 @@
 """Notice that an action has changed: a CUSUM of how well its successes were foretold (Page, Biometrika 41, 1954).
 
-For each candidate and each direction, the log-likelihood ratio of what happened, between the foretold chance with its
-logit shifted and the chance as foretold, is summed up and never falls below 0. Above `THRESHOLD` the action is held to
-have changed where the sum was last 0, and what it did before then counts little.
+For each candidate, the log-likelihood ratio of what happened, between the foretold chance with its logit lowered and
+the chance as foretold, is summed up and never falls below 0. Above `THRESHOLD` the action is held to have changed where
+the sum was last 0, and what it did before then counts little.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from homeostat.learn.samples import Samples
 SHIFT_LOGIT = 2.5
 THRESHOLD = 7.0
 DIRECTIONS = (True,)
+"""Only whether an action got worse is watched. Watching for better ones too cries wolf: an action whose past was
+discounted is foretold badly for a while, and looks improved. One that got better is found by the half-life."""
+
 OLD_WEIGHT = 0.05
 """What an action did before it changed counts this much."""
 

@@ -62,7 +62,7 @@ def fit_node(
         harm_s: see `NodeRanking`.
         previous: the node's ranking on most of these samples: where to start from.
         memory: for whoever fits after every incident: what is kept from call to call. Members that are not quick are
-            then up to a fifth of the history old; everything else is as without.
+            then up to a tenth of the history old; everything else is as without.
         members: what foretells.
     """
     foretold = foretell(_newest(samples), members, memory or Memory())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import lapack
 
 from homeostat.learn.features import Floats
 from homeostat.learn.samples import Bools, Ints, Samples
@@ -141,10 +142,8 @@ def _newton_step(
     """The step in theta and mu, and the square of Newton's decrement."""
     own = precision.own
     gradient_mu = precision.shared * mu - (own * (theta - mu)).sum(axis=0)
-    right = np.concatenate([gradient[:, :, None], np.broadcast_to(np.diag(own), curvature.shape)], axis=2)
-    solved = np.linalg.solve(curvature, right)
-    own_step, per_mu = solved[:, :, 0], solved[:, :, 1:]
-    schur = np.diag(precision.shared + len(theta) * own) - own[:, None] * per_mu.sum(axis=0)
+    inverse, per_mu, schur = _eliminated(curvature, precision)
+    own_step = (inverse @ gradient[:, :, None])[:, :, 0]
     step_mu = -np.linalg.solve(schur, gradient_mu + own * own_step.sum(axis=0))
     step = per_mu @ step_mu - own_step
     return step, step_mu, -float((gradient * step).sum() + gradient_mu @ step_mu)
@@ -152,12 +151,32 @@ def _newton_step(
 
 def _covariance(curvature: Floats, precision: Precision) -> Floats:
     """Of each candidate's parameters: the inverse of its block, and what not knowing mu adds."""
-    own = precision.own
-    inverse = np.linalg.inv(curvature)
-    per_mu = inverse * own
-    schur = np.diag(precision.shared + len(curvature) * own) - own[:, None] * per_mu.sum(axis=0)
+    inverse, per_mu, schur = _eliminated(curvature, precision)
     covariance: Floats = inverse + per_mu @ np.linalg.inv(schur) @ per_mu.transpose(0, 2, 1)
     return covariance
+
+
+def _eliminated(curvature: Floats, precision: Precision) -> tuple[Floats, Floats, Floats]:
+    """The inverse of each block, how its parameters follow mu, and the Schur complement of the blocks, for mu."""
+    inverse = np.stack([_inverse(block) for block in curvature])
+    per_mu = inverse * precision.own
+    schur = np.diag(precision.shared + len(curvature) * precision.own) - precision.own[:, None] * per_mu.sum(axis=0)
+    return inverse, per_mu, schur
+
+
+def _inverse(block: Floats) -> Floats:
+    """Of a symmetric positive definite matrix, by its Cholesky factor: a third of the work of a general inverse.
+
+    Raises:
+        numpy.linalg.LinAlgError: it is not positive definite.
+    """
+    factor, failed = lapack.dpotrf(block, lower=True)
+    lower, _ = lapack.dpotri(factor, lower=True)
+    if failed:
+        raise np.linalg.LinAlgError("the curvature is not positive definite")
+    lower = np.tril(lower)
+    inverse: Floats = lower + np.tril(lower, -1).T
+    return inverse
 
 
 def _varies(columns: Floats | Bools) -> Bools:
