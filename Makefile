@@ -30,6 +30,11 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.dag
 	$(VENV)/bin/python -m benchmarks.long_run
 	$(VENV)/bin/python -m benchmarks.journal
+	$(VENV)/bin/python -m benchmarks.learning
+	$(VENV)/bin/python -m benchmarks.gate
+	$(VENV)/bin/python -m benchmarks.harm
+	$(VENV)/bin/python -m benchmarks.end_to_end
+	$(VENV)/bin/python -m benchmarks.retrain
 
 # Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
 chaos: export OPENBLAS_NUM_THREADS := 1
