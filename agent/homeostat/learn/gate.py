@@ -21,8 +21,8 @@ from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import CONFIDENCE, Comparison, Estimate, compare
 from homeostat.learn.evaluation.contradiction import Check, check
-from homeostat.learn.evaluation.imputation import parts_of
-from homeostat.learn.evaluation.integrity import corruption, damage, losses_of, misfit, refit_held_out
+from homeostat.learn.evaluation.imputation import held_out_parts, parts_of
+from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, losses_of, misfit, refit_each
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.optimism import optimism_s
 from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
@@ -175,7 +175,8 @@ def _judge_node(
 
 def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, bounds: Bounds) -> NodeVerdict:
     part = parts_of(len(logged))
-    refits = refit_held_out(trained, logged, part)
+    counted = counted_samples(trained, logged)
+    refits = refit_each(trained, counted, held_out_parts(part))
     corrupt = corruption(losses_of(trained, refits, logged, part))
     if corrupt is not None:
         return _refused(corrupt)
@@ -190,7 +191,7 @@ def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, 
     if unknown is not None:
         return _refused(unknown)
     checked = check(held_out, orders[_RULING], compared.paths[_HELD_OUT], logged, part)
-    figures = _figures(compared, checked, optimism_s(trained, orders[_RULING], logged, part))
+    figures = _figures(compared, checked, optimism_s(trained, counted, orders[_RULING], logged, part))
     objection = _objection(compared, figures, checked, logged)
     said = _said(figures, checked, "the written order" if ruling is None else "the ruling ranking")
     return NodeVerdict(objection is None, said if objection is None else f"{objection}: {said}", figures)

@@ -38,6 +38,11 @@ def parts_of(incidents: int) -> Ints:
     return np.arange(incidents) % max(min(PARTS, incidents), 1)
 
 
+def held_out_parts(part: Ints) -> list[Bools]:
+    """For each part, which incidents are left when it is held out: (N,) each."""
+    return [part != number for number in range(int(part.max()) + 1)]
+
+
 def impute(logged: Logged, part: Ints) -> Imputation:
     """Causes and outcomes given all that happened in each incident, by causes learnt from the other parts.
 
@@ -45,7 +50,7 @@ def impute(logged: Logged, part: Ints) -> Imputation:
         logged: all incidents.
         part: (N,), see `parts_of`.
     """
-    return impute_by(logged, part, [part != number for number in range(int(part.max()) + 1)])
+    return impute_by(logged, part, held_out_parts(part))
 
 
 def impute_by(logged: Logged, part: Ints, seen: Sequence[Bools]) -> Imputation:

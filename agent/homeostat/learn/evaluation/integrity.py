@@ -86,16 +86,15 @@ def _shape(matrix: Matrix) -> tuple[int, int] | None:
     return (len(matrix), widths.pop()) if len(widths) == 1 else None
 
 
-def refit_held_out(model: NodeRanking, logged: Logged, part: Ints) -> tuple[NodeRanking, ...]:
-    """For each part, the same model refitted without it; see `refit_each`."""
-    return refit_each(model, logged, [part != number for number in range(int(part.max()) + 1)])
-
-
-def refit_each(model: NodeRanking, logged: Logged, seen: Sequence[Bools]) -> tuple[NodeRanking, ...]:
-    """For each mask of incidents (N,), the model refitted to them: same features, costs and mixture, new members."""
+def counted_samples(model: NodeRanking, logged: Logged) -> Samples:
+    """The logged trials as training counts them: in the model's columns, by age, and by what has changed since."""
     samples = replace(logged.samples, columns=feature_columns(logged.trials, model.features))
-    counted = weighted(samples, foretell(samples, MEMBERS, Memory()).changes)
-    return tuple(_refit(model, counted.take(one[samples.incident])) for one in seen)
+    return weighted(samples, foretell(samples, MEMBERS, Memory()).changes)
+
+
+def refit_each(model: NodeRanking, counted: Samples, seen: Sequence[Bools]) -> tuple[NodeRanking, ...]:
+    """For each mask of incidents (N,), the model refitted to them: same features, costs and mixture, new members."""
+    return tuple(_refit(model, counted.take(one[counted.incident])) for one in seen)
 
 
 def _refit(model: NodeRanking, samples: Samples) -> NodeRanking:

@@ -18,15 +18,16 @@ from homeostat.learn.evaluation.integrity import refit_each
 from homeostat.learn.evaluation.logged import Logged
 from homeostat.learn.evaluation.orders import HeldOutOrder, Order, RankedOrder
 from homeostat.learn.evaluation.replay import follow, value
-from homeostat.learn.samples import Bools, Ints
+from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.ranking import NodeRanking
 
 
-def optimism_s(model: NodeRanking, ruling: Order, logged: Logged, part: Ints) -> Estimate:
+def optimism_s(model: NodeRanking, counted: Samples, ruling: Order, logged: Logged, part: Ints) -> Estimate:
     """Seconds by which the gain of a model's refits over the ruling order is overrated; 0 where too few to tell.
 
     Args:
         model: whose features and mixture the refits have.
+        counted: see `integrity.counted_samples`.
         ruling: what is compared with.
         logged: the incidents.
         part: (N,), see `parts_of`.
@@ -34,7 +35,7 @@ def optimism_s(model: NodeRanking, ruling: Order, logged: Logged, part: Ints) ->
     if int(part.max()) + 1 < PARTS:
         return Estimate(0.0, 0.0)
     same, other = _parts(part, (1, 2)), _parts(part, (3, 4))
-    refits = tuple(RankedOrder(refit, logged) for refit in refit_each(model, logged, same))
+    refits = tuple(RankedOrder(refit, logged) for refit in refit_each(model, counted, same))
     paths = follow(HeldOutOrder(refits, part[logged.samples.incident]), logged), follow(ruling, logged)
     costs = costs_of(logged)
     gains = []
