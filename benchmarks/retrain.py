@@ -153,13 +153,12 @@ def same(folder: Path) -> Said:
 
 def ticks(folder: Path, how: str) -> Said:
     """Ticks of a loop with an open incident in each of `POLICIES` policies, every one journalled, alone and beside."""
-    with tempfile.TemporaryDirectory() as state:
-        alone = _ticks(Path(state), lambda done: done >= TICKS_ALONE)
-        training = _training(folder, how)
-        beside = _ticks(Path(state), lambda done: not training() and done >= TICKS_ALONE)
-        after = _ticks(Path(state), lambda done: done >= TICKS_ALONE)
+    alone = _ticks(lambda done: done >= TICKS_ALONE)
+    training = _training(folder, how)
+    beside = _ticks(lambda _: not training())
+    after = _ticks(lambda done: done >= TICKS_ALONE)
     trained = json.loads(_said_by_child(folder).read_text()) if how == "process" else {}
-    shown = {"alone": alone, "beside": beside, "alone again": after}
+    shown = {"alone": [*alone, *after], "alone before": alone, "beside": beside, "alone after": after}
     return {
         **{f"p50 ms {name}": 1000 * float(np.quantile(took, 0.5)) for name, took in shown.items()},
         **{f"p99 ms {name}": 1000 * float(np.quantile(took, 0.99)) for name, took in shown.items()},
@@ -184,8 +183,8 @@ def _training(folder: Path, how: str) -> Callable[[], bool]:
     return lambda: child.poll() is None
 
 
-def _ticks(state: Path, is_enough: Callable[[int], bool]) -> Sequence[float]:
-    """Seconds of each tick, one every `TICK_S`."""
+def _ticks(is_enough: Callable[[int], bool]) -> Sequence[float]:
+    """Seconds of each tick, one every `TICK_S`, on a new journal."""
     from benchmarks.workflow_run import Seen
 
     from homeostat.act.executor import Executor
@@ -196,7 +195,7 @@ def _ticks(state: Path, is_enough: Callable[[int], bool]) -> Sequence[float]:
     policy = many_incidents.the_policy()
     policies = {f"{policy.name}-{n}": replace(policy, name=f"{policy.name}-{n}") for n in range(POLICIES)}
     seen = Seen()
-    with closing(SqliteJournal(state / "journal.sqlite")) as journal:
+    with tempfile.TemporaryDirectory() as state, closing(SqliteJournal(Path(state) / "journal.sqlite")) as journal:
         outside = Outside(SystemClock(), _Failing(), Executor({}, seen.failed), journal, seen)
         loop = Loop(outside, policies, "benchmark", seed=1, mode=Mode.OBSERVE)
         loop.recover("benchmark")

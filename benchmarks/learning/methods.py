@@ -20,6 +20,20 @@ class Entry:
     """Only in these, because it is slow; None for all."""
 
 
+def _homeostat() -> Method:
+    from benchmarks.learning.homeostat_method import Homeostat
+
+    return Homeostat()
+
+
+def _pooled_alone() -> Method:
+    from benchmarks.learning.homeostat_method import Homeostat
+
+    from homeostat.learn.members.pooled import PooledLogistic
+
+    return Homeostat((PooledLogistic(),))
+
+
 def _vowpal_default() -> Method:
     from benchmarks.learning.peers.vowpal import SquareCB
 
@@ -57,6 +71,8 @@ def _bootstrapped() -> Method:
 
 
 METHODS = {
+    "homeostat": Entry(_homeostat),
+    "homeostat, pooled member alone": Entry(_pooled_alone),
     "mabwiser linucb p/c, tuned": Entry(_linucb, peers=True),
     "vowpal wabbit logistic p/c, tuned": Entry(_vowpal_logistic, peers=True),
     "vowpal wabbit squarecb, tuned": Entry(_vowpal_tuned, peers=True),

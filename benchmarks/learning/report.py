@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.learning import calibration
 from benchmarks.learning.catalogue import STATIONARY
 from benchmarks.learning.methods import METHODS
 from benchmarks.learning.results import Key
@@ -17,8 +18,9 @@ Number = Callable[[Mapping[str, Any]], float]
 
 
 def tables(rows: Rows, against: str) -> str:
-    """The stationary worlds, the one that drifts, and what methods take; each number beside its standard error."""
-    return "\n\n".join((_stationary(rows, against), _drift(rows, against), _times(rows)))
+    """The stationary worlds, the one that drifts, calibration of `against`, and what methods take."""
+    calibrated = calibration.table((row for (method, _, _), row in rows.items() if method == against), STATIONARY)
+    return "\n\n".join((_stationary(rows, against), _drift(rows, against), calibrated, _times(rows)))
 
 
 def _stationary(rows: Rows, against: str) -> str:

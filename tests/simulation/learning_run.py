@@ -44,13 +44,16 @@ TRAINING_S_MAX = 300.0
 
 
 def badly_ordered() -> Policy:
-    """The shipped payments policy with its remedies, the bigger pool among them, in one `choose` in `BAD_ORDER`."""
+    """The shipped payments policy as somebody wrote it who knew what may help, and nothing of when.
+
+    Its remedies, the bigger pool among them, stand in one `choose` in `BAD_ORDER`, without their conditions.
+    """
     folder = ROOT / "policies"
     written: dict[str, Any] = yaml.safe_load((folder / NAME).read_text())
     (recover,) = written["steps"]
     pool, remedy = recover["try"]
     candidates = {candidate["id"]: candidate for candidate in (pool, *remedy["choose"])}
-    remedy["choose"] = [candidates.pop(name) for name in BAD_ORDER]
+    remedy["choose"] = [{k: v for k, v in candidates.pop(name).items() if k != "if"} for name in BAD_ORDER]
     assert not candidates
     written["steps"] = [remedy | {"verify": recover["verify"]}]
     sources = {name: (folder / name).read_text() for name in ("signals.yaml", "actions.yaml")}

@@ -31,8 +31,8 @@ from homeostat.record.codec import Codec
 ANSWER_BYTES_MAX = 64 * 2**20
 """Of one policy; a ranking is some hundred kilobytes."""
 
-NICENESS = 10
-"""Where the loop and its training want the same core, the loop has it."""
+NICENESS = 19
+"""Where the loop and its training want the same core, the loop has it; as a batch job it does not preempt either."""
 
 _TOLD_BYTES_MAX = 500
 
@@ -143,6 +143,7 @@ def _stored(entries: Sequence[Entry]) -> list[list[Any]]:
 def _bound(order: Mapping[str, Any]) -> None:
     """Take no more than was allowed. Data, not addresses: a journal that is mapped to be read is not in it."""
     os.nice(NICENESS)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (order["memory_bytes_max"], order["memory_bytes_max"]))
     seconds = int(order["timeout_s"]) + 1

@@ -18,6 +18,9 @@ DECLARED_WEIGHT = 2.0
 COST_MIN_S = 0.1
 """The index divides by the cost; nothing is free."""
 
+HARM_S = 600.0
+"""One harm is held to be as bad as so many more seconds of the outage."""
+
 ESCALATION_S = 3600.0
 """What calling people costs, where the policy names no recovery time objective."""
 

@@ -15,6 +15,7 @@ from homeostat.learn.samples import Samples
 
 SHIFT_LOGIT = 2.5
 THRESHOLD = 7.0
+DIRECTIONS = (True,)
 OLD_WEIGHT = 0.05
 """What an action did before it changed counts this much."""
 
@@ -52,7 +53,7 @@ class Cusum:
         weights = samples.weight[start:end].tolist()
         rows = zip(candidates, succeeded, weights, logits.tolist(), strict=True)
         for row, (candidate, worked, weight, logit) in enumerate(rows, start):
-            for worse in (True, False):
+            for worse in DIRECTIONS:
                 before, since = self.sums.pop((candidate, worse), (0.0, row))
                 sum_now = before + weight * _log_ratio(logit, worked=worked, worse=worse)
                 if sum_now > THRESHOLD:

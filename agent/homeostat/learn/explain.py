@@ -11,7 +11,7 @@ from homeostat.decide.scoring import feature_columns, success_probabilities
 from homeostat.learn.ranker import choose_nodes
 from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
-from homeostat.model.ranking import NodeRanking, Ranking
+from homeostat.model.ranking import ActionChange, NodeRanking, Ranking
 from homeostat.model.signals import Value
 from homeostat.policy.units import format_reading
 
@@ -76,17 +76,21 @@ class CandidateRow:
 
 @dataclass(frozen=True, slots=True)
 class NodeDescription:
-    """What is known of one `choose` node; `rows` is empty where the written order stands."""
+    """What is known of one `choose` node; `rows` is empty where the written order stands.
+
+    Attributes:
+        changes: in words, which actions work otherwise than they did.
+    """
 
     node: str
     rows: tuple[CandidateRow, ...]
+    changes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.rows:
             return f"{self.node}: written order, nothing learnt"
-        return "\n".join(
-            [f"{self.node}: order at typical signals, highest index first", *(f"  {row}" for row in self.rows)]
-        )
+        head = f"{self.node}: order at typical signals, highest index first"
+        return "\n".join([head, *(f"  {row}" for row in self.rows), *(f"  {change}" for change in self.changes)])
 
 
 def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
@@ -95,9 +99,20 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
     for node in choose_nodes(policy):
         model = ranking.nodes.get(node.id)
         written = [child.id for child in node.children]
-        known = model is not None and all(candidate in model.places for candidate in written)
-        descriptions.append(NodeDescription(node.id, _rows(model, written) if model and known else ()))
+        known = model is not None and set(written) <= set(model.places)
+        if model is None or not known:
+            descriptions.append(NodeDescription(node.id, ()))
+        else:
+            changes = tuple(_change_in_words(change) for change in model.changes)
+            descriptions.append(NodeDescription(node.id, _rows(model, written), changes))
     return descriptions
+
+
+def _change_in_words(change: ActionChange) -> str:
+    how = "less often" if change.worse else "more often"
+    return (
+        f"{change.candidate} works {how} than it did, for {change.trials} trials now; what it did before hardly counts"
+    )
 
 
 def _rows(node: NodeRanking, written: list[str]) -> tuple[CandidateRow, ...]:

@@ -15,15 +15,13 @@ from homeostat.learn.costs import Cost, shrunk_mean_s
 from homeostat.learn.drift import Change
 from homeostat.learn.foretelling import INCIDENTS_MAX, Foretold, Memory, foretell, stack_of, weighted
 from homeostat.learn.members.hierarchical import Hierarchical
-from homeostat.learn.members.latent import LatentCauses
 from homeostat.learn.members.member import Member
 from homeostat.learn.members.pooled import PooledLogistic
+from homeostat.learn.members.registry import MEMBERS
 from homeostat.learn.samples import Samples
 from homeostat.learn.stacking import equal_shares
 from homeostat.learn.uncertainty import uncertainty_of
-from homeostat.model.ranking import Candidate, Feature, MemberModel, NodeRanking
-
-MEMBERS: tuple[Member, ...] = (PooledLogistic(), LatentCauses())
+from homeostat.model.ranking import ActionChange, Candidate, Feature, MemberModel, NodeRanking
 
 HARM_RATE = 0.01
 HARM_WEIGHT = 2.0
@@ -84,7 +82,8 @@ def fit_node(
         only = posterior.model() if samples.columns.shape[1] else Hierarchical().fit(counted)
         fitted, stack = (only,), equal_shares(1)
     candidates = tuple(_candidate(samples, place, one) for place, one in enumerate(declared))
-    return NodeRanking(features, candidates, fitted, stack, uncertainty_of(posterior, counted), harm_s)
+    changed = _changed(samples, changes, candidates)
+    return NodeRanking(features, candidates, fitted, stack, uncertainty_of(posterior, counted), harm_s, changed)
 
 
 def changes_of(samples: Samples, foretold: Foretold) -> tuple[Change, ...]:
@@ -93,6 +92,19 @@ def changes_of(samples: Samples, foretold: Foretold) -> tuple[Change, ...]:
     return tuple(
         Change(change.candidate, change.since + before, change.noticed + before, change.worse)
         for change in foretold.changes
+    )
+
+
+def _changed(samples: Samples, changes: Sequence[Change], candidates: Sequence[Candidate]) -> tuple[ActionChange, ...]:
+    """The last change of each candidate, for people."""
+    last = {change.candidate: change for change in changes}
+    return tuple(
+        ActionChange(
+            candidates[change.candidate].id,
+            trials=int((samples.candidate[change.since :] == change.candidate).sum()),
+            worse=change.worse,
+        )
+        for change in last.values()
     )
 
 

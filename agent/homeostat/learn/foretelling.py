@@ -22,7 +22,7 @@ from homeostat.learn.stacking import equal_shares, fit_stack, mixed_logits
 from homeostat.model.ranking import MemberModel, Stack
 
 FIRST_INCIDENTS = 20
-GROWTH = 1.2
+GROWTH = 1.1
 INCIDENTS_MAX = 6_000
 """The newest so many are foretold; time is bounded."""
 

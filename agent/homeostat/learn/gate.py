@@ -15,13 +15,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import CONFIDENCE, Comparison, Estimate, compare
 from homeostat.learn.evaluation.contradiction import Check, check
-from homeostat.learn.evaluation.imputation import held_out_parts, parts_of
+from homeostat.learn.evaluation.imputation import PARTS, held_out_parts, parts_of
 from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, losses_of, misfit, refit_each
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.optimism import optimism_s
@@ -29,6 +30,7 @@ from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, R
 from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
 from homeostat.learn.evaluation.support import unsupported
 from homeostat.learn.ranker import choose_nodes, labelled_trials
+from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import GateFigures, NodeRanking, Ranking
 
@@ -138,8 +140,7 @@ def judge(
         if harmed is not None:
             verdicts[node.id] = _refused(harmed)
             continue
-        ruling = incumbent.nodes.get(node.id) if incumbent is not None else None
-        verdicts[node.id] = _judge_node(ranking.nodes.get(node.id), ruling, node, decisions, policy, bounds)
+        verdicts[node.id] = _judge_node(ranking.nodes.get(node.id), incumbent, node, decisions, policy, bounds)
     return GateVerdict(verdicts)
 
 
@@ -148,9 +149,25 @@ def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
     return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
 
 
+def _held_out_ruling(ruling: NodeRanking, trained_at: float, counted: Samples, logged: Logged, part: Ints) -> Order:
+    """What rules, as it orders what it has not seen: it was trained on what is older, and would look too good there.
+
+    In every part, refits to the older incidents of the other parts order the older ones; later ones are ordered by its
+    own numbers.
+    """
+    opened = logged.trials["opened_at"].iloc[logged.rows[:, 0]]
+    older: Bools = (opened < pd.Timestamp(trained_at, unit="s", tz="UTC")).to_numpy(dtype=bool)
+    if older.sum() < PARTS:
+        return RankedOrder(ruling, logged)
+    refits = refit_each(ruling, counted, [seen & older for seen in held_out_parts(part)])
+    own = int(part.max()) + 1
+    orders = (*(RankedOrder(refit, logged) for refit in refits), RankedOrder(ruling, logged))
+    return HeldOutOrder(orders, np.where(older, part, own)[logged.samples.incident])
+
+
 def _judge_node(
     trained: NodeRanking | None,
-    ruling: NodeRanking | None,
+    incumbent: Ranking | None,
     node: Choose,
     decisions: pd.DataFrame,
     policy: Policy,
@@ -168,13 +185,16 @@ def _judge_node(
     if wrong is not None:
         return _refused(wrong)
     try:
-        return _replayed(trained, ruling, logged, bounds)
+        return _replayed(trained, incumbent, node.id, logged, bounds)
     except TimeIsUp:
         return _refused(f"could not be judged in time on {len(logged)} incidents")
 
 
-def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, bounds: Bounds) -> NodeVerdict:
+def _replayed(
+    trained: NodeRanking, incumbent: Ranking | None, node: str, logged: Logged, bounds: Bounds
+) -> NodeVerdict:
     part = parts_of(len(logged))
+    ruling = incumbent.nodes.get(node) if incumbent is not None else None
     counted = counted_samples(trained, logged)
     refits = refit_each(trained, counted, held_out_parts(part))
     corrupt = corruption(losses_of(trained, refits, logged, part))
@@ -184,7 +204,9 @@ def _replayed(trained: NodeRanking, ruling: NodeRanking | None, logged: Logged, 
     orders: dict[str, Order] = {
         _HELD_OUT: held_out,
         _TRAINED: RankedOrder(trained, logged),
-        _RULING: ruling_order(ruling, logged),
+        _RULING: FixedOrder(logged.candidates)
+        if ruling is None or incumbent is None
+        else _held_out_ruling(ruling, incumbent.trained_at, counted_samples(ruling, logged), logged, part),
     }
     compared = compare(orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up)
     unknown = unsupported(compared.paths[_TRAINED], logged)
@@ -205,7 +227,7 @@ def _objection(compared: Comparison, figures: GateFigures, checked: Check, logge
         return "is not surely better"
     if not compared.gain_s(_TRAINED, _RULING).low() > 0.0:
         return "is only better when it is refitted, so its numbers are not to be trusted"
-    if checked.gain_s.high() < 0.0:
+    if checked.refutes:
         return "is contradicted by the check"
     more = compared.more_harms(_HELD_OUT, _RULING)
     if (logged.harmful == 1.0).any() and more.value > max(more.error, 0.0):

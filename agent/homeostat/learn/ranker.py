@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from msgspec import to_builtins
 
-from homeostat.learn.costs import declared_cost, longest_s
+from homeostat.learn.costs import HARM_S, declared_cost, longest_s
 from homeostat.learn.features import failed_flags, feature_columns, fit_features
 from homeostat.learn.fitting import Declared, fit_node
+from homeostat.learn.members.registry import all_members
 from homeostat.learn.samples import Samples
 from homeostat.learn.trials import leaves_below
 from homeostat.model.policy import Choose, Escalate, Node, Policy
@@ -81,7 +82,9 @@ def _train(policy: Policy, of_node: tuple[pd.DataFrame, Choose]) -> NodeRanking:
 def train_node(trials: pd.DataFrame, node: Choose, policy: Policy) -> NodeRanking:
     """Train one node on its `labelled_trials`, at least one."""
     features = fit_features(trials, policy)
-    return fit_node(samples_of(trials, node, features), features, declared_of(node, policy))
+    harm_s = HARM_S if policy.harm is not None else 0.0
+    samples = samples_of(trials, node, features)
+    return fit_node(samples, features, declared_of(node, policy), harm_s=harm_s, members=all_members())
 
 
 def declared_of(node: Choose, policy: Policy) -> tuple[Declared, ...]:

@@ -1,6 +1,7 @@
 """Mix members: a small logistic regression on their logits, none weighted below 0.
 
-Stacked generalisation (Wolpert, Neural Networks 5, 1992; Breiman, Machine Learning 24, 1996). It is fitted to what members foretold before they knew the outcome. Its slope corrects members that are too sure.
+Stacked generalisation (Wolpert, Neural Networks 5, 1992; Breiman, Machine Learning 24, 1996). It is fitted to what
+members foretold before they knew the outcome. Its slope corrects members that are too sure.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from homeostat.learn.samples import Samples
 from homeostat.model.ranking import Uncertainty
 
 RANK_MAX = 8
-INFLATION = 1.0
+INFLATION = 1.4
 """The fit's standard deviations are multiplied by this."""
 
-FORM_SD = 0.5
+FORM_SD = 0.6
 """Standard deviation of a logit by what the form of the model leaves out."""
 
 _POINTS_MAX = 2_000

@@ -142,12 +142,26 @@ class GateFigures(Struct, frozen=True):
     check_gain_s: float
 
 
+class ActionChange(Struct, frozen=True):
+    """A candidate works otherwise than it did.
+
+    Attributes:
+        trials: of it since then, as far as can be told; what it did before hardly counts.
+        worse: whether it works less often.
+    """
+
+    candidate: str
+    trials: int
+    worse: bool
+
+
 class NodeRanking(Struct, frozen=True):
     """The model behind one `choose` node.
 
     Attributes:
         members: at least one.
         harm_s: how many seconds of an outage one harm is held to be worth.
+        changes: the last one of each candidate that changed, in the order in which they were noticed.
     """
 
     features: tuple[Feature, ...]
@@ -156,6 +170,7 @@ class NodeRanking(Struct, frozen=True):
     stack: Stack
     uncertainty: Uncertainty | None = None
     harm_s: float = 0.0
+    changes: tuple[ActionChange, ...] = ()
 
     @property
     def places(self) -> dict[str, int]:

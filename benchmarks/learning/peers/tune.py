@@ -1,4 +1,4 @@
-"""The grids behind "tuned" in `methods.py`: mean ratio of each setting over worlds that no table contains.
+"""Grids for what is called tuned in `methods.py`: mean ratio of each setting over worlds that no table contains.
 
 Make the worlds with `python -m benchmarks.learning --seeds 100 101 --methods random`; then, in the peers' environment:
 

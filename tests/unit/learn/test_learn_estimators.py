@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from homeostat.learn.evaluation import estimators as est
+from homeostat.learn.evaluation.comparison import Estimate
+from homeostat.learn.evaluation.contradiction import Check
 
 WEIGHT = np.array([2.0, 0.0, 30.0, 1.0])
 REWARD = np.array([1.0, 1.0, 0.0, 1.0])
@@ -76,3 +78,13 @@ def test_a_mean_weight_far_from_one_is_noticed() -> None:
     assert not est.mean_weight_is_off(np.array([0.0, 2.0] * 50))
     assert est.mean_weight_is_off(np.array([0.0, 1.0] * 50))
     assert est.mean_weight_is_off(np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("can_refute", "gain_s", "refutes"), [(True, -50.0, True), (True, 0.0, False), (False, -50.0, False)]
+)
+def test_a_check_refutes_only_where_it_is_sure_and_to_be_believed(
+    can_refute: bool, gain_s: float, refutes: bool
+) -> None:
+    checked = Check("fitted simulator", "few incidents", Estimate(gain_s, 10.0), can_refute=can_refute)
+    assert checked.refutes is refutes

@@ -10,12 +10,18 @@ from sklearn.linear_model import LogisticRegression
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, judge
+from homeostat.learn.evaluation.comparison import compare
+from homeostat.learn.evaluation.imputation import parts_of
+from homeostat.learn.evaluation.integrity import counted_samples
+from homeostat.learn.evaluation.logged import logged_incidents
+from homeostat.learn.evaluation.orders import RankedOrder
+from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, _held_out_ruling, judge
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking, versioned
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import LinearModel, MemberModel, NodeRanking
 from homeostat.model.reasons import AttemptVerdict
 
+NOW = START + 1e8
 QUICK = Bounds(replicates=20)
 
 ALL = ("restart", "shift", "new")
@@ -294,3 +300,34 @@ def test_a_first_choice_that_was_never_possible_in_its_pattern_is_thin_support()
         "Refused: 'remedy' would put 'shift' first where it was never tried: 40 of 80 incidents have a first choice"
         " that the log does not know in their pattern."
     )
+
+
+def told_by_chance(count: int, signals: tuple[str, ...]) -> list[Stream]:
+    """What helps is drawn, and so is every signal."""
+    random = np.random.default_rng(5)
+    streams = []
+    for n in range(count):
+        context = dict(zip(signals, random.normal(size=len(signals)).tolist(), strict=True))
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose(ALL[n % 2], context, eligible=ALL[:2])
+        streams.append(stream.attempt(ALL[n % 2], EFFECTIVE if random.random() < 0.5 else INEFFECTIVE).close())
+    return streams
+
+
+def test_what_rules_is_judged_as_it_orders_what_it_has_not_seen() -> None:
+    """A model fits the chance in what it has seen, and looks good there alone."""
+    signals = ("errors", "a", "b", "c", "d", "e", "f", "g")
+    policy = policy_of(remedy("restart", "shift"), signals=signals)
+    decisions = decisions_frame(records_of(told_by_chance(80, signals)), policy, as_of=NOW)
+    (node,) = choose_nodes(policy)
+    model = train_ranking(decisions, policy, trained_at=NOW).nodes[node.id]
+    logged = logged_incidents(labelled_trials(decisions, node), node, policy)
+    part, counted = parts_of(len(logged)), counted_samples(model, logged)
+    orders = {
+        "seen": RankedOrder(model, logged),
+        "held out": _held_out_ruling(model, NOW, counted, logged, part),
+        "all later": _held_out_ruling(model, 0.0, counted, logged, part),
+    }
+    compared = compare(orders, logged, replicates=2)
+    assert compared.first_success("seen").value > compared.first_success("held out").value + 0.02
+    assert compared.first_success("all later").value == compared.first_success("seen").value

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 from tests.unit.learn.worlds import World, fixed, journalled, world_policy
 
@@ -18,7 +16,6 @@ from homeostat.decide import scoring as live
 from homeostat.learn.costs import COST_MIN_S, declared_cost
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.features import fit_features
-from homeostat.learn.members.pooled import design_matrix
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
@@ -48,13 +45,6 @@ def candidate_of(node: NodeRanking, name: str) -> Candidate:
     return node.candidates[node.places[name]]
 
 
-def design_columns(
-    trials: pd.DataFrame, policy: Policy, node: NodeRanking
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
-    return np.hstack([samples.columns, samples.failed]), samples.candidate
-
-
 def world_trials(seed: int, incidents: int) -> tuple[pd.DataFrame, Policy, Ranking]:
     world = World(seed)
     policy = world_policy(world.bad_order)
@@ -66,57 +56,6 @@ def world_trials(seed: int, incidents: int) -> tuple[pd.DataFrame, Policy, Ranki
 def context_of(row: Mapping[Hashable, Any], policy: Policy) -> dict[str, Value]:
     values = {name: float(row[f"signal:{name}"]) for name in policy.signals}
     return {name: None if np.isnan(value) else value for name, value in values.items()}
-
-
-def probabilities_of(node: NodeRanking, trials: pd.DataFrame, policy: Policy) -> NDArray[np.float64]:
-    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
-    return success_probabilities(node, samples.columns, samples.failed)
-
-
-def test_export_is_sklearns_probability_through_the_live_scorer() -> None:
-    trials, policy, ranking = world_trials(seed=3, incidents=120)
-    node = ranking.nodes["remedy"]
-    columns, chosen = design_columns(trials, policy, node)
-    columns = np.where(np.ptp(columns, axis=0) > 0, columns, 0.0)
-    design = design_matrix(columns, chosen, len(node.candidates))
-    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-8).fit(design, trials["succeeded"])
-    expected = model.predict_proba(design)[:, 1]
-    one_by_one = [
-        live_probability(node, row["chosen"], context_of(row, policy), row["failed"])
-        for row in trials.to_dict("records")
-    ]
-    np.testing.assert_allclose(one_by_one, expected, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(
-        probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen], expected, rtol=0, atol=1e-8
-    )
-
-
-def posterior_mode_probabilities(
-    columns: NDArray[np.float64], outcome: NDArray[np.float64], prior_sd: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Newton's method on the log posterior of a logistic regression with independent normal priors."""
-    parameters = np.zeros(columns.shape[1])
-    for _ in range(30):
-        p = 1.0 / (1.0 + np.exp(-columns @ parameters))
-        gradient = columns.T @ (outcome - p) - parameters / prior_sd**2
-        curvature = (columns * (p * (1.0 - p))[:, None]).T @ columns + np.diag(prior_sd**-2.0)
-        parameters += np.linalg.solve(curvature, gradient)
-    assert np.max(np.abs(gradient)) < 1e-6
-    mode: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-columns @ parameters))
-    return mode
-
-
-def test_export_is_the_maximum_a_posteriori_of_the_model_as_written() -> None:
-    trials, policy, ranking = world_trials(seed=4, incidents=60)
-    node = ranking.nodes["remedy"]
-    count = len(node.candidates)
-    columns, chosen = design_columns(trials, policy, node)
-    own = [columns * (chosen == place)[:, None] for place in range(count)]
-    unscaled = np.hstack([np.ones((len(trials), 1)), np.eye(count)[chosen], columns, *own])
-    prior_sd = np.array([1e6] + [1.0] * count + [0.1] * columns.shape[1] + [0.3] * count * columns.shape[1])
-    by_hand = posterior_mode_probabilities(unscaled, trials["succeeded"].to_numpy(dtype=float), prior_sd)
-    exported = probabilities_of(node, trials, policy)[np.arange(len(trials)), chosen]
-    np.testing.assert_allclose(exported, by_hand, rtol=0, atol=1e-6)
 
 
 def test_scores_over_frames_are_the_live_scorers() -> None:

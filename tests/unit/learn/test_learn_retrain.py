@@ -1,13 +1,14 @@
-import math
 import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, journal_of, policy_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors, told_by_nothing
 
+from homeostat.decide.scoring import feature_columns, success_probabilities
 from homeostat.learn.explain import describe
 from homeostat.learn.gate import Bounds
 from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
@@ -17,7 +18,6 @@ from homeostat.model import entries as e
 from homeostat.model.errors import JournalConflict
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
-from homeostat.model.ranking import LinearModel
 from homeostat.model.reasons import Result
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
@@ -80,8 +80,10 @@ def swapped(count: int, start: float) -> list[Stream]:
 
 def test_a_new_ranking_names_the_one_it_replaces() -> None:
     journal = journal_of(told_by_errors(80))
-    first = retrain(journal, POLICY, NOW, "tester")
-    apply_retrained(journal, first)
+    first = retrain(journal, POLICY, START + 2e7, "tester")
+    trained, promoted = first.entries
+    lately = changed(promoted, at=NOW)  # so that it has not ruled long enough to be watched
+    apply_retrained(journal, replace(first, entries=(trained, lately)))
     for stream in swapped(80, START + 5e7):
         journal.append([Batch(stream.id, 0, stream.entries)])
     second = retrain(journal, POLICY, NOW, "tester", incidents_max=80)
@@ -214,9 +216,10 @@ def test_the_description_gives_order_evidence_and_reasons() -> None:
     (push,) = by_name["shift"].pushes
     assert (push.signal, push.odds_ratio > 1.0) == ("errors", True)
     learnt = ranking.nodes["remedy"]
-    (member,) = learnt.members
-    assert isinstance(member, LinearModel)
-    assert push.odds_ratio == pytest.approx(math.exp(member.weights[learnt.places["shift"]][0]))
+    shift = learnt.places["shift"]
+    columns = [feature_columns(learnt.features, {"errors": errors}) for errors in (learnt.features[0].median, push.at)]
+    usual, up = (success_probabilities(learnt, each, ())[shift] for each in columns)
+    assert push.odds_ratio == pytest.approx(up / (1.0 - up) / (usual / (1.0 - usual)))
     assert by_name["restart"].pushes[0].odds_ratio < 1.0
     text = str(node)
     assert text.splitlines()[0] == "remedy: order at typical signals, highest index first"

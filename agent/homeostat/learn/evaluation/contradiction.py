@@ -14,6 +14,10 @@ from homeostat.learn.evaluation.simulator import doubly_robust_s, fit_simulator,
 from homeostat.learn.evaluation.support import weights_of
 from homeostat.learn.samples import Ints
 
+SIMULATOR_INCIDENTS_MIN = 500
+"""With fewer the fitted simulator errs more often than the imputed replay that it would have to refute: picking the
+best of eight orders it was wrong in 23% at 200 incidents and in 1 to 5% at 1,000, imputed replay in 3.4% and 0.6%."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -23,12 +27,19 @@ class Check:
         name: of the estimator.
         why: why this one.
         off: what is wrong with the log's propensities, or None.
+        can_refute: whether it is to be believed where it says the opposite.
     """
 
     name: str
     why: str
     gain_s: Estimate
     off: str | None = None
+    can_refute: bool = True
+
+    @property
+    def refutes(self) -> bool:
+        """Whether it is sure, and to be believed, that the order loses time."""
+        return self.can_refute and self.gain_s.high() < 0.0
 
     def __str__(self) -> str:
         return f"the check ({self.name}, as {self.why}) says {self.gain_s.value:.0f} s"
@@ -56,7 +67,7 @@ def check(order: Order, ruling: Order, path: Ints, logged: Logged, part: Ints) -
         why = f"weights would rest on {weights.first_ess:.0f} first attempts and {weights.mttr_ess:.0f} incidents"
         if weights.mean_off:
             off = f"does not go with its log: the mean weight is {weights.mean:.2f} and should be 1"
-    return Check("fitted simulator", why, _mean(gains), off)
+    return Check("fitted simulator", why, _mean(gains), off, can_refute=len(logged) >= SIMULATOR_INCIDENTS_MIN)
 
 
 def _mean(gains: np.ndarray) -> Estimate:

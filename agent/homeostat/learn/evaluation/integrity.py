@@ -13,12 +13,11 @@ from msgspec.structs import replace as changed
 
 from homeostat.learn.evaluation.logged import Logged
 from homeostat.learn.features import Floats, feature_columns
-from homeostat.learn.fitting import MEMBERS
 from homeostat.learn.foretelling import Memory, foretell, weighted
 from homeostat.learn.members.hierarchical import Hierarchical
 from homeostat.learn.members.logistic import Logistic
 from homeostat.learn.members.member import Member
-from homeostat.learn.members.pooled import PooledLogistic
+from homeostat.learn.members.registry import MEMBERS, all_members
 from homeostat.learn.ranker import versioned
 from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.learn.scoring import success_probabilities
@@ -28,9 +27,9 @@ STANDARD_ERRORS = 3.0
 SHARE_MIN, DIFFERENCE_MIN = 0.15, 0.05
 """A difference of mean log loss below this share of it, or below this, is nothing to refuse for."""
 
-_MEMBERS: dict[str, Member] = {
-    member.name: member for member in (*MEMBERS, Hierarchical(), Logistic(), PooledLogistic())
-}
+
+def _members_by_name() -> dict[str, Member]:
+    return {member.name: member for member in (*all_members(), Hierarchical(), Logistic())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,8 @@ def refit_each(model: NodeRanking, counted: Samples, seen: Sequence[Bools]) -> t
 
 
 def _refit(model: NodeRanking, samples: Samples) -> NodeRanking:
-    members = tuple(_MEMBERS.get(member.name, MEMBERS[0]).fit(samples) for member in model.members)
+    known = _members_by_name()
+    members = tuple(known.get(member.name, MEMBERS[0]).fit(samples) for member in model.members)
     return changed(model, members=members)
 
 

@@ -3,8 +3,8 @@
 P(outcomes of an incident | x) = sum over K causes of softmax(W (1, x))_k times the product over its trials of
 success[k, a] or 1 - success[k, a]: a mixture of experts (Jacobs, Jordan, Nowlan, Hinton, "Adaptive Mixtures of Local
 Experts", 1991) whose experts are constant. All trials of an incident share one cause, so what failed is evidence
-without any parameter for it. The posterior has many modes; the search starts where the pooled model stands, with a cause for
-each candidate that it cures, and is deterministic.
+without any parameter for it. The posterior has many modes; the search starts where the pooled model stands, with a
+cause for each candidate that it cures, and is deterministic.
 """
 
 from __future__ import annotations

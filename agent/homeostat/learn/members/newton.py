@@ -58,6 +58,7 @@ class Design:
         self._samples = samples
         self.columns_used = _varies(samples.columns)
         self.failed_used = _varies(samples.failed)
+        self.objective_at_0 = float(np.log(2.0) * samples.weight.sum())
         self.width = 1 + int(self.columns_used.sum()) + int(self.failed_used.sum())
         order = np.argsort(samples.candidate, kind="stable")
         starts = np.searchsorted(samples.candidate[order], np.arange(samples.candidates + 1))
@@ -87,11 +88,14 @@ class Design:
 def posterior(design: Design, candidates: int, precision: Precision, start: Floats | None = None) -> Posterior:
     """Find the mode from `start` (M, P), and the curvature there.
 
-    The objective is convex; a step that would raise it is halved.
+    The objective is convex; a step that would raise it is halved. A start that is worse than 0 is not used: where all
+    is certain there is no curvature to go by.
     """
     theta = np.zeros((candidates, design.width)) if start is None else start.copy()
     mu = _mu_of(theta, precision)
     objective, gradient, curvature = _derivatives(design, theta, mu, precision)
+    if start is not None and objective > design.objective_at_0:
+        return posterior(design, candidates, precision)
     for _ in range(STEPS_MAX):
         step, step_mu, decrement = _newton_step(gradient, curvature, theta, mu, precision)
         scale = 1.0

@@ -1,7 +1,7 @@
 """Pooled Bayesian logistic regression: one model for all candidates of a node, each leaning on the others.
 
 logit P(candidate a succeeds | x) = b + b_a + x . (w + d_a), with b free, b_a ~ N(0, 1), w ~ N(0, 0.1^2) and
-d_a ~ N(0, 0.3^2). Its maximum a posteriori is ridge logistic regression (C = 1) on [onehot(a), 0.1 x, 0.3 onehot(a) x],
+d_a ~ N(0, 0.5^2). Its maximum a posteriori is ridge logistic regression (C = 1) on [onehot(a), 0.1 x, 0.5 onehot(a) x],
 since a weight with prior sd s is a standard normal one on a column scaled by s (Gelman et al., "Bayesian Data
 Analysis", 3rd ed., ch. 14 and 16). A candidate that was never tried gets b and w: what is true of candidates here.
 """
@@ -19,12 +19,12 @@ from homeostat.learn.samples import Samples
 from homeostat.model.ranking import LinearModel, MemberModel
 
 SHARED_SD = 0.1
-OWN_SD = 0.3
+OWN_SD = 0.5
 INTERCEPT_SD = 1.0
 
 
 def design_matrix(columns: Floats, candidate: NDArray[np.intp], candidates: int) -> Floats:
-    """[onehot(a), 0.1 x, 0.3 onehot(a) x]: (n, M + D + M D), the last part by candidate and then column."""
+    """[onehot(a), 0.1 x, 0.5 onehot(a) x]: (n, M + D + M D), the last part by candidate and then column."""
     onehot = np.eye(candidates)[candidate]
     own = (onehot[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
     return np.hstack([onehot, SHARED_SD * columns, OWN_SD * own])

@@ -1,0 +1,64 @@
+"""From an empty history to a learnt order: an agent in the embedded plant, its plan badly written on purpose.
+
+The loop, the journal, the sensor over HTTP, the scheduled retraining and the gate are the production ones; only time is
+virtual. Faults strike one after another. Mean time to recovery of the last 50 outages beside that of the first 50, and
+for each fault what is picked first in the end, by how the plant is built the right thing or not.
+
+    python -m benchmarks.end_to_end [--seeds N ...] [--outages N] [--interval SECONDS]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from statistics import mean
+
+from tests.simulation.learning_run import CURES, NODE, Outage, badly_ordered, live, promotions, trainings
+
+from homeostat.learn.promotion import promotions_of
+from homeostat.model.ports import Journal
+from homeostat.record.memory import MemoryJournal
+
+PART = 50
+RECURRENCE_S = 1800.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="*", type=int, default=(1, 2, 3))
+    parser.add_argument("--outages", type=int, default=300)
+    parser.add_argument("--interval", type=float, default=86_400.0, help="of the scheduled retraining, virtual seconds")
+    asked = parser.parse_args()
+    print("| seed | outages | first 50, min | last 50, min | ratio | trained | promoted | rolled back |")
+    print("|---|---|---|---|---|---|---|---|")
+    lived: list[Outage] = []
+    for seed in asked.seeds:
+        journal = MemoryJournal()
+        outages = live(seed, asked.outages, asked.interval, RECURRENCE_S, journal)
+        print(_row(seed, outages, journal), flush=True)
+        lived += outages[-PART:]
+    print(f"\nfirst picks at '{NODE}' in the last {PART} of each seed, and what cures by how the plant is built:")
+    for fault, cures in CURES.items():
+        picks = Counter(outage.first for outage in lived if outage.fault == fault)
+        told = ", ".join(f"{pick} {times}" for pick, times in picks.most_common())
+        right = sum(times for pick, times in picks.items() if pick in cures) / max(1, sum(picks.values()))
+        print(f"  {fault:<14} {told} (right {right:.0%}; cures: {', '.join(sorted(cures))})")
+    return 0
+
+
+def _row(seed: int, outages: Sequence[Outage], journal: Journal) -> str:
+    first, last = _minutes(outages[:PART]), _minutes(outages[-PART:])
+    policy = badly_ordered().name
+    counts = (len(trainings(journal, policy)), len(promotions(journal, policy)))
+    taken_back = len(promotions_of(journal, policy).taken_back)
+    cells = (seed, len(outages), f"{first:.1f}", f"{last:.1f}", f"{last / first:.2f}", *counts, taken_back)
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _minutes(outages: Sequence[Outage]) -> float:
+    return mean(outage.seconds for outage in outages) / 60
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
