@@ -32,8 +32,8 @@ from homeostat.learn.watch import LOOK_EVERY, watch_promoted
 from homeostat.model.ranking import LinearModel, NodeRanking, Ranking
 from homeostat.parallel import workers
 
-FIRST_SEED = 1_000
-"""Worlds of the learning benchmark have lower seeds; nothing was tuned on these."""
+FIRST_SEED = 3_000
+"""Seeds from 1,000 to 1,199 were looked at while the gate was made; these were not."""
 
 TEST = range(1_500, 2_500)
 BETTER = 0.05

@@ -24,7 +24,7 @@ from homeostat.record.chain import GENESIS, link
 from homeostat.record.keys import PrivateKey, PublicKey, key_id_of
 from homeostat.record.sqlite import SqliteJournal
 
-EDITS = int(os.environ.get("HOMEOSTAT_TEST_TAMPERINGS", "1000"))
+EDITS = int(os.environ.get("HOMEOSTAT_TEST_TAMPERINGS", "400"))
 SEED = 20_261
 INCIDENTS = 6
 TABLES = {

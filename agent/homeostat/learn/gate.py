@@ -20,7 +20,7 @@ import pandas as pd
 
 from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
-from homeostat.learn.evaluation.comparison import CONFIDENCE, Comparison, Estimate, compare
+from homeostat.learn.evaluation.comparison import Comparison, Estimate, compare
 from homeostat.learn.evaluation.contradiction import Check, check
 from homeostat.learn.evaluation.imputation import PARTS, held_out_parts, parts_of
 from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, losses_of, misfit, refit_each
@@ -258,8 +258,8 @@ def _figures(compared: Comparison, checked: Check, excess: Estimate) -> GateFigu
 def _said(figures: GateFigures, checked: Check, ruling: str) -> str:
     return (
         f"replayed on {figures.incidents} incidents, it recovers in {figures.mttr_s:.0f} s and {ruling} in"
-        f" {figures.ruling_mttr_s:.0f} s: a gain of {figures.gain_s:.0f} s, at least {figures.gain_low_s:.0f} s with"
-        f" {CONFIDENCE:.0%} confidence; first attempts work in"
+        f" {figures.ruling_mttr_s:.0f} s: a gain of {figures.gain_s:.0f} s, by resampling at least"
+        f" {figures.gain_low_s:.0f} s; first attempts work in"
         f" {figures.first_success:.0%} instead of {figures.ruling_first_success:.0%};"
         f" {100 * figures.harms:.1f} instead of {100 * figures.ruling_harms:.1f} harmful attempts in 100 incidents;"
         f" {checked}"

@@ -121,8 +121,8 @@ class GateFigures(Struct, frozen=True):
         incidents: how many were replayed.
         mttr_s: mean seconds from the first choice to recovery.
         gain_s: seconds sooner than what ruled.
-        gain_low_s, gain_high_s: its bootstrap bounds, each with 95% confidence. What was never seen to work is held to
-            work rarely, so the true gain may lie above both.
+        gain_low_s, gain_high_s: its one-sided 95% bootstrap bounds. They hold what resampling shows, not what the
+            judge's model has wrong: on short histories the true gain was below gain_low_s half of the time.
         first_success: share of incidents in which the first choice works.
         harms: harmful attempts in an incident.
         check: name of the estimator that was asked for a second opinion. check_gain_s: what it says.

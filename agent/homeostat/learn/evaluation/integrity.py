@@ -24,8 +24,13 @@ from homeostat.learn.scoring import success_probabilities
 from homeostat.model.ranking import LatentModel, Matrix, MemberModel, NodeRanking, Ranking
 
 STANDARD_ERRORS = 3.0
-SHARE_MIN, DIFFERENCE_MIN = 0.15, 0.05
-"""A difference of mean log loss below this share of it, or below this, is nothing to refuse for."""
+MEMORISED_SHARE, MEMORISED_SHARE_OF_ONE = 0.02, 15.0
+DAMAGED_SHARE = 0.08
+DIFFERENCE_MIN, DIFFERENCE_MIN_OF_ONE = 0.005, 4.0
+"""A difference of mean log loss below a share of it, or below a minimum, is nothing to refuse for.
+
+With n incidents what is `OF_ONE` counts 1 / n: refits know a part less, and that matters most where little is known.
+"""
 
 
 def _members_by_name() -> dict[str, Member]:
@@ -39,12 +44,10 @@ class Losses:
     Attributes:
         own: of the ranking, which may have seen them.
         seen: of refits that have seen them.
-        held_out: of refits that have not.
     """
 
     own: Floats
     seen: Floats
-    held_out: Floats
 
 
 def damage(ranking: Ranking) -> str | None:
@@ -111,30 +114,35 @@ def losses_of(model: NodeRanking, refits: Sequence[NodeRanking], logged: Logged,
     return Losses(
         _by_incident(_losses(model, logged), logged),
         _by_incident(seen, logged),
-        _by_incident(np.where(held_out, each, 0.0).sum(axis=0), logged),
     )
 
 
 def corruption(losses: Losses) -> str | None:
-    """Say how the ranking differs from what training gives, or None."""
-    own, seen, held_out = (float(one.mean()) for one in (losses.own, losses.seen, losses.held_out))
-    if _clearly_above(losses.seen, losses.own):
+    """Say how the ranking differs from what training gives, or None.
+
+    A sound ranking and its refits fit what they have seen equally well, give or take what was left out of the refits.
+    """
+    own, seen = float(losses.own.mean()), float(losses.seen.mean())
+    incidents = len(losses.own)
+    if _clearly_above(losses.seen, losses.own, max(MEMORISED_SHARE, MEMORISED_SHARE_OF_ONE / incidents)):
         return (
             f"knows the outcomes it was trained on better than refits to the same do (log loss {own:.3f} against"
             f" {seen:.3f}): it has memorised them"
         )
-    if _clearly_above(losses.own, losses.held_out):
+    if _clearly_above(losses.own, losses.seen, DAMAGED_SHARE):
         return (
-            f"foretells the outcomes it was trained on worse than refits that have not seen them (log loss {own:.3f}"
-            f" against {held_out:.3f}): it is damaged"
+            f"knows the outcomes it was trained on worse than refits to the same do (log loss {own:.3f} against"
+            f" {seen:.3f}): it is damaged"
         )
     return None
 
 
-def _clearly_above(higher: Floats, lower: Floats) -> bool:
+def _clearly_above(higher: Floats, lower: Floats, share: float) -> bool:
     difference = higher - lower
-    error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else math.inf
-    return float(difference.mean()) > max(STANDARD_ERRORS * error, SHARE_MIN * float(higher.mean()), DIFFERENCE_MIN)
+    incidents = len(difference)
+    error = float(difference.std(ddof=1)) / math.sqrt(incidents) if incidents > 1 else math.inf
+    least = max(DIFFERENCE_MIN, DIFFERENCE_MIN_OF_ONE / incidents, share * float(higher.mean()))
+    return float(difference.mean()) > max(STANDARD_ERRORS * error, least)
 
 
 def _losses(model: NodeRanking, logged: Logged) -> Floats:
