@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -14,9 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from homeostat.cli import main
+from tests.acceptance.command_line import homeostat
 
 HOMEOSTAT = Path(sys.executable).with_name("homeostat")
 
@@ -43,14 +40,6 @@ def agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
     assert "Traceback" not in result.stderr, result.stderr
     return result
-
-
-def homeostat(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The same command line in this process: a second's start each is saved."""
-    with contextlib.chdir(folder):
-        result = CliRunner().invoke(main, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
 
 def make_journal(workspace: Path) -> Path:

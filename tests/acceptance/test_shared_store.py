@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.acceptance import command_line
 from tests.acceptance.people_workspace import PROGRAM
 from tests.acceptance.test_readme import ROOT, commands, shown
 from tests.postgres_cluster import PASSWORD, Cluster
@@ -50,15 +51,7 @@ def workspace(cluster: Cluster, tmp_path: Path) -> Path:
 
 
 def homeostat(workspace: Path, *words: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
-    found = subprocess.run(
-        [PROGRAM, *words],
-        cwd=workspace,
-        env={**os.environ, "SHOP_JOURNAL_PASSWORD": password},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    found = command_line.homeostat(workspace, *words, environment={"SHOP_JOURNAL_PASSWORD": password})
     assert PASSWORD not in found.stdout + found.stderr
     return found
 
@@ -100,8 +93,17 @@ def test_commands_reach_an_agent_through_the_shared_store(workspace: Path, agent
 
 
 def test_a_second_agent_on_the_same_state_folder_is_refused(workspace: Path, agent: subprocess.Popen[bytes]) -> None:
-    second = homeostat(workspace, "run", "--ticks", "1")
+    second = subprocess.run(
+        [PROGRAM, "run", "--ticks", "1"],
+        cwd=workspace,
+        env={**os.environ, "SHOP_JOURNAL_PASSWORD": PASSWORD},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert second.returncode == 3
+    assert PASSWORD not in second.stdout + second.stderr
     assert f"process {agent.pid}, works in this state folder" in second.stderr
 
 

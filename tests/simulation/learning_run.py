@@ -32,6 +32,7 @@ NAME = "payments-5xx.homeostat.yaml"
 NODE = "remedy"
 BAD_ORDER = ("degraded_mode", "config_rollback", "bigger_pool", "auth_restart", "restart", "rollback", "shift")
 """From the worst to the best: by how seldom each helps over the plant's mix of faults, then by how long it takes."""
+TELLING = ("auth_up", "db_pool_used", "deploy_age", "restarts_5m", "standby_room")
 CURES: Mapping[str, frozenset[str]] = {
     "pool_leak": frozenset({"bigger_pool"}),
     "auth_down": frozenset({"degraded_mode", "auth_restart"}),
@@ -46,7 +47,8 @@ TRAINING_S_MAX = 300.0
 def badly_ordered() -> Policy:
     """The shipped payments policy as somebody wrote it who knew what may help, and nothing of when.
 
-    Its remedies, the bigger pool among them, stand in one `choose` in `BAD_ORDER`, without their conditions.
+    Its remedies, the bigger pool among them, stand in one `choose` in `BAD_ORDER`, without their conditions. What may
+    tell the faults apart is left to be learnt from: the signals that those conditions read.
     """
     folder = ROOT / "policies"
     written: dict[str, Any] = yaml.safe_load((folder / NAME).read_text())
@@ -56,6 +58,7 @@ def badly_ordered() -> Policy:
     remedy["choose"] = [{k: v for k, v in candidates.pop(name).items() if k != "if"} for name in BAD_ORDER]
     assert not candidates
     written["steps"] = [remedy | {"verify": recover["verify"]}]
+    written["learning"] = {"signals": list(TELLING)}
     sources = {name: (folder / name).read_text() for name in ("signals.yaml", "actions.yaml")}
     return load_policy_sources({NAME: yaml.safe_dump(written, sort_keys=False), **sources}, NAME)
 

@@ -81,9 +81,7 @@ def _of_policy(old: Policy, new: Policy) -> Iterator[Change]:
             yield Change("", f"an action now counts as harmful when `{new.harm.text}`, not `{old.harm.text}`")
     if old.escalate != new.escalate:
         yield from _of_escalation("", "when the plan fails,", old.escalate, new.escalate)
-    if old.promotion is not new.promotion:
-        now, was = ("a person" if each.promotion is Promotion.REVIEW else "the gate alone" for each in (new, old))
-        yield Change("", f"a new ranking is now let rule by {now} instead of {was}")
+    yield from _of_learning(old, new)
     if old.mode is not new.mode:
         yield Change("", f"the policy's mode is now {new.mode} instead of {old.mode}")
     for name, was_s, is_s in (("timeout", _own_timeout_s(old), _own_timeout_s(new)), ("rto", old.rto_s, new.rto_s)):
@@ -92,6 +90,16 @@ def _of_policy(old: Policy, new: Policy) -> Iterator[Change]:
     if old.unknown_s != new.unknown_s:
         waits, waited = format_seconds(new.unknown_s), format_seconds(old.unknown_s)
         yield Change("", f"unknown signals are now waited for {waits} instead of {waited} before people are called")
+
+
+def _of_learning(old: Policy, new: Policy) -> Iterator[Change]:
+    if old.promotion is not new.promotion:
+        now, was = ("a person" if each.promotion is Promotion.REVIEW else "the gate alone" for each in (new, old))
+        yield Change("", f"a new ranking is now let rule by {now} instead of {was}")
+    if more := sorted(set(new.learns_from) - set(old.learns_from)):
+        yield Change("", f"rankings may now go by {', '.join(more)} too")
+    if fewer := sorted(set(old.learns_from) - set(new.learns_from)):
+        yield Change("", f"rankings may go by {', '.join(fewer)} only where a condition reads it")
 
 
 def _own_timeout_s(policy: Policy) -> float | None:

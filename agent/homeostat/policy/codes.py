@@ -17,7 +17,7 @@ CODES: dict[str, str] = {
     "E113": "not a duration",
     "E115": "a step has no kind, two kinds, or an unknown one",
     "E120": "a condition cannot be read",
-    "E121": "a condition names an unknown signal",
+    "E121": "a condition, or `learning`, names an unknown signal",
     "E122": "a condition mixes types, or is not one",
     "E123": "a condition is too long, too large or too deep",
     "E130": "an unknown action",

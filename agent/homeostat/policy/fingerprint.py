@@ -12,7 +12,8 @@ from homeostat.model.policy import Do, Policy
 from homeostat.model.signals import Condition
 
 _BESIDE_THE_POINT = frozenset(
-    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"} | {"environment", "explorations", "promotion"}
+    {"hash", "owner", "rto_s", "sources", "leaves", "undos", "parallel"}
+    | {"environment", "explorations", "promotion", "learns_from"}
 )
 """Fields of a policy that no decision reads, or that only repeat others."""
 

@@ -41,7 +41,7 @@ ERRORS: dict[str, Example] = {
         "harm: {if: http_5xx > 90%}\n",
     ),
     "E121": Example(
-        "A condition reads signals by the names they are declared under.",
+        "A condition reads signals by the names they are declared under, and so does `learning`.",
         "harm: {if: http_5x > 90%}\n",
         "harm: {if: http_5xx > 90%}\n",
     ),

@@ -7,13 +7,13 @@ hash, so that a journal can bring back the very policy an incident was decided b
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from homeostat.model.entries import Entry, PolicyLoaded
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError, printable
-from homeostat.model.policy import Do, Escalate, Policy, Steps, Wait, Window, walk_nodes
+from homeostat.model.policy import Escalate, Policy, Steps, Window
 from homeostat.policy.bounds import attempts_bound, default_timeout_s
 from homeostat.policy.builders import BUILDERS
 from homeostat.policy.catalogues import Actions, Signals, read_actions, read_signals
@@ -26,6 +26,7 @@ from homeostat.policy.procedures import read_procedures
 from homeostat.policy.reachability import unreachable
 from homeostat.policy.schema import DefaultsFields, PolicyEscalateFields, PolicyFile, ResolvedFields, TriggerFields
 from homeostat.policy.schema_errors import validated
+from homeostat.policy.signal_problems import signal_problems
 from homeostat.policy.sources import FolderSources, GivenSources, SourceError, Sources, beside
 from homeostat.policy.usage import signals_used
 from homeostat.policy.yaml_tree import Document, read_yaml
@@ -245,32 +246,9 @@ def _build(draft: Draft, data: Mapping[str, object], procedures: Procedures | No
             at = plan.origins[node_id].document.at(plan.origins[node_id].path)
             draft.problems.append(Problem(at, "E150", f"'{node_id}' is never reached: {why}"))
     if root is not None and draft.fields is not None:
-        draft.problems.extend(_blind_proofs(draft, draft.fields, plan, root))
+        draft.problems.extend(signal_problems(document, draft.fields, draft.signals, root, plan.origins))
     if root is not None and draft.fields is not None and escalate is not None and not draft.problems:
         draft.policy = _policy(draft, draft.fields, escalate, root)
-
-
-def _blind_proofs(draft: Draft, fields: PolicyFile, plan: Plan, root: Steps) -> Iterator[Problem]:
-    """What opens, closes or proves must look at the world: a condition that reads no signal never does."""
-    if draft.signals is None:
-        return
-    for key, condition in (("trigger", fields.trigger.condition), ("resolved", fields.resolved.condition)):
-        if not condition.signals:
-            yield Problem(
-                draft.document.at((key,)), "E163", f"'{key}' reads no signal; it would never look at the world"
-            )
-    for node in walk_nodes(root):
-        probe = node.probe if isinstance(node, Do) else None
-        if probe is not None and not probe.condition.signals:
-            origin = plan.origins[node.id]
-            message = f"the probe of '{node.id}' reads no signal; it would never look at the world"
-            yield Problem(origin.document.at(origin.path), "E163", message)
-        proof = node.verify.condition if isinstance(node, Do) and node.verify else None
-        proof = node.until if isinstance(node, Wait) else proof
-        if proof is not None and not proof.signals:
-            origin = plan.origins[node.id]
-            message = f"what proves '{node.id}' reads no signal; it would never look at the world"
-            yield Problem(origin.document.at(origin.path), "E163", message)
 
 
 def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, root: Steps) -> Policy:
@@ -292,6 +270,7 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
         rto_s=fields.rto,
         harm=fields.harm.condition if fields.harm else None,
         promotion=fields.learning.promote,
+        learns_from=tuple(sorted(set(fields.learning.signals))),
         environment=draft.parameters.environment,
         sources=dict(draft.texts),
     )

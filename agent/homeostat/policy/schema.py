@@ -83,9 +83,15 @@ class DefaultsFields(Part):
 
 
 class LearningFields(Part):
-    """Who lets a new ranking of this policy rule: `auto` the gate alone, `review` a person after it."""
+    """How rankings are learnt.
+
+    Attributes:
+        promote: who lets a new ranking of this policy rule: `auto` the gate alone, `review` a person after it.
+        signals: what rankings may go by besides the signals that conditions read.
+    """
 
     promote: Annotated[Promotion, Field(strict=False)] = Promotion.AUTO
+    signals: list[Name] = Field(default_factory=list, max_length=CHILDREN_MAX)
 
 
 class PolicyFile(Part):

@@ -30,5 +30,5 @@ def conditions_of(policy: Policy) -> Iterator[Condition]:
 
 
 def signals_used(policy: Policy) -> list[str]:
-    """Names of the signals that any of its conditions reads, sorted."""
-    return sorted({name for condition in conditions_of(policy) for name in condition.signals})
+    """Names of the signals that any of its conditions reads or its rankings go by, sorted."""
+    return sorted({name for condition in conditions_of(policy) for name in condition.signals}.union(policy.learns_from))

@@ -91,3 +91,18 @@ def test_diff_says_what_changed() -> None:
     assert [str(change) for change in reviewed] == [
         "a new ranking is now let rule by a person instead of the gate alone"
     ]
+
+
+def test_rankings_may_go_by_signals_that_no_condition_reads() -> None:
+    plain, wider = load(choice("")), load(choice(""), learning="{signals: [room, room]}")
+    assert wider.learns_from == ("room",)
+    assert wider.signals.keys() - plain.signals.keys() == {"room"}
+    assert wider.hash != plain.hash
+    assert [str(change) for change in changes(plain, wider)] == ["rankings may now go by room too"]
+    assert [str(change) for change in changes(wider, plain)] == [
+        "rankings may go by room only where a condition reads it"
+    ]
+
+
+def test_a_signal_to_learn_from_that_is_not_there_is_told_at_its_place() -> None:
+    assert problems(learning="{signals: [rom]}") == ["E121 no signal is named 'rom'; did you mean 'room'?"]
