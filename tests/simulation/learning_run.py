@@ -38,7 +38,7 @@ CURES: Mapping[str, frozenset[str]] = {
     "auth_down": frozenset({"degraded_mode", "auth_restart"}),
     "bad_deploy": frozenset({"rollback"}),
     "crash_loop": frozenset({"config_rollback"}),
-    "stuck_threads": frozenset({"restart"}),
+    "stuck_threads": frozenset({"restart", "rollback"}),
 }
 """What helps against each fault by how the plant is built (`simulate/sandbox/faults.py`), without the slow `shift`."""
 TRAINING_S_MAX = 300.0
