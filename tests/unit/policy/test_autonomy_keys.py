@@ -104,5 +104,10 @@ def test_rankings_may_go_by_signals_that_no_condition_reads() -> None:
     ]
 
 
+def test_a_signal_that_a_condition_reads_is_not_one_that_only_rankings_go_by() -> None:
+    read = next(iter(load(choice("")).trigger.condition.signals))
+    assert load(choice(""), learning=f"{{signals: [{read}, room]}}").learns_from == ("room",)
+
+
 def test_a_signal_to_learn_from_that_is_not_there_is_told_at_its_place() -> None:
     assert problems(learning="{signals: [rom]}") == ["E121 no signal is named 'rom'; did you mean 'room'?"]
