@@ -245,12 +245,16 @@ class Standing:
         """Journal what was trained, or said of rankings, and go by it.
 
         Raises:
-            JournalCorrupt: it would let rule what was never trained; nothing was written. Other JournalErrors.
+            JournalCorrupt: it would let rule what was never trained; nothing was written.
+            JournalConflict: it was said of a ranking that no longer rules; nothing was written. Other JournalErrors.
         """
         stream = policy_stream(policy)
-        history = [record.entry for record in self._journal.read(stream)]
+        records = list(self._journal.read(stream))
+        history = [record.entry for record in records]
         ranking = promoted_ranking([*history, *entries])
-        self.say(stream, entries)
+        if not _speak_of(promoted_ranking(history), entries):
+            raise JournalConflict(f"what rules '{policy}' has changed since this was found: it is left undone")
+        self.say(stream, entries, after=records[-1].seq if records else 0)
         self._rankings[policy] = ranking
 
     def load_ranking(self, policy: str) -> None:
@@ -262,6 +266,18 @@ class Standing:
         """Ids of the answers that have lifted the kill switch. Raises JournalError."""
         records = self._journal.since(0.0, {e.Resumed.TYPE})
         return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
+
+
+def _speak_of(ruling: Ranking | None, entries: Sequence[e.Entry]) -> bool:
+    """Whether each word on what shall rule was said of what rules then: a training takes minutes, and people decide."""
+    rules = None if ruling is None else ruling.version
+    for entry in entries:
+        match entry:
+            case e.RankingPromoted(version=then, replaces=before) | e.RankingRolledBack(to=then, version=before):
+                if before != rules:
+                    return False
+                rules = then
+    return True
 
 
 def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:
