@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from homeostat.app.retraining import Trained, may_promote
@@ -143,11 +143,18 @@ def _stored(entries: Sequence[Entry]) -> list[list[Any]]:
 def _bound(order: Mapping[str, Any]) -> None:
     """Take no more than was allowed. Data, not addresses: a journal that is mapped to be read is not in it."""
     os.nice(NICENESS)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (order["memory_bytes_max"], order["memory_bytes_max"]))
-    seconds = int(order["timeout_s"]) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    with suppress(PermissionError):  # a container may forbid it; being nice is most of it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, order["memory_bytes_max"])
+    _limit(resource.RLIMIT_CPU, int(order["timeout_s"]) + 1)
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit; one that is lower already, by whoever started the agent, cannot be raised and stays."""
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 def _end_with_parent() -> None:
