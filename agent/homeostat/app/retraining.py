@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.autonomy import Promotion
 from homeostat.model.entries import Closed, Entry
 from homeostat.model.errors import UsageError
@@ -75,7 +76,7 @@ class TrainingHere:
             try:
                 with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
                     retrained = retrain(
-                        self._journal, policy, now, "schedule", promote=promote, recurrence_s=self._recurrence_s
+                        self._journal, policy, now, SCHEDULE_NAME, promote=promote, recurrence_s=self._recurrence_s
                     )
                 if retrained.entries:
                     trained.entries[policy.name] = retrained.entries

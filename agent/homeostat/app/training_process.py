@@ -21,6 +21,7 @@ from typing import IO, Any
 from homeostat.app.retraining import Trained, may_promote
 from homeostat.app.settings import Settings
 from homeostat.app.store import journal_to_read
+from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.entries import Entry
 from homeostat.model.errors import WorkersError
 from homeostat.model.policy import Policy
@@ -175,7 +176,7 @@ def main() -> None:
             try:
                 policy = load_journalled((record.entry for record in journal.read(policy_stream(name))), policy_hash)
                 retrained = retrain(
-                    journal, policy, order["now"], "schedule", promote=promote, recurrence_s=order["recurrence_s"]
+                    journal, policy, order["now"], SCHEDULE_NAME, promote=promote, recurrence_s=order["recurrence_s"]
                 )
                 answer: dict[str, Any] = {"policy": name, "entries": _stored(retrained.entries)}
             except MemoryError:
