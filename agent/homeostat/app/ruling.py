@@ -36,7 +36,8 @@ def journal_ruling(settings: Settings, policy: str, head_seq: int, ruling: Rulin
         ruling: from `learn.promotion`.
 
     Raises:
-        UsageError: who says so has no name, or the agent refuses. JournalError: it cannot be written, or the stream has moved on.
+        UsageError: who says so has no name, or the agent refuses.
+        JournalError: it cannot be written, or the stream has moved on.
     """
     _check(ruling)
     if settings.store.url is None:
