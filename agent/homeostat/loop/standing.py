@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.decide.projection import fold, promoted_ranking
+from homeostat.decide.rulings import speak_of
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.errors import JournalConflict, JournalError
@@ -252,7 +253,7 @@ class Standing:
         records = list(self._journal.read(stream))
         history = [record.entry for record in records]
         ranking = promoted_ranking([*history, *entries])
-        if not _speak_of(promoted_ranking(history), entries):
+        if not speak_of(promoted_ranking(history), entries):
             raise JournalConflict(f"what rules '{policy}' has changed since this was found: it is left undone")
         self.say(stream, entries, after=records[-1].seq if records else 0)
         self._rankings[policy] = ranking
@@ -266,18 +267,6 @@ class Standing:
         """Ids of the answers that have lifted the kill switch. Raises JournalError."""
         records = self._journal.since(0.0, {e.Resumed.TYPE})
         return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
-
-
-def _speak_of(ruling: Ranking | None, entries: Sequence[e.Entry]) -> bool:
-    """Whether each word on what shall rule was said of what rules then: a training takes minutes, and people decide."""
-    rules = None if ruling is None else ruling.version
-    for entry in entries:
-        match entry:
-            case e.RankingPromoted(version=then, replaces=before) | e.RankingRolledBack(to=then, version=before):
-                if before != rules:
-                    return False
-                rules = then
-    return True
 
 
 def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:
