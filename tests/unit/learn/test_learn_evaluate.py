@@ -1,5 +1,6 @@
 """Any order against history: its estimates, its refusals, and errors that say what to do."""
 
+import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -15,8 +16,10 @@ from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.report import NodeEvaluation
 from homeostat.learn.evaluation.report import evaluate as evaluate_with
 from homeostat.learn.ranker import train_ranking, versioned
+from homeostat.model.entries import RankingTrained
 from homeostat.model.errors import UsageError
 from homeostat.model.policy import Policy
+from homeostat.record.codec import CODEC
 
 POLICY = policy_of(remedy("restart", "shift"))
 
@@ -116,6 +119,23 @@ def test_a_damaged_ranking_is_refused() -> None:
     ranking = replace(train_ranking(decisions, POLICY, 0.0), incidents=7)
     (found,) = evaluate(decisions, POLICY, ranking)
     assert found.refused == "the ranking is not what its version says: the hash differs"
+
+
+def test_a_ranking_of_an_old_journal_is_evaluated_though_its_version_is_over_another_form() -> None:
+    def of(weight: float) -> dict[str, object]:
+        times = {"cost_success_s": 35.0, "cost_failure_s": 95.0, "attempts": 40, "successes": 20}
+        return {"intercept": 0.0, "weights": [weight], "missing": [0.0], "failed": {}, **times}
+
+    features = [{"signal": "errors", "median": 5.0, "spread": 8.0}]
+    nodes = {"remedy": {"features": features, "candidates": {"restart": of(-3.0), "shift": of(3.0)}}}
+    old = {"version": "a" * 64, "policy": "p", "trained_at": 1.0, "incidents": 80, "attempts": 80, "nodes": nodes}
+    body = {"at": 1.0, "ranking": old, "gate": "", "passed": True}
+    entry = CODEC.decode("ranking.trained", 1, json.dumps(body).encode())
+    assert isinstance(entry, RankingTrained)
+    (found,) = evaluate(decisions_of(80), POLICY, entry.ranking)
+    assert found.refused is None
+    assert found.first_success is not None
+    assert found.first_success.value > 0.9
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,15 @@ def damage(ranking: Ranking) -> str | None:
     """Say what is wrong with the numbers themselves, or None."""
     if any(not math.isfinite(number) for node in ranking.nodes.values() for number in _numbers(to_builtins(node))):
         return "holds a number that is not finite"
-    if versioned(ranking).version != ranking.version:
+    if not _is_upcast(ranking) and versioned(ranking).version != ranking.version:
         return "is not what its version says: the hash differs"
     return None
+
+
+def _is_upcast(ranking: Ranking) -> bool:
+    """Whether it was journalled before members were (`record.upcasting`): its version is over what stood there then."""
+    one_member = all(len(node.members) == 1 and node.uncertainty is None for node in ranking.nodes.values())
+    return bool(ranking.nodes) and one_member
 
 
 def misfit(model: NodeRanking, logged: Logged) -> str | None:
