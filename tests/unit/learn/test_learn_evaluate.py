@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import START, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
 
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.report import NodeEvaluation
 from homeostat.learn.evaluation.report import evaluate as evaluate_with
-from homeostat.learn.ranker import train_ranking
+from homeostat.learn.ranker import train_ranking, versioned
 from homeostat.model.errors import UsageError
 from homeostat.model.policy import Policy
 
@@ -115,6 +116,22 @@ def test_a_damaged_ranking_is_refused() -> None:
     ranking = replace(train_ranking(decisions, POLICY, 0.0), incidents=7)
     (found,) = evaluate(decisions, POLICY, ranking)
     assert found.refused == "the ranking is not what its version says: the hash differs"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"members": ()}, "the ranking mixes another number of members"),
+        ({"candidates": ()}, "the ranking has a member 'pooled' of another shape"),
+        ({"features": ()}, "the ranking has a member 'pooled' of another shape"),
+    ],
+)
+def test_a_ranking_that_contradicts_itself_is_refused(wrong: dict[str, tuple[()]], why: str) -> None:
+    decisions = decisions_of(40)
+    ranking = train_ranking(decisions, POLICY, 0.0)
+    broken = versioned(replace(ranking, nodes={"remedy": changed(ranking.nodes["remedy"], **wrong)}))
+    (found,) = evaluate(decisions, POLICY, broken)
+    assert found.refused == why
 
 
 def test_wrong_names_are_refused_with_the_nearest_right_ones() -> None:

@@ -61,8 +61,11 @@ def damage(ranking: Ranking) -> str | None:
 
 def misfit(model: NodeRanking, logged: Logged) -> str | None:
     """Say how a model's shape contradicts itself or today's candidates, or None."""
-    if tuple(model.places) != logged.candidates:
-        return "was trained for other candidates"
+    return misshapen(model) if tuple(model.places) == logged.candidates else "was trained for other candidates"
+
+
+def misshapen(model: NodeRanking) -> str | None:
+    """Say how a model's shape contradicts itself, or None."""
     for member in model.members:
         if any(_shape(matrix) != shape for matrix, shape in _shapes(member, model)):
             return f"has a member '{member.name}' of another shape"

@@ -11,7 +11,7 @@ import pandas as pd
 from homeostat.learn.evaluation import ASSUMPTION, estimators
 from homeostat.learn.evaluation.comparison import Comparison, Estimate, compare
 from homeostat.learn.evaluation.imputation import costs_of, parts_of
-from homeostat.learn.evaluation.integrity import damage
+from homeostat.learn.evaluation.integrity import damage, misshapen
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.orders import FixedOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES
@@ -195,7 +195,10 @@ def _order(judged: Judged, node: Choose, logged: Logged) -> Order | str:
     if wrong is not None:
         return f"the ranking {wrong}"
     model = judged.nodes.get(node.id)
-    return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
+    if model is None:
+        return FixedOrder(logged.candidates)
+    wrong = misshapen(model)
+    return RankedOrder(model, logged) if wrong is None else f"the ranking {wrong}"
 
 
 def _refusal(compared: Comparison, weights: Weights, logged: Logged) -> str | None:
