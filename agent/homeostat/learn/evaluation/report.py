@@ -64,6 +64,7 @@ class NodeEvaluation:
         mttr_s, first_success, harms: by imputed replay; None where it was not possible.
         gain_s: seconds sooner than the written order.
         estimators: other estimators, for who knows them.
+        effective_incidents: effective sample size of whole incidents; None where the log is not randomised.
         caution: what else to keep in mind, or None.
     """
 
@@ -76,6 +77,7 @@ class NodeEvaluation:
     first_success: Estimate | None = None
     harms: Estimate | None = None
     estimators: tuple[Estimator, ...] = ()
+    effective_incidents: float | None = None
     caution: str | None = None
     assumption: str = ASSUMPTION
 
@@ -163,6 +165,7 @@ def _evaluate(
         compared.first_success(_JUDGED),
         compared.harms(_JUDGED),
         _estimators(order, compared, weights, logged),
+        weights.mttr_ess if weights.randomised else None,
         caution,
     )
 
