@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from statistics import median
 
@@ -27,6 +28,13 @@ class Noticed:
     fault: FaultLabel | None
     repeats: bool = False
     during: FaultLabel | None = None
+
+    @property
+    def kind(self) -> str:
+        """In a word or two: what the incident is."""
+        if self.fault is None:
+            return "other fault" if self.during is not None else "false alarm"
+        return "repeat" if self.repeats else "fault"
 
     @property
     def delay_s(self) -> float | None:
@@ -63,6 +71,16 @@ class Score:
     def false_alarms(self) -> int:
         """Incidents while none of the faults lasted."""
         return sum(one.fault is None for one in self.noticed)
+
+    @property
+    def unlabelled(self) -> int:
+        """False alarms while no fault of any type was labelled: nobody said that all was well then either."""
+        return sum(one.fault is None and one.during is None for one in self.noticed)
+
+    def within_labels(self) -> Score:
+        """The same without the incidents while nothing was labelled."""
+        kept = tuple(one for one in self.noticed if one.fault is not None or one.during is not None)
+        return replace(self, noticed=kept)
 
     @property
     def recall(self) -> float | None:
@@ -118,10 +136,10 @@ def score(detections: Sequence[Detection], labels: Sequence[FaultLabel], faults:
 def _spans(labels: Sequence[FaultLabel]) -> list[tuple[FaultLabel, float]]:
     """Each fault with the time at which it is taken to end, in order of their starts."""
     ordered = sorted(labels, key=lambda label: (label.start_s, label.id))
-    starts = [label.start_s for label in ordered[1:]] + [float("inf")]
+    next_starts = [*(label.start_s for label in ordered), math.inf][1:]
     return [
         (label, min(next_s, label.start_s + UNLABELLED_END_S) if label.end_s is None else label.end_s)
-        for label, next_s in zip(ordered, starts, strict=True)
+        for label, next_s in zip(ordered, next_starts, strict=True)
     ]
 
 
