@@ -4,8 +4,13 @@
 - Recorded ticks: every tick stepped through, beside stepping only where a frame's masks point.
 - Whole incidents of a Monte-Carlo world, each decided by the production loop on a virtual clock, a second and core.
 - Off-policy estimates over the same logged rows, beside the Open Bandit Pipeline (obp, PyPI), where a Python that has
-  it is named: `python -m venv .venv-obp && .venv-obp/bin/pip install obp`. Only inverse propensity scoring, its
-  self-normalised form and doubly robust are comparable: obp judges a single choice, not a search of several attempts.
+  it is named. Only inverse propensity scoring, its self-normalised form and doubly robust are comparable: obp judges a
+  single choice, not a search of several attempts. Its newest release, 0.5.7, asks for a Python before 3.11 and for
+  torch, which these estimators do not use; so an environment of its own, and an empty `torch` in it:
+
+      python -m venv .venv-obp
+      .venv-obp/bin/pip install scikit-learn pandas pyyaml matplotlib seaborn tqdm
+      .venv-obp/bin/pip install --no-deps --ignore-requires-python obp==0.5.7
 
     python -m benchmarks.simulate [--rows N] [--incidents N] [--jobs N] [--obp PYTHON]
 """
@@ -151,18 +156,35 @@ def simulated(incidents: int, jobs: int) -> None:
     """Whole incidents of the payments world: struck, noticed, acted on, verified, journalled in memory."""
     policy = load_policy(POLICY)
     world = load_world(WORLD, [policy])
-    begin = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     with workers(jobs, None) as running:
         fates = [trial.fate.value for trial in run_trials(policy, world, incidents, 1, running)]
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - began
+    core_s = time.process_time() - cpu_began if jobs == 1 else seconds * jobs
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
-    rate = incidents / seconds / jobs
-    print(f"\n{incidents:,} Monte-Carlo incidents in {seconds:.1f} s on {jobs} processes, {rate:,.0f}/s a core: {told}")
+    print(
+        f"\n{incidents:,} Monte-Carlo incidents in {seconds:.1f} s on {jobs} processes, {incidents / core_s:,.0f} a"
+        f" second and core: {told}",
+        flush=True,
+    )
 
 
 OBP_SCRIPT = """
-import json, sys, time
+import json, sys, time, types
 import numpy as np
+
+class Empty(types.ModuleType):
+    __path__ = []
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+for name in ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.utils", "torch.utils.data", "pyieoe"):
+    sys.modules[name] = Empty(name)
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, sys.modules[name])
 from obp.ope import DoublyRobust, InverseProbabilityWeighting, SelfNormalizedInverseProbabilityWeighting
 data = np.load(sys.argv[1])
 n, k = data["judged"].shape
@@ -219,9 +241,9 @@ def off_policy(python: Path | None) -> None:
             continue
         other, seconds = theirs[name]
         assert abs(other - value) < 1e-9
-        print(
-            f"| {name} | {value:.6f} | {rate:,.0f} | {other:.6f} | {LOGGED / seconds:,.0f} | {rate * seconds / LOGGED:.1f} |"
-        )
+        their_rate = LOGGED / seconds
+        row = (name, f"{value:.6f}", f"{rate:,.0f}", f"{other:.6f}", f"{their_rate:,.0f}", f"{rate / their_rate:.1f}")
+        print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

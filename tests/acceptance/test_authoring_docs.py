@@ -1,4 +1,4 @@
-"""The authors' pages and that on telemetry: every file is written, every command run in order, every output and exit code compared."""
+"""The authors' pages and that on telemetry: files are written, commands run in order, outputs and codes compared."""
 
 from __future__ import annotations
 

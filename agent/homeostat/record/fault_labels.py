@@ -43,9 +43,11 @@ def read_fault_labels(path: Path, recording: str) -> tuple[FaultLabel, ...]:
         PolicyError: R101, R105, R108 as other files; R114 what is wrong with a label, at its place.
         UsageError: the file labels other recordings only.
     """
-    rows = [(number, line.decode(errors="replace").rstrip("\r\n")) for number, line in
-            enumerate(bounded_lines(path, LABELS_MAX + 1), start=1)]  # fmt: skip
-    names = next(csv.reader([rows[0][1].removeprefix("\ufeff")]), []) if rows else []
+    rows = list(enumerate(bounded_lines(path, LABELS_MAX + 1), start=1))
+    try:
+        names = _cells(_text(rows[0][1])) if rows else []
+    except _Wrong as wrong:
+        raise PolicyError([Problem(Position(str(path), 1, wrong.column), "R114", str(wrong))]) from wrong
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise PolicyError([Problem(Position(str(path), 1, 1), "R114", f"columns are missing: {', '.join(missing)}")])
@@ -63,13 +65,13 @@ def read_fault_labels(path: Path, recording: str) -> tuple[FaultLabel, ...]:
 
 
 def _labels(
-    rows: Sequence[tuple[int, str]], names: Sequence[str], path: Path, problems: list[Problem]
+    rows: Sequence[tuple[int, bytes]], names: Sequence[str], path: Path, problems: list[Problem]
 ) -> Iterator[FaultLabel]:
-    for number, text in rows:
-        if not text:
-            continue
+    for number, line in rows:
         try:
-            yield _label(text, names)
+            text = _text(line)
+            if text:
+                yield _label(text, names)
         except _Wrong as wrong:
             problems.append(Problem(Position(str(path), number, wrong.column), "R114", str(wrong)))
 
@@ -88,11 +90,22 @@ class _Wrong(ValueError):
         self.column = column
 
 
-def _label(text: str, names: Sequence[str]) -> FaultLabel:
+def _text(line: bytes) -> str:
     try:
-        cells = next(csv.reader([text], strict=True))
+        return line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise _Wrong("this is not text in UTF-8", error.start + 1) from error
+
+
+def _cells(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
         raise _Wrong(f"this is no line of CSV: {error}", 1) from error
+
+
+def _label(text: str, names: Sequence[str]) -> FaultLabel:
+    cells = _cells(text)
     if len(cells) != len(names):
         raise _Wrong(f"the row has {len(cells)} cells, the header {len(names)}", 1)
     row = dict(zip(names, cells, strict=True))

@@ -86,8 +86,9 @@ def _series(header: str, names: Sequence[str], first: int, collector: Collector)
     """The series of each column; None where its name is wrong, which is noted."""
     found: list[RecordedSeries | None] = []
     columns: dict[object, int] = {}
+    begins = _columns(header)
     for index, name in enumerate(names[first:], start=first):
-        column = column_of(header, index)
+        column = begins[index] if index < len(begins) else 1  # where an unquoted cell holds quotes
         found.append(None)
         try:
             labels = whole_series_name(name)
@@ -156,15 +157,19 @@ def _value(cell: str) -> float | None:
 
 def column_of(line: str, field: int) -> int:
     """Where the `field`-th cell (from 0) of a line of CSV begins, its quotes aside; counts from 1."""
-    quoted, passed = False, 0
+    begins = _columns(line)
+    return begins[field] if field < len(begins) else len(line) + 1
+
+
+def _columns(line: str) -> list[int]:
+    """Where each cell of a line begins."""
+    begins, quoted = [1 + line.startswith('"')], False
     for index, character in enumerate(line):
-        if passed == field:
-            return index + 1 + (character == '"')
         if character == '"':
             quoted = not quoted
         elif character == "," and not quoted:
-            passed += 1
-    return len(line) + 1
+            begins.append(index + 2 + line.startswith('"', index + 1))
+    return begins
 
 
 def csv_text(telemetry: Telemetry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 from array import array
@@ -225,3 +226,21 @@ def test_importing_writes_both_files_and_never_over_others(tmp_path: Path) -> No
     (tmp_path / "history/one.om").touch()
     with pytest.raises(UsageError, match="already"):
         import_telemetry(source, None, tmp_path / "history", openmetrics=True)
+
+
+_WORDS = 'timestamp incident_id fault_type start_unix up { } a= , " "" 1 -1 1e999 NaN inf # é'
+_PIECES = st.sampled_from([*_WORDS.split(), "60", "120", "# EOF", " ", "\n", "\r", "\x00", "\ufeff"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(pieces=st.lists(_PIECES, max_size=25), head=st.sampled_from(["", "timestamp,up\n", HEAD, "up 1 60\n", LABELS]))
+def test_whatever_a_file_holds_it_is_read_or_told_wrong(
+    pieces: list[str], head: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    for name in ("any.csv", "any.om", "any.parquet"):
+        (folder / name).write_text(head + "".join(pieces))
+        with contextlib.suppress(PolicyError):
+            assert read_telemetry(folder / name).samples > 0
+    with contextlib.suppress(PolicyError, UsageError):
+        read_fault_labels(folder / "any.csv", "one.csv")

@@ -180,7 +180,7 @@ def test_who_must_be_asked_leaves_it_unknown_and_nobody_is_taken_to_agree() -> N
 
 def test_what_the_subset_does_not_cover_is_unknown_and_said() -> None:
     signals = {
-        "load": SignalSpec("load", "holt_winters(load[5m], 0.5, 0.5)", 60),
+        "load": SignalSpec("load", "day_of_week(load)", 60),
         "ready": SignalSpec("ready", "(", 60),
     }
     frame = read_frame(telemetry(load=[9] * 5), signals)
