@@ -1,4 +1,4 @@
-"""The authors' pages: every file is written, every command run in order, every output and exit code compared."""
+"""The authors' pages and that on telemetry: files are written, commands run in order, outputs and codes compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.acceptance.test_readme import ROOT, run, shown
 from homeostat.authoring.advice import RULES, Model
 from homeostat.authoring.drift import Cause
 
-PAGES = ("from-what-you-have", "choosing-a-model", "change-management", "replay")
+PAGES = ("from-what-you-have", "choosing-a-model", "change-management", "replay", "telemetry")
 _PART = re.compile(r"^`([\w./-]+)`:\n\n(`{3,})\w+\n(.*?)\n\2$|^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _EXIT = re.compile(r"  # exit code (\d)$")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.detections import tell_detections
 from homeostat.cli.output import Row
 from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
@@ -29,6 +30,11 @@ WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s",
 )
 @click.option("--world", type=click.Path(path_type=Path), help="Simulate the incidents of this world instead.")
 @click.option("--seed", type=int, default=1, show_default=True, help="With --world: origin of all luck.")
+@click.option("--telemetry", type=click.Path(path_type=Path), help="Look for incidents in these raw samples instead.")
+@click.option("--labels", type=click.Path(path_type=Path), help="With --telemetry: CSV file of the faults in it.")
+@click.option("--faults", default="*", show_default=True, help="With --labels: the fault types the policies are for.")
+@click.option("--every", type=float, help="With --telemetry: seconds between ticks [default: as recorded].")
+@click.option("--summary", is_flag=True, help="With --telemetry: one row a policy, not one an incident.")
 @click.option(
     "--ranking",
     type=click.Choice(["recorded", "none"]),
@@ -47,6 +53,11 @@ def simulate(
     incidents: str | None,
     world: Path | None,
     seed: int,
+    telemetry: Path | None,
+    labels: Path | None,
+    faults: str,
+    every: float | None,
+    summary: bool,
     ranking: str,
     baseline: str | None,
     estimate: bool,
@@ -59,15 +70,28 @@ def simulate(
     POLICIES are names in the workspace, or files. Answers RECOVERED, ESCALATED, or UNKNOWN where the policy would do
     what nobody recorded: an outcome is never invented. Exit code 1 when a recording cannot be read, or when with
     --baseline an incident goes worse than before.
+
+    With --telemetry it tells which incidents the policies would have noticed in raw samples, and when; with --labels
+    also which faults they missed. Nothing is invented there either: after its first decision an incident is UNKNOWN.
     """
     from homeostat.app.compose import policy_named
     from homeostat.cli.replays import Asked, replay_recordings
     from homeostat.parallel import workers
 
-    if world is not None and (baseline is not None or estimate or html is not None):
-        raise click.UsageError("--baseline, --estimate and --html are for recorded incidents, not for a --world")
+    if (world or telemetry) is not None and (baseline is not None or estimate or html is not None):
+        raise click.UsageError("--baseline, --estimate and --html are for recorded incidents")
     workspace = ctx.ensure_object(Workspace)
+    needs_telemetry = labels is not None or every is not None or faults != "*" or summary
+    if telemetry is None and needs_telemetry:
+        raise click.BadParameter(
+            "--labels, --faults, --every and --summary go with --telemetry", param_hint="--telemetry"
+        )
+    if telemetry is not None and (world is not None or incidents is not None):
+        raise click.BadParameter("it goes without --incidents and --world", param_hint="--telemetry")
     loaded = [policy_named(workspace.settings, name) for name in policies]
+    if telemetry is not None:
+        tell_detections(workspace, loaded, telemetry, labels=labels, faults=faults, every_s=every, summary=summary)
+        return
     with workers(jobs, dask) as running:
         if world is not None:
             _simulate_world(workspace, loaded, world, _count(incidents), seed, running)
