@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from homeostat.policy.units import format_seconds
-from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures
+from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures, lines_of
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1b1f24;background:#fff}
@@ -31,7 +31,7 @@ def matrix_html(title: str, measures: Sequence[Measures]) -> str:
         f"<tr><td>{escape(line.label)}</td><td class=s>{line.source}</td>"
         + "".join(f"<td>{escape(line.say(line.value(of)))}</td>" for of in measures)
         + "</tr>"
-        for line in LINES
+        for line in lines_of(measures)
     )
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"

@@ -100,6 +100,10 @@ class _Reader:
         for index, name in enumerate(names):
             if name in names[:index]:
                 self._wrong(("causes", index, "name"), "E140", f"another cause is named '{name}' already")
+        lying = fields.faults.lying
+        for index, name in enumerate(lying.signals or () if lying is not None else ()):
+            if name not in healthy:
+                self._unknown_signal(("faults", "lying", "signals", index), name, healthy)
         if self._problems:
             raise PolicyError(self._problems)
         return World(fields.world, fields, healthy, causes, effects)
@@ -107,6 +111,10 @@ class _Reader:
     def _wrong(self, path: Path, code: str, message: str, *, at_key: bool = False) -> None:
         position = self._document.key_at(path) if at_key else self._document.at(path)
         self._problems.append(Problem(position, code, message))
+
+    def _unknown_signal(self, path: Path, name: str, healthy: Sets, *, at_key: bool = False) -> None:
+        hint = did_you_mean(name, healthy) or "; give it a healthy value in 'signals'"
+        self._wrong(path, "E121", f"unknown signal {shown(name)}{hint}", at_key=at_key)
 
     def _healthy(self, signals: Mapping[str, object]) -> Iterator[tuple[str, Series]]:
         """Healthy values; a signal that no policy knows is a number where it looks like one."""
@@ -134,8 +142,7 @@ class _Reader:
     def _sets(self, sets: Mapping[str, object], healthy: Sets, path: Path) -> Iterator[tuple[str, Series]]:
         for name, written in sets.items():
             if name not in healthy:
-                hint = did_you_mean(name, healthy) or "; give it a healthy value in 'signals'"
-                self._wrong((*path, name), "E121", f"unknown signal {shown(name)}{hint}", at_key=True)
+                self._unknown_signal((*path, name), name, healthy, at_key=True)
                 continue
             try:
                 yield name, parse_series(written, is_text=name in self._text)
