@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.simulate.bench_texts import policy_in, trials_in, world_in
+from tests.unit.simulate.bench_texts import POLICY, policy_in, trials_in, world_in
 
 from homeostat.model import entries as e
 from homeostat.model.errors import PolicyError
+from homeostat.simulate.bench.measures import LINES, lines_of, measure
 from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN
-from homeostat.simulate.bench.trial import Fate, course_of
+from homeostat.simulate.bench.trial import Fate, course_of, run_trials
 
 WORLD = """\
 signals: {errors: 0.1%, phase: old}
@@ -50,15 +51,23 @@ def test_a_signal_that_lies_shows_its_healthy_value_all_through_an_incident(tmp_
     assert {trial.fate for trial in other} == {Fate.RECOVERED}
 
 
-def test_recovery_by_a_late_signal_alone_is_a_mistake(tmp_path: Path) -> None:
-    world = """\
-signals: {errors: 0.1%, phase: old}
-causes: [{name: waves, sets: {errors: {0s: 8%, 5m: 0.1%, 7m: 8%}}}]
-faults: {late: {share: 100%, by: 100s}}
+def test_recovery_by_a_lying_signal_alone_is_a_mistake(tmp_path: Path) -> None:
+    top = POLICY.replace("  errors: up\n", "  errors: up\n  lag: replica_lag\n")
+    top = top.replace("resolved: {if: errors < 1%", "resolved: {if: errors < 1% and lag < 5")
+    text = """\
+signals: {errors: 0.1%, phase: old, lag: 0}
+causes: [{name: half, sets: {errors: 8%, lag: 60}}]
+actions: {restart: {sets: {errors: 0.1%}}}
 """
-    steps = "steps: [{id: look, wait: {if: errors < 1%, for: 30s, within: 20m}}]\n"
-    trials = trials_in(tmp_path, world, 3, steps=steps)
-    assert Fate.MISTAKEN in {trial.fate for trial in trials}
+    policy = policy_in(tmp_path, top=top)
+    (seen,) = run_trials(policy, world_in(tmp_path, text, policy), 1, 1)
+    assert seen.fate is Fate.ESCALATED
+    world = world_in(tmp_path, text + "faults: {lying: {share: 100%, signals: [lag]}}\n", policy)
+    (unseen,) = run_trials(policy, world, 1, 1)
+    assert (unseen.fate, unseen.recovered_s) == (Fate.MISTAKEN, None)
+    measured = measure(policy, [unseen])
+    assert (measured.recovered, measured.mistaken) == (0.0, 1.0)
+    assert {line.key for line in LINES} - {line.key for line in lines_of([measure(policy, [seen])])} == {"mistaken"}
 
 
 def test_a_share_of_all_runs_fails(tmp_path: Path) -> None:

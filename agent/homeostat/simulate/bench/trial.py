@@ -32,7 +32,7 @@ class Fate(StrEnum):
     """How a simulated incident went.
 
     dismissed: the trigger did not hold, and nothing came after. unknown: never noticed, or still open at the end.
-    mistaken: closed as recovered while `resolved` was not true of the world, which late or lying signals can bring about.
+    mistaken: closed as recovered while `resolved` was not true of the world, as late or lying signals can have it.
     """
 
     RECOVERED = "recovered"
