@@ -43,6 +43,7 @@ COMMANDS = {
     "review-policy": "homeostat.cli.drift",
     "simulate": "homeostat.cli.simulate",
     "compare": "homeostat.cli.compare",
+    "stability": "homeostat.cli.stability",
     "retrain": "homeostat.cli.retrain",
     "rankings": "homeostat.cli.rankings",
     "evaluate": "homeostat.cli.evaluate",
