@@ -44,6 +44,7 @@ COMMANDS = {
     "simulate": "homeostat.cli.simulate",
     "compare": "homeostat.cli.compare",
     "stability": "homeostat.cli.stability",
+    "sensitivity": "homeostat.cli.sensitivity",
     "retrain": "homeostat.cli.retrain",
     "rankings": "homeostat.cli.rankings",
     "evaluate": "homeostat.cli.evaluate",

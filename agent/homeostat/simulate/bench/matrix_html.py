@@ -7,13 +7,8 @@ from html import escape
 
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures, lines_of
+from homeostat.simulate.bench.svg import STYLE, rect, text
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%}th,td{padding:.35rem .7rem;border-bottom:1px solid #d8dee4;text-align:right}
-th:first-child,td:first-child{text-align:left}td.s,th.s{color:#57606a;text-align:left}svg{width:100%;height:auto}
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th,td{border-color:#30363d}}
-"""
 _BAR_HEIGHT = 16
 _GROUP_HEIGHT = 3 * _BAR_HEIGHT + 14
 _LEGEND_HEIGHT, _AXIS_HEIGHT = 30, 24
@@ -34,7 +29,7 @@ def matrix_html(title: str, measures: Sequence[Measures]) -> str:
         for line in lines_of(measures)
     )
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
         f"<h1>{escape(title)}</h1>"
         f"<p>Numbers marked <em>{SIMULATED}</em> say how the policies compare under the world's assumptions, not how"
         " production will go. Every policy met the same incidents and the same luck.</p>"
@@ -51,12 +46,12 @@ def _bars(measures: Sequence[Measures]) -> str:
     drawn = [*_legend(), *_axis(longest_s, scale, bottom)]
     for row, of in enumerate(measures):
         top = _LEGEND_HEIGHT + row * _GROUP_HEIGHT
-        drawn.append(_text(0, top + 1.5 * _BAR_HEIGHT + 5, of.policy))
+        drawn.append(text(0, top + 1.5 * _BAR_HEIGHT + 5, of.policy))
         for place, (key, _, colour) in enumerate(_PERCENTILES):
             line = next(line for line in LINES if line.key == key)
             width, y = (getattr(of, key) or 0.0) * scale, top + place * _BAR_HEIGHT
-            drawn.append(_rect(_LABEL_WIDTH, y, width, _BAR_HEIGHT - 2, colour))
-            drawn.append(_text(_LABEL_WIDTH + width + 6, y + _BAR_HEIGHT - 5, line.say(line.value(of)), size=12))
+            drawn.append(rect(_LABEL_WIDTH, y, width, _BAR_HEIGHT - 2, colour))
+            drawn.append(text(_LABEL_WIDTH + width + 6, y + _BAR_HEIGHT - 5, line.say(line.value(of)), size=12))
     view = f"0 0 {_WIDTH} {bottom + _AXIS_HEIGHT}"
     return f'<svg viewBox="{view}" role="img" aria-label="time to recovery">{"".join(drawn)}</svg>'
 
@@ -64,8 +59,8 @@ def _bars(measures: Sequence[Measures]) -> str:
 def _legend() -> Iterator[str]:
     for place, (_, name, colour) in enumerate(_PERCENTILES):
         x = _LABEL_WIDTH + place * 70
-        yield _rect(x, 2, 12, 12, colour)
-        yield _text(x + 18, 13, name, size=12)
+        yield rect(x, 2, 12, 12, colour)
+        yield text(x + 18, 13, name, size=12)
 
 
 def _axis(longest_s: float, scale: float, bottom: float) -> Iterator[str]:
@@ -77,13 +72,4 @@ def _axis(longest_s: float, scale: float, bottom: float) -> Iterator[str]:
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_LEGEND_HEIGHT - 4}" y2="{bottom}" stroke="currentColor"'
             ' stroke-opacity="0.2"/>'
         )
-        yield _text(x, bottom + 16, format_seconds(number * step_s), size=12, anchor="middle")
-
-
-def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return f'<rect x="{x}" y="{y}" width="{width:.1f}" height="{height}" fill="{colour}"/>'
-
-
-def _text(x: float, y: float, text: str, *, size: int = 15, anchor: str = "start") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-    return f'<text {place} fill="currentColor">{escape(text)}</text>'
+        yield text(x, bottom + 16, format_seconds(number * step_s), size=12, anchor="middle")

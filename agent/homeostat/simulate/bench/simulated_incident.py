@@ -12,7 +12,7 @@ from homeostat.simulate.bench.draws import lognormal, uniform
 from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Sample
 from homeostat.simulate.bench.signal_state import SignalState
-from homeostat.simulate.bench.world import Cause, World
+from homeostat.simulate.bench.world import NO_CHANGE, Cause, Change, World
 from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
 
 
@@ -137,11 +137,7 @@ class SimulatedIncident:
         self._uses[about] += 1
         self._use[run.key] = use = self._uses[about]
         terms = self._terms(run)
-        if terms.takes is None:
-            declared_s = self._policy.leaf(run.node).takes_s
-            takes_s = run.takes_s if declared_s is None else declared_s
-        else:
-            takes_s = self.draw(terms.takes, about, use, "takes")
+        takes_s = self._takes_s(run, terms.takes, about, use)
         slow = self._world.fields.faults.slow
         if slow is not None and self.luck(about, use, "slow") < slow.share:
             takes_s *= slow.factor
@@ -149,6 +145,20 @@ class SimulatedIncident:
         failing = self._world.fields.faults.failing
         well = well and (failing <= 0.0 or self.luck(about, use, "failing") >= failing)
         return Conduct(takes_s, Ending.OK if well else Ending.ERROR)
+
+    def _takes_s(self, run: Run, takes: DurationFields | float | None, about: str, use: int) -> float:
+        if takes is None:
+            declared_s = self._policy.leaf(run.node).takes_s
+            takes = run.takes_s if declared_s is None else declared_s
+        change = self._change(run)
+        if change.takes_s is not None:
+            spread = takes.spread if isinstance(takes, DurationFields) else 0.0
+            takes = DurationFields.model_construct(mean=change.takes_s, spread=spread)
+        return self.draw(takes, about, use, "takes") * change.takes_times
+
+    def _change(self, run: Run) -> Change:
+        changes = self._world.changes
+        return next((changes[name] for name in run.names if name in changes), NO_CHANGE)
 
     def _terms(self, run: Run) -> WorldActionFields:
         """What is said of a run: by the cause first, then by the world; of each key, under the most exact name."""
@@ -182,6 +192,9 @@ class SimulatedIncident:
         cures = self.cause.fields.cures
         chance = next((cures[name] for name in run.names if name in cures), terms.cures)
         about = _about(run), self._use[run.key]
+        change = self._change(run)
+        if chance is not None:
+            chance = change.cures_times * (chance if change.cures is None else change.cures)
         if chance is None or at < self._strikes_again_at or self.luck(*about, "cures") >= chance:
             return
         for signal in self._of_cause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeostat.model.errors import PolicyError, Position, Problem
 from homeostat.model.nearest import did_you_mean
@@ -36,14 +36,40 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What is otherwise than the world has it, under a name of an action or step.
+
+    Attributes:
+        takes_times: what all its durations are multiplied by.
+        takes_s: its mean duration instead, its scatter as it was.
+        cures_times: what its chances to cure are multiplied by, to at most 1.
+        cures: its chance to cure instead, where it has any.
+    """
+
+    takes_times: float = 1.0
+    takes_s: float | None = None
+    cures_times: float = 1.0
+    cures: float | None = None
+
+
+NO_CHANGE = Change()
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """A world with everything looked up. `effects`: by the name of an action, what it sets."""
+    """A world with everything looked up.
+
+    Attributes:
+        effects: by the name of an action, what it sets.
+        changes: by the name of an action or a step.
+    """
 
     name: str
     fields: WorldFields
     healthy: Sets
     causes: tuple[Cause, ...]
     effects: Mapping[str, Sets]
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
     def names_not_shared(self, policies: Iterable[Policy]) -> list[str]:
         """In words: what the world names and no policy does, and signals that policies read and it does not have."""
