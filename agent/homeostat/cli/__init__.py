@@ -45,6 +45,7 @@ COMMANDS = {
     "compare": "homeostat.cli.compare",
     "stability": "homeostat.cli.stability",
     "sensitivity": "homeostat.cli.sensitivity",
+    "world": "homeostat.cli.world",
     "retrain": "homeostat.cli.retrain",
     "rankings": "homeostat.cli.rankings",
     "evaluate": "homeostat.cli.evaluate",
