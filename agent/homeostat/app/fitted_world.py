@@ -10,12 +10,11 @@ from pathlib import Path
 
 from homeostat.learn.labels import label
 from homeostat.learn.trace import IncidentTrace, newest_incidents
-from homeostat.learn.world_fit import fit_world
+from homeostat.learn.world_fit import ENDED_WELL, fit_world
 from homeostat.learn.world_text import unknown_of, world_text
 from homeostat.model.errors import UsageError
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal
-from homeostat.model.reasons import Result
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.trial import Fate, run_trials
 from homeostat.simulate.bench.world import load_world
@@ -28,7 +27,7 @@ CHECKED_MIN = 4
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What a set of incidents came to. `mttr_s`: from the first sign to the proof, of the recovered ones."""
+    """What a set of incidents came to. `mttr_s`: from the first sign until it was closed, of the recovered ones."""
 
     incidents: int
     recovered: float
@@ -86,8 +85,8 @@ def _teaches(traces: Iterable[IncidentTrace]) -> bool:
 
 
 def _recorded(traces: Sequence[IncidentTrace]) -> Outcomes:
-    well = [trace for trace in traces if trace.result is Result.RECOVERED and trace.escalated_at is None]
-    times = [trace.recovered_at - trace.opened_at for trace in well if trace.recovered_at is not None]
+    well = [trace for trace in traces if trace.result in ENDED_WELL and trace.escalated_at is None]
+    times = [trace.closed_at - trace.opened_at for trace in well if trace.closed_at is not None]
     attempts = sum(len(trace.attempts) for trace in traces) / len(traces)
     return Outcomes(len(traces), len(well) / len(traces), _mean(times), attempts)
 

@@ -28,6 +28,8 @@ from homeostat.model.signals import SignalType, Value
 CAUSES_MAX = 300
 """So many incidents, evenly spaced over those there are, become causes."""
 
+ENDED_WELL = (Result.RECOVERED, Result.SELF_HEALED)
+
 TRIED_MIN = 0.5
 """Below so many attempts under a cause its chance to cure is the prior's word, not the history's."""
 
@@ -98,7 +100,7 @@ def fit_world(traces: Sequence[IncidentTrace], policy: Policy) -> FittedWorld:
     succeeds = np.array([actions[name].succeeds for name in names])
     places = np.unique(np.linspace(0, len(traces) - 1, min(len(traces), CAUSES_MAX)).round().astype(int))
     healthy = _healthy(traces, policy)
-    readings = [value for values in confirmed for value in values.values()]
+    readings = [value for values in confirmed for name, value in values.items() if healthy[name] is not None]
     return FittedWorld(
         healthy,
         names,
@@ -195,7 +197,7 @@ def _action(attempts: Sequence[AttemptTrace]) -> FittedAction:
 
 def _healthy(traces: Sequence[IncidentTrace], policy: Policy) -> dict[str, Value]:
     """The median, or the commonest text, of each signal where incidents were recovered from."""
-    last = [trace for trace in traces if trace.result is Result.RECOVERED and trace.snapshot is not None]
+    last = [trace for trace in traces if trace.result in ENDED_WELL and trace.snapshot is not None]
     seen = [trace.snapshot.values(policy.signals, trace.snapshot.at) for trace in last if trace.snapshot is not None]
     healthy: dict[str, Value] = {}
     for name, spec in policy.signals.items():
@@ -212,7 +214,7 @@ def _healthy(traces: Sequence[IncidentTrace], policy: Policy) -> dict[str, Value
 def _cause(trace: IncidentTrace, values: Mapping[str, Value], hidden: int, healthy: Mapping[str, Value]) -> FittedCause:
     sets = {name: value for name, value in values.items() if value is not None and healthy[name] is not None}
     worked = any(label(attempt, relapsed=False).succeeded for attempt in trace.attempts.values())
-    alone = trace.result is Result.RECOVERED and not worked and trace.escalated_at is None
+    alone = trace.result in ENDED_WELL and not worked and trace.escalated_at is None
     heals_s = None
     if alone and trace.recovered_at is not None and trace.confirmed_at is not None:
         heals_s = max(trace.recovered_at - trace.confirmed_at, 1.0)
@@ -224,7 +226,7 @@ def _relapses(traces: Sequence[IncidentTrace]) -> tuple[float, float] | None:
     recovered = 0
     gaps_s = []
     for trace, after in zip(traces, [*traces[1:], None], strict=True):
-        if trace.result is Result.RECOVERED and trace.closed_at is not None:
+        if trace.result in ENDED_WELL and trace.closed_at is not None:
             recovered += 1
             gap_s = None if after is None else after.opened_at - trace.closed_at
             if gap_s is not None and 0.0 <= gap_s <= RECURRENCE_S:

@@ -13,7 +13,8 @@ from homeostat.model.policy import Policy
 from homeostat.model.signals import Value
 
 SPREAD_MAX = 5.0
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z_]", re.IGNORECASE)
+"""What stands in YAML without quotes and can be nothing but text."""
 
 
 def world_text(fitted: FittedWorld, policy: Policy, interval_s: float, said: Sequence[str]) -> str:
@@ -55,6 +56,8 @@ def unknown_of(fitted: FittedWorld, policy: Policy) -> list[str]:
     unseen = sorted(name for name, value in fitted.healthy.items() if value is None)
     if unseen:
         told.append(f"Never seen after a recovery, so always missing here: {', '.join(unseen)}.")
+    if any(leaf.approval is not None or leaf.is_manual for leaf in policy.leaves.values()):
+        told.append("How people answer is not fitted: here they agree at once.")
     told.append("Not in the history: what actions do to signals that they do not cure, causes that heal while they are")
     told.append("being treated, incidents that were never confirmed, and causes that have not struck yet.")
     return told
@@ -62,7 +65,7 @@ def unknown_of(fitted: FittedWorld, policy: Policy) -> list[str]:
 
 def _cause(fitted: FittedWorld, cause: FittedCause, number: int) -> Iterator[str]:
     prior = [fitted.names[place] for place in np.flatnonzero(fitted.tried[cause.hidden] < TRIED_MIN)]
-    yield f"- name: hidden{cause.hidden + 1}_{number:03d}   # {cause.incident}"
+    yield f"- name: hidden{cause.hidden + 1}_{number:03d}   # {_key(cause.incident)}"
     yield f"  sets: {{{_pairs(cause.sets)}}}"
     chances = zip(fitted.names, fitted.cures[cause.hidden], strict=True)
     cures = ", ".join(f"{_key(name)}: {_share(float(chance))}" for name, chance in chances)
@@ -111,4 +114,4 @@ def _share(share: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{max(round(seconds), 1)}s"
+    return f"{round(seconds)}s" if seconds >= 10.0 else f"{max(round(seconds * 1000.0), 1)}ms"
