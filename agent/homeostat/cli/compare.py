@@ -48,7 +48,7 @@ def compare(
     """
     from homeostat.app.compose import policy_named
     from homeostat.parallel import workers
-    from homeostat.simulate.bench.measures import LINES, measure
+    from homeostat.simulate.bench.measures import lines_of, measure
 
     workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
@@ -64,7 +64,7 @@ def compare(
         click.echo(f"{title}\n")
         rows: list[Row] = [
             {"measure": line.label, "source": line.source} | {of.policy: line.say(line.value(of)) for of in measured}
-            for line in LINES
+            for line in lines_of(measured)
         ]
         workspace.output.rows(rows, ("measure", "source", *(of.policy for of in measured)))
     else:

@@ -52,7 +52,7 @@ class IncidentTrace:
 
     Attributes:
         attempts: by idempotency key, oldest first.
-        seen: the signals that each of `decisions` was made on.
+        seen: the signals that each of `decisions` was made on. seen_confirmed: those at confirmation.
         held: the last truth of each watched condition, by the name of its watch.
     """
 
@@ -71,6 +71,7 @@ class IncidentTrace:
     attempts: dict[str, AttemptTrace] = field(default_factory=dict)
     seen: list[Snapshot | None] = field(default_factory=list)
     snapshot: Snapshot | None = None
+    seen_confirmed: Snapshot | None = None
     held: dict[str, Truth] = field(default_factory=dict)
 
 
@@ -144,7 +145,7 @@ def _note(trace: IncidentTrace, entry: e.Entry) -> None:
 
 
 def _confirmed(trace: IncidentTrace, entry: e.Confirmed) -> None:
-    trace.confirmed_at = entry.at
+    trace.confirmed_at, trace.seen_confirmed = entry.at, trace.snapshot
 
 
 def _escalated(trace: IncidentTrace, entry: e.Escalated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures
+from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures, lines_of
 from homeostat.simulate.page import chart, page, rectangle, text, time_axis
 
 _BAR_HEIGHT = 16
@@ -23,7 +23,7 @@ def matrix_html(title: str, measures: Sequence[Measures]) -> str:
         f"<tr><td>{escape(line.label)}</td><td class=s>{line.source}</td>"
         + "".join(f"<td>{escape(line.say(line.value(of)))}</td>" for of in measures)
         + "</tr>"
-        for line in LINES
+        for line in lines_of(measures)
     )
     return page(
         title,
