@@ -1,4 +1,4 @@
-"""The authors' pages and that on telemetry: files are written, commands run in order, outputs and codes compared."""
+"""Pages that are worked through: files are written, commands run in order, outputs and exit codes compared."""
 
 from __future__ import annotations
 

@@ -78,16 +78,14 @@ def simulate(
     from homeostat.cli.replays import Asked, replay_recordings
     from homeostat.parallel import workers
 
-    if (world or telemetry) is not None and (baseline is not None or estimate or html is not None):
-        raise click.UsageError("--baseline, --estimate and --html are for recorded incidents")
-    workspace = ctx.ensure_object(Workspace)
-    needs_telemetry = labels is not None or every is not None or faults != "*" or summary
-    if telemetry is None and needs_telemetry:
-        raise click.BadParameter(
-            "--labels, --faults, --every and --summary go with --telemetry", param_hint="--telemetry"
-        )
+    for_recorded = baseline is not None or estimate or html is not None
+    if for_recorded and (world is not None or telemetry is not None):
+        raise click.UsageError("--baseline, --estimate and --html are for recorded incidents alone")
+    if telemetry is None and (labels is not None or every is not None or faults != "*" or summary):
+        raise click.UsageError("--labels, --faults, --every and --summary go with --telemetry")
     if telemetry is not None and (world is not None or incidents is not None):
-        raise click.BadParameter("it goes without --incidents and --world", param_hint="--telemetry")
+        raise click.UsageError("--telemetry goes without --incidents and --world")
+    workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
     if telemetry is not None:
         tell_detections(workspace, loaded, telemetry, labels=labels, faults=faults, every_s=every, summary=summary)

@@ -67,6 +67,7 @@ def test_a_signal_outside_the_subset_is_told(folder: Path) -> None:
         (("--labels", "faults.csv"), "go with --telemetry"),
         (("--summary",), "go with --telemetry"),
         (("--telemetry", "one.csv", "--incidents", "history"), "goes without --incidents"),
+        (("--telemetry", "one.csv", "--estimate"), "are for recorded incidents alone"),
         (("--telemetry", "one.csv", "--every", "-1"), "make no sense"),
         (("--telemetry", "nothing.csv"), "R101"),
         (("--telemetry", "one.xls"), "telemetry is read from files named"),

@@ -122,13 +122,14 @@ def test_whole_frames_and_step_by_step_confirm_the_same(seen: Seen) -> None:
     assert whole == [(one.confirmed_s, one.over_s) for one in by_step.confirmed()]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seen=seen())
-def test_an_incident_is_confirmed_and_acted_on_only_while_its_trigger_is_known_to_hold(seen: Seen) -> None:
+def test_an_incident_is_confirmed_only_while_its_trigger_holds_and_acted_on_only_while_it_is_known(seen: Seen) -> None:
     ticks = {at: tick for tick, at in enumerate(seen.frame.at)}
     for entry in detect(seen.policy, seen.frame, every_tick=True).entries:
         if isinstance(entry, e.Suspected | e.Confirmed | e.ActionIntended):
-            assert seen.policy.trigger.condition.evaluate(seen.frame.values(ticks[entry.at])) is True
+            truth = seen.policy.trigger.condition.evaluate(seen.frame.values(ticks[entry.at]))
+            assert truth is True or (isinstance(entry, e.ActionIntended) and truth is False)
 
 
 @settings(max_examples=30, deadline=None)

@@ -106,6 +106,7 @@ class _Watching:
                 self.ledger = opened.ledger
                 self.tick += 1
             else:
+                self.ledger = replace(self.ledger, blind=opened.ledger.blind)  # and nothing that was not really done
                 yield self._follow(opened)
 
     def _next_opening(self) -> int | None:
