@@ -1,0 +1,114 @@
+"""What can be done to a rig to break it. All of it is undone by `undo` and `rig.reset`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from homeostat.model.errors import ActuatorError, UsageError
+from homeostat.rig import databases, processes, rig
+from homeostat.rig.effector import restart_payments
+from homeostat.rig.layout import Layout, change_control, program
+
+DELAY_S = 1.5
+BLIP_S = 1.0
+HOLDERS = {"pool_connections", "table_lock"}
+
+
+def freeze(layout: Layout, name: str) -> None:
+    if not processes.send(layout, name, signal.SIGSTOP):
+        raise UsageError(f"{name} does not run, so it cannot be frozen")
+
+
+def freeze_for_a_second(layout: Layout, name: str) -> None:
+    freeze(layout, name)
+    time.sleep(BLIP_S)
+    processes.send(layout, name, signal.SIGCONT)
+
+
+def kill(layout: Layout, name: str) -> None:
+    if not processes.is_running(layout, name):
+        raise UsageError(f"{name} does not run, so it cannot be killed")
+    processes.stop(layout, name, signal.SIGKILL)
+
+
+def lose(layout: Layout, name: str) -> None:
+    """The data directory is gone."""
+    databases.remove(layout.database(name))
+
+
+def delay(layout: Layout, name: str) -> None:
+    change_control(layout, name, delay_s=DELAY_S)
+
+
+def hold(layout: Layout, what: str) -> None:
+    if what not in HOLDERS:
+        raise UsageError(f"a holder holds {' or '.join(sorted(HOLDERS))}, not {what}")
+    processes.start_module(layout, "blocker", "blocker", what)
+
+
+def deploy(layout: Layout, release: str) -> None:
+    change_control(layout, "payments_a", release=release, deployed_at=time.time())
+    restart_payments(layout)
+
+
+def configure(layout: Layout, how: str) -> None:
+    del how
+    change_control(layout, "payments_a", pool_port=-1, configured_at=time.time())
+    restart_payments(layout)
+
+
+def start(layout: Layout, what: str) -> None:
+    del what
+    rig.start_monitoring(layout)
+
+
+def _table(layout: Layout) -> str:
+    return f"homeostat_rig_{layout.ports['primary']}"
+
+
+def drop_packets(layout: Layout, name: str) -> None:
+    """Drop what goes to one port on loopback, in a table of the rig's own."""
+    table = _table(layout)
+    _nft("add", "table", "inet", table)
+    _nft("add", "chain", "inet", table, "out", "{ type filter hook output priority 0 ; }")
+    _nft("add", "rule", "inet", table, "out", "oifname", "lo", "tcp", "dport", str(layout.ports[name]), "drop")
+
+
+def _nft(*arguments: str) -> None:
+    nft = program("nft")
+    if nft is None:
+        raise ActuatorError("nft is missing; on Debian: apt-get install nftables")
+    done = subprocess.run([nft, *arguments], capture_output=True, text=True, check=False, timeout=10)
+    if done.returncode != 0:
+        raise ActuatorError(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+VERBS: Mapping[str, Callable[[Layout, str], None]] = {
+    "freeze": freeze,
+    "freeze_for_a_second": freeze_for_a_second,
+    "kill": kill,
+    "lose": lose,
+    "delay": delay,
+    "hold": hold,
+    "deploy": deploy,
+    "configure": configure,
+    "start": start,
+    "drop_packets": drop_packets,
+}
+
+
+def inject(layout: Layout, steps: Sequence[Mapping[str, str]]) -> None:
+    """Do the steps of a fault, in order."""
+    for step in steps:
+        for verb, what in step.items():
+            VERBS[verb](layout, what)
+
+
+def undo(layout: Layout, steps: Sequence[Mapping[str, str]], *, databases_too: bool) -> None:
+    """Put everything back, whatever was done to the rig since."""
+    if any("drop_packets" in step for step in steps):
+        _nft("delete", "table", "inet", _table(layout))
+    rig.reset(layout, databases_too=databases_too)
