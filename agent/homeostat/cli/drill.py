@@ -51,14 +51,15 @@ def down(workspace: Workspace, folder: Path, keep: bool) -> None:
 
 @rig.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@pass_workspace
 @click.pass_context
-def status(ctx: click.Context, folder: Path) -> None:
+def status(ctx: click.Context, workspace: Workspace, folder: Path) -> None:
     """Which processes of the rig run. Exit code 1 if one does not."""
     from homeostat.rig import rig as rigs
     from homeostat.rig.layout import Layout
 
     rows: list[Row] = [{"process": name, "running": running} for name, running in rigs.status(Layout.load(folder))]
-    ctx.find_object(Workspace).output.rows(rows, ("process", "running"))  # type: ignore[union-attr] # set by main
+    workspace.output.rows(rows, ("process", "running"))
     if not all(row["running"] for row in rows):
         ctx.exit(1)
 
@@ -82,8 +83,9 @@ def faults(workspace: Workspace) -> None:
 @click.option(
     "--policies", type=click.Path(path_type=Path), help="The policies that are tried [default: the shipped ones]."
 )
+@pass_workspace
 @click.pass_context
-def run(ctx: click.Context, fault: str, folder: Path, policies: Path | None) -> None:
+def run(ctx: click.Context, workspace: Workspace, fault: str, folder: Path, policies: Path | None) -> None:
     """Break the rig by FAULT, let the agent recover it, and put it back. Exit code 1 if the drill did not pass.
 
     The agent runs in mode auto, with a workspace and a journal of its own inside the rig's folder.
@@ -93,8 +95,6 @@ def run(ctx: click.Context, fault: str, folder: Path, policies: Path | None) -> 
     from homeostat.rig.faults import fault_named
     from homeostat.rig.layout import Layout
 
-    workspace = ctx.find_object(Workspace)
-    assert workspace is not None
     result = run_drill(Layout.load(folder), fault_named(fault), policies or shipped("policies") / "rig")
     workspace.output.rows([drill_row(result)], COLUMNS)
     if not result.passed:

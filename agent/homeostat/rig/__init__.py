@@ -1,7 +1,7 @@
 """The rig: real servers on this machine's loopback, broken on purpose, to see whether the agent heals them.
 
-Promise: everything it starts listens on loopback alone, on ports that were free; it writes in its own folder and nowhere
-else; it ends only processes it started, each by its process id and only while that process is still the one it started.
+Promise: everything it starts listens on loopback alone, on ports that were free; it writes in its own folder and
+nowhere else; it ends only processes it started, each by its process id and only while that is still the same process.
 Nothing here decides about recovery: the agent that a drill tests is the real one, in a process of its own, with a
 workspace and a journal inside the rig's folder, so no drill ever trains or touches another journal.
 

@@ -10,6 +10,7 @@ from homeostat.rig.web import Answer, LoopbackServer
 
 
 def main() -> None:
+    """Serve until ended."""
     layout = Layout.load(Path(sys.argv[1]))
     answered = 0
 

@@ -14,6 +14,7 @@ HOLD_S_MAX = 600.0
 
 
 def main() -> None:
+    """Take it, and hold it until ended."""
     layout = Layout.load(Path(sys.argv[1]))
     if sys.argv[2] == "table_lock":
         held = [connect(layout.ports[active_database(layout)], "payments", "postgres", timeout_ms=10_000)]

@@ -9,7 +9,6 @@ import json
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from homeostat.rig.faults import Fault, why_not
 from homeostat.rig.layout import Layout
 
 BASELINE_S_MAX = 25.0
-HOLD_S = 4.0
-"""How long users must still be served well after they were again: a relapse is no recovery."""
+WELL_S = 6.0
+"""How long users must have been served well before a drill ends: a relapse is no recovery."""
 CONTROL_S = 12.0
 ACTIONS_END_S_MAX = 30.0
 POLL_S = 0.25
@@ -34,7 +33,7 @@ class DrillResult:
         cause_after_s: until Prometheus could show the cause; None if it never did.
         visible_after_s: until the first payment failed; None if none did.
         clean_after_s: until the last payment that failed before users were served well; None: they were not.
-        action_to_clean_s: the same from the start of the last action; negative if users were well before it began.
+        action_to_clean_s: the same from the start of the last action; negative if the last failure was sent before that.
         actions: what the effector did, in order.
         needless: of these, what neither helps nor is forbidden.
         payments_lost: acknowledged since shortly before the injection, and not in the database afterwards.
@@ -123,16 +122,8 @@ def _broken(layout: Layout, fault: Fault, limit_s: float) -> DrillResult:
     good = view.good()
     effects = read_effects(layout)[first_effect:]
     acknowledged = [payment.id for payment in view.payments if payment.code == 200]
-    present = _present(layout, acknowledged)
+    present = databases.count_payments(layout, acknowledged)
     return judge(fault, limit_s, view.payments, good, broken_at, effects, cause_after_s, len(acknowledged), present)
-
-
-def _present(layout: Layout, acknowledged: list[str]) -> int:
-    """How many of these the database has; none where it does not answer: what cannot be read counts as lost."""
-    try:
-        return len(databases.payments_present(layout, acknowledged))
-    except databases.psycopg.Error:
-        return 0
 
 
 def _watch(layout: Layout, fault: Fault, view: UsersView, limit_s: float) -> float | None:
@@ -143,7 +134,7 @@ def _watch(layout: Layout, fault: Fault, view: UsersView, limit_s: float) -> flo
         if fault.cause is not None and cause_after_s is None and _yields(layout, fault.cause):
             cause_after_s = round(time.time() - view.since, 2)
         clean = users.clean_after(view.good())
-        if not fault.control and clean is not None and waited_s > clean + users.SETTLED_S + HOLD_S:
+        if not fault.control and clean is not None and waited_s > clean + users.SETTLED_S + WELL_S:
             break
         time.sleep(POLL_S)
     return cause_after_s
@@ -153,7 +144,7 @@ def _yields(layout: Layout, expression: str) -> bool:
     """Whether an expression has a result in the rig's Prometheus."""
     url = layout.url("prometheus", f"/api/v1/query?query={urllib.parse.quote(expression)}")
     try:
-        with urllib.request.urlopen(url, timeout=1.0) as response:
+        with urllib.request.urlopen(url, timeout=1.0) as response:  # noqa: S310 - loopback over http
             return bool(json.load(response)["data"]["result"])
     except (OSError, ValueError):
         return False
@@ -216,7 +207,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _clean_s(payments: list[users.Payment], good: list[bool], broken_at: float) -> float | None:
-    """Seconds until the last payment that failed before the first stretch of good seconds."""
+    """Seconds until the last payment that failed before users were served well for good."""
     start = users.clean_after(good)
     if start is None:
         return None

@@ -18,63 +18,75 @@ from homeostat.rig.layout import Layout, change_control
 
 
 def grow_pool(layout: Layout) -> None:
+    """More connections to the database."""
     pool.change(layout, size=configurations.POOL_SIZE_GROWN)
 
 
 def restart_auth(layout: Layout) -> None:
+    """End auth and start it, until it answers."""
     processes.stop(layout, "auth")
     rig.start_module(layout, "auth", "auth", path="/check")
 
 
 def use_cached_tokens(layout: Layout) -> None:
+    """Degraded mode: payments no longer asks auth."""
     change_control(layout, "route", degraded=True)
 
 
 def restart_payments(layout: Layout) -> None:
+    """End payments `a` and start it, whatever its release and configuration."""
     processes.stop(layout, "payments_a")
     rig.start_payments(layout, "payments_a", wait=False)
 
 
 def roll_back_release(layout: Layout) -> None:
+    """The release before, and a restart."""
     change_control(layout, "payments_a", release="good", deployed_at=0.0)
     restart_payments(layout)
 
 
 def roll_back_configuration(layout: Layout) -> None:
+    """The configuration before, and a restart."""
     change_control(layout, "payments_a", pool_port=layout.ports["pgbouncer"], configured_at=0.0)
     restart_payments(layout)
 
 
 def shift_traffic(layout: Layout) -> None:
+    """All users to the standby with the release before."""
     balancer.weights(layout, 0, 100)
 
 
 def terminate_blocker(layout: Layout) -> None:
+    """End the sessions that others wait for."""
     databases.terminate_blockers(layout)
 
 
 def restart_database(layout: Layout) -> None:
+    """End the primary and start it on its data."""
     databases.stop(layout, "primary")
     databases.start(layout, "primary")
 
 
 def promote_replica(layout: Layout) -> None:
+    """The replica becomes the database in use."""
     databases.promote_replica(layout)
     pool.change(layout, drop=True, database="replica")
 
 
 def fence_and_fail_over(layout: Layout) -> None:
     """First make sure that the old primary takes no more writes, then promote."""
-    databases.stop(layout, "primary", "wal_receiver")
+    databases.stop(layout, "primary")
     promote_replica(layout)
 
 
 def restore_backup(layout: Layout) -> None:
+    """The base backup; what was paid since is lost."""
     databases.restore(layout, with_wal=False)
     pool.change(layout, drop=True)
 
 
 def restore_backup_and_wal(layout: Layout) -> None:
+    """The base backup and the archived WAL."""
     databases.restore(layout, with_wal=True)
     pool.change(layout, drop=True)
 
@@ -97,6 +109,7 @@ ACTIONS: Mapping[str, Callable[[Layout], None]] = {
 
 
 def note(layout: Layout, action: str, phase: str) -> None:
+    """Write down what begins or ends."""
     with layout.effects.open("a") as effects:
         effects.write(json.dumps({"at": round(time.time(), 3), "action": action, "phase": phase}) + "\n")
 
@@ -113,6 +126,7 @@ def act(layout: Layout, action: str) -> None:
 
 
 def main() -> None:
+    """Do one action; exit code 1 with a message if it failed."""
     folder, action = sys.argv[1:]
     if action not in ACTIONS:
         sys.exit(f"no action {action!r}; there are: {', '.join(ACTIONS)}")

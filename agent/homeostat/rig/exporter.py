@@ -30,6 +30,7 @@ FROM pg_stat_activity WHERE datname = 'payments' AND pid <> pg_backend_pid()
 
 
 def metrics(layout: Layout) -> str:
+    """Everything, in the text format of Prometheus."""
     rows = [f'rig_process_running{{name="{name}"}} {int(processes.is_running(layout, name))}' for name in WATCHED]
     with ThreadPoolExecutor(len(PARTS)) as threads:  # each has its deadline; in turn they would outlast a scrape
         for part in threads.map(lambda read: read(layout), PARTS):
@@ -39,9 +40,10 @@ def metrics(layout: Layout) -> str:
 
 def _pool(layout: Layout) -> list[str]:
     with contextlib.suppress(psycopg.Error, StopIteration):
-        with connect(layout.ports["pgbouncer"], "pgbouncer", "rig") as connection, connection.cursor(
-            row_factory=dict_row
-        ) as cursor:
+        with (
+            connect(layout.ports["pgbouncer"], "pgbouncer", "rig") as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
             pool = next(row for row in cursor.execute("SHOW POOLS").fetchall() if row["database"] == "payments")
             databases = cursor.execute("SHOW DATABASES").fetchall()
             size = next(row for row in databases if row["name"] == "payments")["pool_size"]
@@ -83,6 +85,7 @@ PARTS = (_pool, _database, _services)
 
 
 def main() -> None:
+    """Serve until ended."""
     layout = Layout.load(Path(sys.argv[1]))
 
     def respond(method: str, path: str) -> Answer:

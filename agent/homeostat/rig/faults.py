@@ -20,8 +20,10 @@ FOLDER = Path(__file__).parent / "faults"
 
 
 class Reference(BaseModel):
-    """Earlier measurements on this rig's model by hand, to read new ones beside. Seconds after the injection; the
-    last, seconds from the start of the action that helped."""
+    """Earlier measurements by hand, to read new ones beside.
+
+    Seconds after the injection; the last, seconds from the start of the action that helped.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     cause_after_s: float | None = None
@@ -67,7 +69,7 @@ class Fault(BaseModel):
                 raise ValueError(f"no action {action!r}{did_you_mean(action, ACTIONS)}")
         both = set(self.helps) & set(self.forbidden)
         if both:
-            raise ValueError(f"{sorted(both)[0]} both helps and is forbidden")
+            raise ValueError(f"{min(both)} both helps and is forbidden")
         if self.control == bool(self.helps) or self.control == (self.cause is not None):
             raise ValueError("a fault has a cause and actions that help; a control has neither")
         return self

@@ -90,6 +90,7 @@ class Layout:
 
     @classmethod
     def new(cls, folder: Path) -> Layout:
+        """A layout with ports that are free now."""
         return cls(folder.resolve(), dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
 
     @classmethod
@@ -102,10 +103,12 @@ class Layout:
         return cls(Path(data["folder"]), data["ports"], data["requests_per_s"])
 
     def save(self) -> None:
+        """Write `rig.json`."""
         data = asdict(self) | {"folder": str(self.folder)}
         write_whole(self.folder / "rig.json", json.dumps(data, indent=2))
 
     def url(self, port: str, path: str = "/") -> str:
+        """An address on loopback."""
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 
     def control(self, name: str) -> Path:
@@ -118,18 +121,22 @@ class Layout:
 
     @property
     def archive(self) -> Path:
+        """Where the WAL is received."""
         return self.folder / "postgres" / "archive"
 
     @property
     def backup(self) -> Path:
+        """The base backup."""
         return self.folder / "postgres" / "backup"
 
     @property
     def effects(self) -> Path:
+        """What the effector did, a line each."""
         return self.folder / "effects.jsonl"
 
     @property
     def users(self) -> Path:
+        """What users saw, a line for each payment."""
         return self.folder / "users.jsonl"
 
 

@@ -20,6 +20,7 @@ TIMEOUT_S = 1.5
 
 
 def main() -> None:
+    """Pay until ended, or until `PAYMENTS_MAX`."""
     layout = Layout.load(Path(sys.argv[1]))
     slots = threading.BoundedSemaphore(IN_FLIGHT_MAX)
     lock = threading.Lock()

@@ -44,6 +44,7 @@ class Payments:
         self.leaked: list[bytes] = []
 
     def respond(self, method: str, path: str) -> Answer:
+        """Answer a request."""
         if path == "/metrics":
             return 200, self.metrics()
         del method
@@ -53,6 +54,7 @@ class Payments:
         return code, "paid\n" if code == 200 else "not paid\n"
 
     def pay(self, payment_id: str) -> int:
+        """Take a payment; returns the status for its user."""
         if self._release_fails():
             return 500
         route = read_control(self.layout, "route")
@@ -80,12 +82,14 @@ class Payments:
         return False
 
     def metrics(self) -> str:
+        """Everything, in the text format of Prometheus."""
         rows = [f'payments_requests_total{{code="{code}"}} {count}' for code, count in self.counts.items()]
         rows.append(f"payments_memory_leaked_bytes {len(self.leaked) * LEAK_BYTES}")
         return "\n".join(rows) + "\n"
 
 
 def main() -> None:
+    """Serve until ended; ends at once with a configuration that is wrong."""
     layout = Layout.load(Path(sys.argv[1]))
     payments = Payments(layout, sys.argv[2])
     if int(str(read_control(layout, f"payments_{sys.argv[2]}")["pool_port"])) <= 0:

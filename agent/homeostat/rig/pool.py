@@ -21,6 +21,7 @@ def write(layout: Layout) -> None:
 
 
 def start(layout: Layout) -> None:
+    """Start it, until it answers."""
     write(layout)
     processes.start(
         layout, "pgbouncer", as_server_user([program("pgbouncer") or "pgbouncer", layout.folder / "pgbouncer.ini"])
@@ -32,6 +33,8 @@ def change(layout: Layout, *, drop: bool = False, **changes: object) -> None:
     """Change its size or the database it leads to. By its file: a RELOAD reverts what SET changed.
 
     Args:
+        layout: the rig.
+        changes: new values of the control file.
         drop: close the connections there are, which may hang on a server that is gone.
     """
     change_control(layout, "pool", **changes)

@@ -19,6 +19,8 @@ from homeostat.rig.layout import Layout, write_whole
 STOP_S_MAX = 5.0
 LOG_BYTES_MAX = 4 << 20
 POLL_S = 0.05
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""What this very process started, to be reaped; the rig's truth are the pid files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def start(layout: Layout, name: str, arguments: Sequence[str | Path]) -> None:
             )  # fmt: skip
     except OSError as error:
         raise ActuatorError(f"{name}: {arguments[0]} could not be started: {error}") from error
+    _CHILDREN[child.pid] = child
     stat = _stat(child.pid)
     write_whole(
         _pid_file(layout, name), json.dumps({"pid": child.pid, "started_ticks": 0 if stat is None else stat[1]})
@@ -118,8 +121,10 @@ def stop(layout: Layout, name: str, number: signal.Signals = signal.SIGTERM) -> 
 
 def _reap(layout: Layout, name: str) -> None:
     """Collect it where this process is the one that started it."""
-    with contextlib.suppress(FileNotFoundError, ChildProcessError):
-        os.waitpid(json.loads(_pid_file(layout, name).read_text())["pid"], os.WNOHANG)
+    with contextlib.suppress(FileNotFoundError):
+        child = _CHILDREN.pop(json.loads(_pid_file(layout, name).read_text())["pid"], None)
+        if child is not None:
+            child.wait(STOP_S_MAX)
 
 
 def _gone(layout: Layout, name: str, within_s: float) -> bool:

@@ -16,6 +16,7 @@ CHUNK_BYTES = 1 << 16
 
 
 def main() -> None:
+    """Serve until ended."""
     layout, name = Layout.load(Path(sys.argv[1])), sys.argv[2]
     asyncio.run(_serve(layout, name))
 

@@ -105,6 +105,7 @@ def start_all(layout: Layout) -> None:
     start_module(layout, "exporter", "exporter", path="/metrics")
     start_monitoring(layout)
     processes.start_module(layout, "load", "load")
+    processes.wait_until(layout, "load", layout.users.exists, READY_S_MAX)
 
 
 def start_module(
@@ -188,6 +189,7 @@ def reset(layout: Layout, *, databases_too: bool) -> None:
     """Put everything back as it was before a fault, whatever a drill left.
 
     Args:
+        layout: the rig.
         databases_too: also make the primary the one in use again, with a new replica, base backup and archive.
     """
     for name in processes.names(layout):

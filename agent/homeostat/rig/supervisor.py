@@ -17,6 +17,7 @@ RESTARTS_MAX = 5_000
 
 
 def main() -> None:
+    """Start it again and again, up to `RESTARTS_MAX` times."""
     folder, name, module, *arguments = sys.argv[1:]
     layout = Layout.load(Path(folder))
     for restarts in range(RESTARTS_MAX):

@@ -11,7 +11,7 @@ GOOD_SHARE_MIN = 0.99
 RATE_SHARE_MIN = 0.5
 CLEAN_S = 3
 SETTLED_S = 2.0
-"""An answer is written when it is there: seconds younger than this may not be whole yet. The load's time-out is 1.5 s."""
+"""Seconds younger than this may not be whole: an answer is written when it is there, at most 1.5 s after sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,11 @@ def first_failure(payments: Sequence[Payment], since: float) -> float | None:
 
 
 def clean_after(good: Sequence[bool]) -> int | None:
-    """Seconds until users are served well for `CLEAN_S` seconds after they were not; None if that has not come."""
+    """Seconds until users are served well for good after they were not; None if that has not come.
+
+    For good: `CLEAN_S` seconds at least, and up to the end. What relapses was not clean.
+    """
     if False not in good:
         return None
-    for start in range(good.index(False), len(good) - CLEAN_S + 1):
-        if all(good[start : start + CLEAN_S]):
-            return start
-    return None
+    start = len(good) - good[::-1].index(False)
+    return start if len(good) - start >= CLEAN_S else None

@@ -47,10 +47,9 @@ def write_effector(layout: Layout) -> Path:
     """A program that runs the effector on this rig, with this interpreter."""
     path = layout.folder / "effector"
     words = [sys.executable, "-m", "homeostat.rig.effector", str(layout.folder)]
-    python_path = os.environ.get("PYTHONPATH", "")
-    path.write_text(
-        f'#!/bin/sh\nPYTHONPATH={shlex.quote(python_path)} PATH={shlex.quote(os.environ["PATH"])} exec {shlex.join(words)} "$@"\n'
-    )
+    # The command actuator hands on no environment that is not declared.
+    environment = [f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}", f"PATH={os.environ['PATH']}"]
+    path.write_text(f'#!/bin/sh\nexec env {shlex.join([*environment, *words])} "$@"\n')
     path.chmod(0o755)
     return path
 
@@ -78,11 +77,10 @@ def start_agent(layout: Layout, folder: Path) -> None:
     log.unlink(missing_ok=True)
     program = "from homeostat.cli import main; main()"
     settings = str(folder / "homeostat.toml")
-    processes.start(
-        layout, AGENT, [sys.executable, "-c", program, "-c", settings, "run", "--log-format", "json"]
-    )
+    processes.start(layout, AGENT, [sys.executable, "-c", program, "-c", settings, "run", "--log-format", "json"])
     processes.wait_until(layout, AGENT, lambda: '"agent.ready"' in log.read_text(errors="replace"), READY_S_MAX)
 
 
 def stop_agent(layout: Layout) -> None:
+    """Ask the agent to end, as its operators would."""
     processes.stop(layout, AGENT, signal.SIGTERM)
