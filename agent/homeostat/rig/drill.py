@@ -17,10 +17,10 @@ from homeostat.rig import databases, inject, processes, rig, users, workspace
 from homeostat.rig.faults import Fault, why_not
 from homeostat.rig.layout import Layout
 
-BASELINE_S_MAX = 25.0
-WELL_S = 6.0
+BASELINE_S, BASELINE_S_MAX = 5, 25.0
+WELL_S = 5.0
 """How long users must have been served well before a drill ends: a relapse is no recovery."""
-CONTROL_S = 12.0
+CONTROL_S = 11.0
 ACTIONS_END_S_MAX = 30.0
 POLL_S = 0.25
 
@@ -33,7 +33,7 @@ class DrillResult:
         cause_after_s: until Prometheus could show the cause; None if it never did.
         visible_after_s: until the first payment failed; None if none did.
         clean_after_s: until the last payment that failed before users were served well; None: they were not.
-        action_to_clean_s: the same from the start of the last action; negative if the last failure was sent before that.
+        action_to_clean_s: the same from the start of the last action; negative if the last failure was before it.
         actions: what the effector did, in order.
         needless: of these, what neither helps nor is forbidden.
         payments_lost: acknowledged since shortly before the injection, and not in the database afterwards.
@@ -92,7 +92,7 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
     finally:
         workspace.stop_agent(layout)
         _wait_for_actions(layout)
-        inject.undo(layout, fault.inject, databases_too=fault.reset_databases)
+        rig.reset(layout, databases_too=fault.reset_databases)
     with (layout.folder / "results.jsonl").open("a") as results:
         results.write(json.dumps(asdict(result)) + "\n")
     return result
@@ -101,10 +101,10 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
 def _wait_for_baseline(layout: Layout) -> None:
     """Only a rig that serves its users well can be broken."""
     began = time.time()
-    view = UsersView(layout, began)
+    # Prometheus's rates span five seconds, and have to see the same.
+    view = UsersView(layout, began - BASELINE_S - users.SETTLED_S)
     while True:
-        # Prometheus's rates span five seconds, and have to see the same.
-        if view.good()[-6:] == [True] * 6:
+        if view.good()[-BASELINE_S:] == [True] * BASELINE_S:
             return
         if time.time() - began > BASELINE_S_MAX:
             raise ActuatorError(f"users of the rig in {layout.folder} are not served well; take it down and up again")

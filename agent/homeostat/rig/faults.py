@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
+from homeostat.rig import packets
 from homeostat.rig.effector import ACTIONS
 from homeostat.rig.inject import VERBS
-from homeostat.rig.layout import missing_programs, program
+from homeostat.rig.layout import missing_programs
 
 FOLDER = Path(__file__).parent / "faults"
 
@@ -114,15 +113,5 @@ def why_not(tier: str) -> str | None:
     if missing:
         return f"programs are missing; on Debian: apt-get install {' '.join(missing)}"
     if tier == "root":
-        return _why_no_packet_filter()
+        return packets.why_not()
     return None
-
-
-def _why_no_packet_filter() -> str | None:
-    if os.geteuid() != 0:
-        return "dropping packets needs root"
-    nft = program("nft")
-    if nft is None:
-        return "programs are missing; on Debian: apt-get install nftables"
-    done = subprocess.run([nft, "list", "tables"], capture_output=True, text=True, check=False, timeout=10)
-    return None if done.returncode == 0 else f"the kernel's packet filter cannot be used: {done.stderr.strip()}"

@@ -1,16 +1,15 @@
-"""What can be done to a rig to break it. All of it is undone by `undo` and `rig.reset`."""
+"""What can be done to a rig to break it. All of it is undone by `rig.reset`."""
 
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from homeostat.model.errors import ActuatorError, UsageError
-from homeostat.rig import balancer, databases, processes, rig
+from homeostat.model.errors import UsageError
+from homeostat.rig import balancer, databases, packets, processes, rig
 from homeostat.rig.effector import restart_payments
-from homeostat.rig.layout import Layout, change_control, program
+from homeostat.rig.layout import Layout, change_control
 
 DELAY_S = 1.5
 BLIP_S = 1.0
@@ -77,27 +76,6 @@ def start(layout: Layout, what: str) -> None:
     rig.start_monitoring(layout)
 
 
-def _table(layout: Layout) -> str:
-    return f"homeostat_rig_{layout.ports['primary']}"
-
-
-def drop_packets(layout: Layout, name: str) -> None:
-    """Drop what goes to one port on loopback, in a table of the rig's own."""
-    table = _table(layout)
-    _nft("add", "table", "inet", table)
-    _nft("add", "chain", "inet", table, "out", "{ type filter hook output priority 0 ; }")
-    _nft("add", "rule", "inet", table, "out", "oifname", "lo", "tcp", "dport", str(layout.ports[name]), "drop")
-
-
-def _nft(*arguments: str) -> None:
-    nft = program("nft")
-    if nft is None:
-        raise ActuatorError("nft is missing; on Debian: apt-get install nftables")
-    done = subprocess.run([nft, *arguments], capture_output=True, text=True, check=False, timeout=10)
-    if done.returncode != 0:
-        raise ActuatorError(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
-
-
 VERBS: Mapping[str, Callable[[Layout, str], None]] = {
     "freeze": freeze,
     "freeze_for_a_second": freeze_for_a_second,
@@ -108,7 +86,7 @@ VERBS: Mapping[str, Callable[[Layout, str], None]] = {
     "deploy": deploy,
     "configure": configure,
     "start": start,
-    "drop_packets": drop_packets,
+    "drop_packets": packets.drop,
 }
 
 
@@ -117,10 +95,3 @@ def inject(layout: Layout, steps: Sequence[Mapping[str, str]]) -> None:
     for step in steps:
         for verb, what in step.items():
             VERBS[verb](layout, what)
-
-
-def undo(layout: Layout, steps: Sequence[Mapping[str, str]], *, databases_too: bool) -> None:
-    """Put everything back, whatever was done to the rig since."""
-    if any("drop_packets" in step for step in steps):
-        _nft("delete", "table", "inet", _table(layout))
-    rig.reset(layout, databases_too=databases_too)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from homeostat.model.errors import HomeostatError, UsageError
-from homeostat.rig import balancer, configurations, databases, pool, processes
+from homeostat.rig import balancer, configurations, databases, packets, pool, processes
 from homeostat.rig.layout import Layout, change_control, missing_programs, program, write_whole
 from homeostat.rig.web import fetch
 
@@ -161,6 +161,7 @@ def stop_all(layout: Layout) -> list[str]:
     known = processes.names(layout)
     ended = [name for name in [*reversed(UP_ORDER), *known] if name in known]
     errors: list[HomeostatError] = []
+    packets.clear(layout)
     for name in dict.fromkeys(ended):
         try:
             processes.stop(layout, name, signal.SIGQUIT if name in {"primary", "replica"} else signal.SIGTERM)
@@ -192,6 +193,7 @@ def reset(layout: Layout, *, databases_too: bool) -> None:
         layout: the rig.
         databases_too: also make the primary the one in use again, with a new replica, base backup and archive.
     """
+    packets.clear(layout)
     for name in processes.names(layout):
         processes.send(layout, name, signal.SIGCONT)
     originals(layout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,7 +72,7 @@ def test_a_log_that_has_grown_too_large_is_emptied(layout: Layout, monkeypatch: 
     large.write_text("x" * 11)
     small.write_text("x" * 10)
     processes.bound_logs(layout)
-    assert (os.path.getsize(large), os.path.getsize(small)) == (0, 10)
+    assert (large.stat().st_size, small.stat().st_size) == (0, 10)
 
 
 def test_a_folder_without_a_rig_is_said(tmp_path: Path) -> None:
