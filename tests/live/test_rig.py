@@ -1,7 +1,6 @@
 """Drills on the rig of real servers: the agent as users start it, judged by what users saw.
 
-The routine run has three: a fault that one action cures and the tempting one does not, one that must lose no payment,
-and a control. HOMEOSTAT_ALL_DRILLS=1 runs all.
+The routine run has three: a dead dependency, a lost database of which no payment may be lost, and a control. HOMEOSTAT_ALL_DRILLS=1 runs all.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from homeostat.rig.drill import is_up
 from homeostat.rig.faults import all_faults, why_not
 from homeostat.rig.layout import Layout
 
-ROUTINE = ("auth_hung", "database_lost", "control_dead_exporter")
+ROUTINE = ("auth_killed", "database_lost", "control_dead_exporter")
 DRILLS = tuple(all_faults()) if os.environ.get("HOMEOSTAT_ALL_DRILLS") == "1" else ROUTINE
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(150), pytest.mark.xdist_group("rig")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(150)]
 
 
 def require(tier: str) -> None:
@@ -67,14 +66,9 @@ def test_the_agent_recovers_the_rig(layout: Layout, name: str) -> None:
 
 def test_everything_listens_on_loopback_alone(layout: Layout) -> None:
     ours = set(layout.ports.values())
-    listening = [
-        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()
-    ]
-    addresses = [
-        words[1].split(":")[0]
-        for words in listening[1:]
-        if len(words) > 3 and words[3] == "0A" and int(words[1].split(":")[1], 16) in ours
-    ]
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    listening = [words for table in tables for words in map(str.split, table) if words[3] == "0A"]
+    addresses = [address for address, port in (words[1].split(":") for words in listening) if int(port, 16) in ours]
     assert len(addresses) >= len(ours) - 1
     assert set(addresses) == {"0100007F"}
 
