@@ -12,7 +12,7 @@ from homeostat.rig.effector import restart_payments
 from homeostat.rig.layout import Layout, change_control
 
 DELAY_S = 1.5
-BLIP_S = 1.0
+BLIP_S = 1.2
 HOLDERS = {"pool_connections", "table_lock"}
 
 
