@@ -62,7 +62,7 @@ def test_the_commands_of_the_page_run() -> None:
         Path(folder).chmod(0o755)
         try:
             for words in lines:
-                given = [word.replace("/tmp/rig", f"{folder}/rig") for word in words]  # noqa: S108 - the page's, replaced
+                given = [word.replace("/tmp/rig", f"{folder}/rig") for word in words]
                 ran = CliRunner().invoke(main, given)
                 assert ran.exit_code == 0, f"{given}: {ran.output}"
             assert not Path(folder, "rig").exists()

@@ -13,6 +13,7 @@ from homeostat.rig.layout import Layout, change_control
 
 DELAY_S = 1.5
 BLIP_S = 1.2
+DRAIN_S = 0.5
 HOLDERS = {"pool_connections", "table_lock"}
 
 
@@ -58,6 +59,7 @@ def deploy(layout: Layout, release: str) -> None:
     change_control(layout, "payments_a", release=release, deployed_at=time.time())
     # As a careful deploy goes: users notice nothing of the restart, only of the release.
     balancer.weights(layout, 0, 100)
+    time.sleep(DRAIN_S)
     processes.stop(layout, "payments_a")
     rig.start_payments(layout, "payments_a")
     balancer.weights(layout, 100, 0)
