@@ -16,10 +16,11 @@ from pathlib import Path
 from random import Random
 from statistics import mean
 
+from homeostat.app.drills import drill
 from homeostat.app.scaffold import shipped
 from homeostat.model.errors import HomeostatError
 from homeostat.rig import rig
-from homeostat.rig.drill import DrillResult, run_drill
+from homeostat.rig.drill import DrillResult
 from homeostat.rig.faults import Fault, all_faults, fault_named, why_not
 
 HEAD = (
@@ -45,7 +46,7 @@ def main() -> int:
             order = Random(f"{options.seed}-{number}").sample(tried, len(tried))
             for fault in order:
                 try:
-                    results.append(run_drill(layout, fault, shipped("policies") / "rig"))
+                    results.append(drill(layout, fault, shipped("policies") / "rig"))
                 except HomeostatError as error:
                     broken.append(f"{fault.name}: the rig failed: {error}")
                 print(results[-1] if not broken else broken[-1], file=sys.stderr, flush=True)

@@ -90,12 +90,12 @@ def run(ctx: click.Context, workspace: Workspace, fault: str, folder: Path, poli
 
     The agent runs in mode auto, with a workspace and a journal of its own inside the rig's folder.
     """
+    from homeostat.app.drills import drill as try_fault
     from homeostat.app.scaffold import shipped
-    from homeostat.rig.drill import run_drill
     from homeostat.rig.faults import fault_named
     from homeostat.rig.layout import Layout
 
-    result = run_drill(Layout.load(folder), fault_named(fault), policies or shipped("policies") / "rig")
+    result = try_fault(Layout.load(folder), fault_named(fault), policies or shipped("policies") / "rig")
     workspace.output.rows([drill_row(result)], COLUMNS)
     if not result.passed:
         ctx.exit(1)

@@ -9,7 +9,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from homeostat.model.errors import ActuatorError, UsageError
@@ -37,6 +37,8 @@ class DrillResult:
         actions: what the effector did, in order.
         needless: of these, what neither helps nor is forbidden.
         payments_lost: acknowledged since shortly before the injection, and not in the database afterwards.
+        began_at: when the fault was injected, Unix seconds.
+        workspace: the folder of the agent's workspace.
     """
 
     fault: str
@@ -51,6 +53,8 @@ class DrillResult:
     needless: tuple[str, ...]
     payments_acknowledged: int
     payments_lost: int
+    began_at: float
+    workspace: str = ""
 
 
 class UsersView:
@@ -88,7 +92,7 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
     _wait_for_baseline(layout)
     try:
         workspace.start_agent(layout, folder)
-        result = _broken(layout, fault, limit_s)
+        result = replace(_broken(layout, fault, limit_s), workspace=str(folder))
     finally:
         workspace.stop_agent(layout)
         _wait_for_actions(layout)
@@ -199,6 +203,7 @@ def judge(
         needless=tuple(action for action in actions if action not in (*forbidden, *fault.helps)),
         payments_acknowledged=acknowledged,
         payments_lost=lost,
+        began_at=broken_at,
     )
 
 
