@@ -19,6 +19,7 @@ from homeostat.rig.layout import SERVER_USER, Layout, as_server_user, postgres_p
 
 READY_S_MAX = 20.0
 STARTS_MAX = 5
+SERVERS = ("primary", "replica", "wal_receiver")
 PROGRAM_S_MAX = 60.0
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 """What a client may ask first (PostgreSQL, "Message Formats", SSLRequest); the server answers one byte."""

@@ -17,10 +17,10 @@ from homeostat.rig import databases, inject, processes, rig, users, workspace
 from homeostat.rig.faults import Fault, why_not
 from homeostat.rig.layout import Layout
 
-BASELINE_S, BASELINE_S_MAX = 5, 25.0
-WELL_S = 5.0
+BASELINE_S, BASELINE_S_MAX = 3, 25.0
+WELL_S = 4.0
 """How long users must have been served well before a drill ends: a relapse is no recovery."""
-CONTROL_S = 11.0
+CONTROL_S = 9.0
 ACTIONS_END_S_MAX = 30.0
 POLL_S = 0.25
 
@@ -105,7 +105,7 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
 def _wait_for_baseline(layout: Layout) -> None:
     """Only a rig that serves its users well can be broken."""
     began = time.time()
-    # Prometheus's rates span five seconds, and have to see the same.
+    # With what is not settled yet these are the five seconds that Prometheus's rates span.
     view = UsersView(layout, began - BASELINE_S - users.SETTLED_S)
     while True:
         if view.good()[-BASELINE_S:] == [True] * BASELINE_S:

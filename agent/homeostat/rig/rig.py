@@ -164,7 +164,10 @@ def stop_all(layout: Layout) -> list[str]:
     packets.clear(layout)
     for name in dict.fromkeys(ended):
         try:
-            processes.stop(layout, name, signal.SIGQUIT if name in {"primary", "replica"} else signal.SIGTERM)
+            if name in databases.SERVERS:
+                databases.stop(layout, name)
+            else:
+                processes.stop(layout, name)
         except HomeostatError as error:
             errors.append(error)
     if errors:
