@@ -31,6 +31,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.long_run
 	$(VENV)/bin/python -m benchmarks.journal
 	$(VENV)/bin/python -m benchmarks.learning
+	$(VENV)/bin/python -m benchmarks.simulate
 	$(VENV)/bin/python -m benchmarks.gate
 	$(VENV)/bin/python -m benchmarks.harm
 	$(VENV)/bin/python -m benchmarks.end_to_end

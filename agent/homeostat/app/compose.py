@@ -124,7 +124,8 @@ def _step_place(settings: Settings, policy: Policy, node_id: str) -> Position:
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """A signal that is looked at too seldom breaks every window on it: the policy could never confirm anything."""
     for name, spec in policy.signals.items():
-        if settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
+        has_windows = name not in policy.learns_from
+        if has_windows and settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
             what = f"policy '{policy.name}': signal '{name}' has max_age {spec.max_age_s:g} s, too short for"
             hint = f"agent.poll_interval_s {settings.agent.poll_interval_s:g}; poll more often or raise max_age"
             yield Problem(_place(settings, policy), "E008", f"{what} {hint}")

@@ -121,3 +121,20 @@ def version(path: Path, revision: str | None = None) -> tuple[Sources, str]:
     sources = RevisionSources(path.parent, revision)
     sources.check()
     return sources, path.name
+
+
+def policy_at(path: Path, revision: str, environment: str | None = None) -> Policy | None:
+    """Load a policy as it was in a git revision; None where that has no such file.
+
+    Raises:
+        UsageError: git has no such revision. PolicyError: it was invalid then.
+    """
+    sources, name = version(path, revision)
+    try:
+        sources.read(name)
+    except SourceError:
+        return None
+    draft = read_draft(sources, name, environment)
+    if draft.policy is None or draft.problems:
+        raise PolicyError(list(dict.fromkeys(draft.problems)))
+    return draft.policy

@@ -270,11 +270,12 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
         rto_s=fields.rto,
         harm=fields.harm.condition if fields.harm else None,
         promotion=fields.learning.promote,
-        learns_from=tuple(sorted(set(fields.learning.signals))),
         environment=draft.parameters.environment,
         sources=dict(draft.texts),
     )
     specs = draft.signals.specs if draft.signals else {}
+    only_learnt_from = set(fields.learning.signals).difference(signals_used(policy))
+    policy = replace(policy, learns_from=tuple(sorted(only_learnt_from)))
     policy = replace(policy, signals={name: specs[name] for name in signals_used(policy)})
     return replace(policy, hash=fingerprint(policy))
 

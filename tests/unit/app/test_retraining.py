@@ -138,6 +138,14 @@ class TestSchedule:
             scheduled.tick(now)
         assert scheduled.trainings == [150.0]
 
+    def test_one_that_closed_before_a_training_and_matures_after_it_is_not_forgotten(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        for closed_at in (100.0, 110.0, 140.0):
+            scheduled.close(closed_at)
+        for now in range(150, 600, 10):
+            scheduled.tick(float(now))
+        assert scheduled.trainings == [150.0, 150.0 + PAUSE_S_MIN]
+
     def test_a_dismissed_one_teaches_nothing(self, policy: Policy) -> None:
         scheduled = Scheduled(policy)
         scheduled.close(100.0, Result.DISMISSED)
@@ -168,6 +176,13 @@ class TestSchedule:
         for now in (2000.0, 3000.0, 3999.0, 4000.0):
             scheduled.tick(now)
         assert scheduled.trainings == [1000.0, 3000.0, 4000.0]
+
+
+def test_what_a_person_said_is_journalled_by_the_agents_clock(policy: Policy) -> None:
+    """Rankings are watched from their promotion on: one from the far future would never be."""
+    trainer = Scheduled(policy).retrainer
+    trainer.rule(policy.name, e.RankingPromoted(at=1e308, version="v", actor="ann"))
+    assert trainer.collect(7.0) == {policy.name: [e.RankingPromoted(at=7.0, version="v", actor="ann")]}
 
 
 def test_a_policy_may_only_be_stricter_than_the_settings(policy: Policy) -> None:

@@ -81,6 +81,18 @@ def test_one_that_takes_too_much_memory_ends_alone(settings: Settings, policy: P
     assert "retrain_memory_mib_max" in told(trained, policy)
 
 
+@pytest.mark.parametrize(("limit", "own"), [("RLIMIT_DATA", 10**9), ("RLIMIT_CPU", 100)])
+def test_a_stricter_limit_of_the_service_manager_stays(limit: str, own: int) -> None:
+    under = (
+        "import resource; from homeostat.app import training_process as t;"
+        f"resource.setrlimit(resource.{limit}, ({own}, {own}));"
+        "t._bound({'memory_bytes_max': 2**31, 'timeout_s': 600.0});"
+        f"print(resource.getrlimit(resource.{limit}), resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", under], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == f"({own}, {own}) (0, 0)"
+
+
 def test_the_child_ends_when_its_parent_dies(settings: Settings) -> None:
     """Its stdin is all it knows of its parent."""
     child = subprocess.Popen(

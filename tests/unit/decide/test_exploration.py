@@ -19,7 +19,8 @@ from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.loop.standing import Standing
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
-from homeostat.model.policy import Choose, Escalate, Exploration, Mode, Node, Policy
+from homeostat.model.autonomy import Earning
+from homeostat.model.policy import Choose, Do, Escalate, Exploration, Mode, Node, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.ranking import Candidate, LinearModel, NodeRanking, Ranking, Stack
 from homeostat.model.reasons import Phase, Reason
@@ -126,6 +127,22 @@ class TestWhatIsExplored:
         driver.confirm()
         assert decided(driver)[0].seed is None
         assert [option.propensity for option in decided(driver)[0].options] == [1.0, 0.0, 0.0]
+
+    @pytest.mark.parametrize(
+        "watched",
+        [
+            do("b", mode=Mode.OBSERVE),
+            replace(do("b", mode=Mode.AUTO), earning=Earning(Mode.OBSERVE, "step", 3)),
+        ],
+        ids=["said", "not yet earned"],
+    )
+    def test_what_is_only_observed_is_not(self, watched: Do) -> None:
+        """It would never start: the outage would last, and nothing would be learnt."""
+        plan = exploring(node=Choose("choose", (do("a"), watched, do("c"))))
+        for seed in range(8):
+            driver = driver_of(plan, seed)
+            driver.confirm()
+            assert (driver.names(), decided(driver)[0].seed) == (["a"], None)
 
     @pytest.mark.parametrize("harm", [None, 10.0])
     def test_nothing_is_where_harm_would_not_be_seen(self, harm: float | None) -> None:

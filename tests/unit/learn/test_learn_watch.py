@@ -11,13 +11,15 @@ from tests.unit.learn.test_learn_gate import QUICK, told_by_errors, told_by_noth
 from homeostat.learn import watch
 from homeostat.learn.evaluation.comparison import Comparison
 from homeostat.learn.evaluation.replay import Replayed
-from homeostat.learn.promotion import WRITTEN, Promotions, promote, promotions_of, roll_back
+from homeostat.learn.promotion import WRITTEN, Promotions, fold, promote, promotions_of, roll_back
+from homeostat.learn.ranker import versioned
 from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
 from homeostat.learn.retrain import retrain as retrain_with
 from homeostat.model import entries as e
 from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
+from homeostat.model.ranking import Ranking
 from homeostat.record.memory import MemoryJournal
 
 POLICY = policy_of(remedy("restart", "shift"))
@@ -211,3 +213,37 @@ def test_a_promotion_that_replaced_what_was_never_trained_is_corrupt() -> None:
     journal.append([Batch("policy/p", journal.head_seq("policy/p"), [stray])])
     with pytest.raises(JournalCorrupt, match="'gone' was replaced but never trained"):
         promotions_of(journal, "p")
+
+
+class TestWhatRulesAgain:
+    """Two rankings that replaced one another must not be handed the rule to and fro."""
+
+    @staticmethod
+    def known(*said: tuple[str, str | None]) -> Promotions:
+        """Of rankings a, b and c: (promoted, replaces), or ("-" and which one is taken back, what rules then)."""
+        rankings = {name: versioned(Ranking("", "p", NOW, place, place)) for place, name in enumerate("abc")}
+        entries: list[e.Entry] = [
+            e.RankingTrained(at=NOW, ranking=one, gate="", passed=True) for one in rankings.values()
+        ]
+        for name, other in said:
+            version, then = rankings[name[-1]].version, rankings[other].version if other else None
+            if name.startswith("-"):
+                entries.append(e.RankingRolledBack(at=NOW, version=version, to=then, actor="t", why="worse"))
+            else:
+                entries.append(e.RankingPromoted(at=NOW, version=version, actor="t", replaces=then))
+        return fold(entries)
+
+    @pytest.mark.parametrize(
+        ("said", "place"),
+        [
+            ((("a", None), ("b", "a")), 0),
+            ((("a", None), ("b", "a"), ("-b", "a")), None),
+            ((("a", None), ("-a", None), ("b", None), ("a", "b"), ("-a", "b")), None),
+            ((("a", None), ("b", "a"), ("a", "b"), ("-a", "b")), None),
+            ((("a", None), ("b", "a"), ("c", "b"), ("-c", "a"), ("c", "a")), 0),
+            ((("a", None), ("b", "a"), ("-b", "a"), ("b", "a"), ("c", "b")), 0),
+        ],
+    )
+    def test_it_is_never_what_was_taken_back(self, said: Sequence[tuple[str, str | None]], place: int | None) -> None:
+        replaced = self.known(*said).replaced
+        assert (None if replaced is None else replaced.incidents) == place

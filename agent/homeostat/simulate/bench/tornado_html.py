@@ -1,4 +1,4 @@
-"""Sensitivities as one HTML page that needs nothing else: a table, and a tornado plot with the longest bar on top."""
+"""Sensitivities as one HTML page: a table, and a tornado plot with the longest bar on top."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.sensitivity import STEP, Effect, Factor
-from homeostat.simulate.bench.svg import STYLE, rect, text
+from homeostat.simulate.page import chart, page, rectangle, text
 
 _WIDTH, _LABEL_WIDTH, _ROW_HEIGHT, _EDGE_WIDTH = 900, 300, 26, 80
 _LESS, _MORE = "#54aeff", "#bc4c00"
@@ -21,11 +21,11 @@ def tornado_html(
     heads = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = "".join("<tr>" + "".join(f"<td>{escape(row[column])}</td>" for column in columns) + "</tr>" for row in rows)
     told = "".join(f"<p>{escape(sentence)}</p>" for sentence in what_if)
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
-        f"<h1>{escape(title)}</h1><p>Numbers are <em>simulated</em>: the same incidents with the same luck, one thing"
+    return page(
+        title,
+        f"<p>Numbers are <em>simulated</em>: the same incidents with the same luck, one thing"
         f" changed by {STEP:.0%} at a time. Intervals: 95%, paired bootstrap.</p>{told}"
-        f"<table><tr>{heads}</tr>{lines}</table><h2>Change of the time to recovery</h2>{_bars(factors)}</html>\n"
+        f"<table><tr>{heads}</tr>{lines}</table><h2>Change of the time to recovery</h2>{_bars(factors)}",
     )
 
 
@@ -36,9 +36,9 @@ def _bars(factors: Sequence[Factor]) -> str:
     middle = _LABEL_WIDTH + (_WIDTH - _LABEL_WIDTH) / 2.0
     height = (len(shown) + 1) * _ROW_HEIGHT
     drawn = [
-        rect(_LABEL_WIDTH, 4, 12, 12, _LESS),
+        rectangle(_LABEL_WIDTH, 4, 12, 12, _LESS),
         text(_LABEL_WIDTH + 18, 15, f"{STEP:.0%} less", size=12),
-        rect(_LABEL_WIDTH + 110, 4, 12, 12, _MORE),
+        rectangle(_LABEL_WIDTH + 110, 4, 12, 12, _MORE),
         text(_LABEL_WIDTH + 128, 15, f"{STEP:.0%} more", size=12),
         f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="22" y2="{height}" stroke="currentColor"/>',
     ]
@@ -46,8 +46,7 @@ def _bars(factors: Sequence[Factor]) -> str:
         top = row * _ROW_HEIGHT
         drawn.append(text(0, top + 17, f"{factor.name} ({factor.kind})"))
         drawn += [part for bar in _row(factor, top, middle, scale) for part in bar]
-    view = f"0 0 {_WIDTH} {height + 6}"
-    return f'<svg viewBox="{view}" role="img" aria-label="tornado of the time to recovery">{"".join(drawn)}</svg>'
+    return chart(_WIDTH, height + 6, "tornado of the time to recovery", "".join(drawn))
 
 
 def _row(factor: Factor, top: float, middle: float, scale: float) -> Iterator[tuple[str, ...]]:
@@ -62,7 +61,7 @@ def _bar(effect: Effect, colour: str, top: float, middle: float, scale: float) -
         return
     low, high = (middle + (end or 0.0) * scale for end in (effect.low_s, effect.high_s))
     low, high = max(low, _LABEL_WIDTH), min(high, _WIDTH)
-    yield rect(min(middle, middle + by_s * scale), top + 3, abs(by_s) * scale, _ROW_HEIGHT - 8, colour)
+    yield rectangle(min(middle, middle + by_s * scale), top + 3, abs(by_s) * scale, _ROW_HEIGHT - 8, colour)
     yield f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{top + 12}" y2="{top + 12}" stroke="currentColor"/>'
     said = f"{'+' if by_s > 0 else '-'}{format_seconds(round(abs(by_s)))}"
     end = max(high, middle) + 4 if by_s > 0 else min(low, middle) - 4

@@ -1,0 +1,45 @@
+"""What another order would change: told from the situations that were logged, whatever ruled then."""
+
+import pandas as pd
+import pytest
+from tests.unit.learn.incident_streams import policy_of, records_of, remedy
+from tests.unit.learn.test_learn_gate import told_by_errors
+
+from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.differences import difference
+from homeostat.learn.ranker import choose_nodes, labelled_trials, train_ranking
+from homeostat.learn.why import Situation, reasons
+from homeostat.model.ranking import NodeRanking
+
+POLICY = policy_of(remedy("shift", "restart"))
+
+
+def logged() -> tuple[NodeRanking, pd.DataFrame]:
+    decisions = decisions_frame(records_of(told_by_errors(40, eligible=("restart", "shift"))), POLICY)
+    return train_ranking(decisions, POLICY, 0.0).nodes["remedy"], labelled_trials(decisions, next(choose_nodes(POLICY)))
+
+
+def test_the_written_order_is_the_one_in_the_file_and_not_the_one_that_was_ranked_then() -> None:
+    """Restart was ranked first in every log entry; the file has shift first."""
+    model, trials = logged()
+    found = difference(None, model, trials, ("shift", "restart"))
+    assert (found.decisions, found.firsts_before) == (40, {"shift": 40})
+    assert found.moves == {("shift", "restart"): 20}
+    assert found.changed == 20
+    assert found.firsts_after == {"shift": 20, "restart": 20}
+    back = difference(model, None, trials, ("shift", "restart"))
+    assert back.moves == {("restart", "shift"): 20}
+    assert back.chances["shift"][1] is None
+
+
+def test_candidates_of_today_are_compared_and_no_others() -> None:
+    model, trials = logged()
+    found = difference(None, model, trials, ("restart", "new"))
+    assert (found.firsts_before, found.firsts_after) == ({"restart": 40}, {"restart": 40})
+
+
+@pytest.mark.parametrize("value", ["a text", None, float("nan")])
+def test_a_signal_that_was_something_else_then_explains_nothing(value: str | float | None) -> None:
+    model, trials = logged()
+    told = [str(why) for why in reasons(model, trials, Situation({"errors": value}, (), None))]
+    assert all("when errors" not in why for why in told)
