@@ -105,8 +105,8 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
 def _wait_for_baseline(layout: Layout) -> None:
     """Only a rig that serves its users well can be broken."""
     began = time.time()
-    # With what is not settled yet these are the five seconds that Prometheus's rates span.
-    view = UsersView(layout, began - BASELINE_S - users.SETTLED_S)
+    # Counted from now on: what was paid before the last drill's reset may be gone with the databases it replaced.
+    view = UsersView(layout, began)
     while True:
         if view.good()[-BASELINE_S:] == [True] * BASELINE_S:
             return
