@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeostat.model.policy import Policy
     from homeostat.parallel import Workers
     from homeostat.record.recording import Recording
-    from homeostat.simulate.course import Replayed
+    from homeostat.simulate.recorded_course import Replayed
     from homeostat.simulate.regressions import Change
     from homeostat.simulate.replay import Replay
     from homeostat.simulate.replay_html import Figure
@@ -90,11 +90,11 @@ def _replayed(
 ) -> _Result:
     from homeostat.app.clock import SystemClock
     from homeostat.app.off_policy import estimates_off_policy
-    from homeostat.simulate.course import Replayed, course_of
+    from homeostat.simulate.recorded_course import Replayed, recorded_course
     from homeostat.simulate.regressions import changes_of
 
     found = _run(policy, recordings, asked, workers)
-    replayed = [Replayed(each, course_of(each), replay) for each, replay in zip(recordings, found, strict=True)]
+    replayed = [Replayed(each, recorded_course(each), replay) for each, replay in zip(recordings, found, strict=True)]
     changes: list[Change] = []
     if asked.baseline is not None:
         from homeostat.app.revisions import policy_at

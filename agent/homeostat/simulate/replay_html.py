@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 
 from homeostat.policy.units import format_seconds
-from homeostat.simulate.course import Replayed
 from homeostat.simulate.page import chart, page, rectangle, table, text, time_axis
+from homeostat.simulate.recorded_course import Replayed
 from homeostat.simulate.regressions import Change, Kind
 from homeostat.simulate.replay import Verdict
 

@@ -11,7 +11,7 @@ from homeostat.simulate.replay import Replay, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RecordedCourse:
     """How a recorded incident went.
 
     Attributes:
@@ -29,7 +29,7 @@ class Replayed:
     """A recording, how it went, and how it goes under a policy."""
 
     recording: Recording
-    course: Course
+    course: RecordedCourse
     replay: Replay
 
     @property
@@ -38,17 +38,17 @@ class Replayed:
         return difference(self.course, self.replay)
 
 
-def course_of(recording: Recording) -> Course:
+def recorded_course(recording: Recording) -> RecordedCourse:
     """What a recording says was done."""
     begun_at = recording.entries[0].at
     snapshots = recording.snapshots()
     if snapshots:
         begun_at = snapshots[0].at
     starts = tuple((one.intent.at - begun_at, one.intent.action) for one in recording.attempts())
-    return Course(recording.result, recording.entries[-1].at - begun_at, starts)
+    return RecordedCourse(recording.result, recording.entries[-1].at - begun_at, starts)
 
 
-def difference(course: Course, replay: Replay) -> str | None:
+def difference(course: RecordedCourse, replay: Replay) -> str | None:
     """Say the first thing that a replay does otherwise than was done, or None.
 
     What follows the first difference is of another world, so only the first is told.

@@ -6,13 +6,13 @@ import pytest
 
 from homeostat.model.reasons import Result
 from homeostat.record.recording import Recording
-from homeostat.simulate.course import Course, Replayed, difference
 from homeostat.simulate.page import table
+from homeostat.simulate.recorded_course import RecordedCourse, Replayed, difference
 from homeostat.simulate.regressions import Kind, changes_of
 from homeostat.simulate.replay import Replay, Start, Verdict
 from homeostat.simulate.replay_html import Figure, PolicyReport, replay_html
 
-DONE = Course(Result.RECOVERED, 700.0, ((120.0, "a"), (300.0, "b")))
+DONE = RecordedCourse(Result.RECOVERED, 700.0, ((120.0, "a"), (300.0, "b")))
 
 
 def start(action: str, after_s: float, recorded: bool = True) -> Start:
