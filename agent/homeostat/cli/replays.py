@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.output import Row
+from homeostat.cli.output import Row, write_file
+from homeostat.cli.workers import with_progress
 from homeostat.cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def replay_recordings(
     """
     from homeostat.model.errors import UsageError
     from homeostat.record.recording import read_recordings
+    from homeostat.simulate.regressions import Kind
 
     if not asked.folder.is_dir():
         raise UsageError(f"{asked.folder}: there is no such folder of recorded incidents; without any, try a --world")
@@ -81,7 +82,7 @@ def replay_recordings(
         _write(asked.html, asked, results)
     for problem in problems:
         click.echo(str(problem), err=True)
-    if problems or any(change.kind == "worse" for result in results for change in result.changes):
+    if problems or any(change.kind is Kind.WORSE for result in results for change in result.changes):
         ctx.exit(1)
 
 
@@ -111,11 +112,7 @@ def _run(policy: Policy, recordings: list[Recording], asked: Asked, workers: Wor
     from homeostat.simulate.replay import replay_all
 
     replays = replay_all(policy, recordings, with_rankings=asked.rankings, workers=workers)
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(
-        replays, length=len(recordings), label=policy.name, file=sys.stderr, hidden=hidden
-    ) as running:
-        return list(running)
+    return with_progress(replays, len(recordings), policy.name)
 
 
 def _rows(result: _Result) -> Iterator[Row]:
@@ -190,13 +187,9 @@ def _estimate(found: NodeEvaluation) -> str:
 
 
 def _write(path: Path, asked: Asked, results: Sequence[_Result]) -> None:
-    from homeostat.model.errors import UsageError
     from homeostat.simulate.replay_html import PolicyReport, replay_html
 
     reports = [
         PolicyReport(result.policy.name, result.replayed, tuple(_figures(result)), result.changes) for result in results
     ]
-    try:
-        path.write_text(replay_html(str(asked.folder), reports, asked.baseline), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    write_file(path, replay_html(str(asked.folder), reports, asked.baseline))

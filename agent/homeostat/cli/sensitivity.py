@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.output import Row
+from homeostat.cli.output import Row, write_file
 from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
 from homeostat.cli.worlds import COUNT_DEFAULT, world_for
@@ -71,7 +71,9 @@ def sensitivity(
         flat = [_flat(factor) for factor in factors] + ([] if effect is None else [_flat_effect(changed, effect)])
         workspace.output.rows(flat, tuple(dict.fromkeys(key for row in flat for key in row)))
     if html is not None:
-        _write(html, title, factors, rows, sentences)
+        from homeostat.simulate.bench.tornado_html import tornado_html
+
+        write_file(html, tornado_html(title, factors, rows, sentences))
 
 
 def _recovery(played: Sensitivity) -> str:
@@ -129,13 +131,3 @@ def _flat(factor: Factor) -> Row:
 
 def _flat_effect(changed: tuple[str, ...], effect: Effect) -> Row:
     return {"what": ", ".join(changed), "kind": "what_if"} | asdict(effect)
-
-
-def _write(path: Path, title: str, factors: list[Factor], rows: list[dict[str, str]], what_if: list[str]) -> None:
-    from homeostat.model.errors import UsageError
-    from homeostat.simulate.bench.tornado_html import tornado_html
-
-    try:
-        path.write_text(tornado_html(title, factors, rows, what_if), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.output import Row
+from homeostat.cli.output import Row, write_file
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def fit(workspace: Workspace, policy: str, history: Path | None, path: Path, int
     else:
         with journal_to_read(workspace.settings) as journal:
             fitted = fitted_world(journal, loaded, interval_s, seed)
-    try:
-        path.write_text(fitted.text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    write_file(path, fitted.text)
     workspace.output.rows(_rows(fitted), COLUMNS)
     workspace.output.say(f"\n{path}: fitted to {fitted.incidents} incidents; above, half of them held out")
     for sentence in fitted.unknown:
