@@ -89,10 +89,13 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
             yield Problem(_place(settings, policy), "E007", what)
 
 
+def policy_file(settings: Settings, policy: Policy) -> Path:
+    """The file of a policy of the workspace."""
+    return settings.policies / next((name for name in policy.sources if name.endswith(SUFFIX)), "")
+
+
 def _place(settings: Settings, policy: Policy) -> Position:
-    """The file of a policy."""
-    name = next((name for name in policy.sources if name.endswith(SUFFIX)), "")
-    return Position(str(settings.policies / name), 1, 1)
+    return Position(str(policy_file(settings, policy)), 1, 1)
 
 
 def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from homeostat.learn.labels import label
 from homeostat.learn.trace import IncidentTrace, newest_incidents
@@ -17,9 +15,10 @@ from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.trial import Fate, run_trials
-from homeostat.simulate.bench.world import World, load_world
+from homeostat.simulate.bench.world import world_of
 
 INCIDENTS_MAX = 2_000
+FILE_NAME = "fitted.world.yaml"
 TRIALS = 100
 CHECKED_MIN = 4
 """Fewer incidents are not split: there is nothing to hold the world against."""
@@ -77,7 +76,7 @@ def fitted_world(journal: Journal, policy: Policy, interval_s: float, seed: int 
         ]
     fitted = fit_world(traces, policy)
     text = world_text(fitted, policy, interval_s, told)
-    _loaded(text, policy)
+    world_of(text, FILE_NAME, [policy])
     return Fitted(text, len(traces), recorded, simulated, tuple(unknown_of(fitted, policy)))
 
 
@@ -94,17 +93,10 @@ def _recorded(traces: Sequence[IncidentTrace]) -> Outcomes:
 
 
 def _simulated(text: str, policy: Policy, seed: int) -> Outcomes:
-    trials = list(run_trials(policy, _loaded(text, policy), TRIALS, seed))
+    trials = list(run_trials(policy, world_of(text, FILE_NAME, [policy]), TRIALS, seed))
     well = [trial for trial in trials if trial.fate is Fate.RECOVERED]
     attempts = sum(trial.actions for trial in trials) / TRIALS
     return Outcomes(TRIALS, len(well) / TRIALS, _mean([trial.over_s for trial in well]), attempts)
-
-
-def _loaded(text: str, policy: Policy) -> World:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fitted.world.yaml"
-        path.write_text(text, encoding="utf-8")
-        return load_world(path, [policy])
 
 
 def _mean(times: Sequence[float]) -> float | None:

@@ -13,7 +13,7 @@ from homeostat.policy.changes_of_guards import guard_changes
 from homeostat.policy.changes_of_steps import Change
 from homeostat.policy.guards_file import FILE_NAME as GUARDS_FILE
 from homeostat.policy.guards_file import guards_from
-from homeostat.policy.load import Draft, read_draft
+from homeostat.policy.load import Draft, finished, read_draft
 from homeostat.policy.sources import FolderSources, SourceError, Sources
 from homeostat.policy.yaml_tree import BYTES_MAX
 
@@ -134,7 +134,4 @@ def policy_at(path: Path, revision: str, environment: str | None = None) -> Poli
         sources.read(name)
     except SourceError:
         return None
-    draft = read_draft(sources, name, environment)
-    if draft.policy is None or draft.problems:
-        raise PolicyError(list(dict.fromkeys(draft.problems)))
-    return draft.policy
+    return finished(read_draft(sources, name, environment))

@@ -100,13 +100,9 @@ def simulate(
 
 
 def _file(workspace: Workspace, name: str, policy: Policy) -> Path:
-    from homeostat.policy.load import SUFFIX
+    from homeostat.app.compose import policy_file
 
-    return (
-        Path(name)
-        if name.endswith(".yaml")
-        else workspace.settings.policies / next(file for file in policy.sources if file.endswith(SUFFIX))
-    )
+    return Path(name) if name.endswith(".yaml") else policy_file(workspace.settings, policy)
 
 
 def _count(incidents: str | None) -> int:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import Do, Policy
+from homeostat.model.policy import Policy
 from homeostat.parallel import IN_PROCESS, Workers
 from homeostat.policy.units import parse_duration
-from homeostat.simulate.bench.names import known_names
-from homeostat.simulate.bench.trial import TRIALS_A_TASK, Trial, run_trial
+from homeostat.simulate.bench.names import known_names, names_of
+from homeostat.simulate.bench.trial import Trial, for_each, run_trial
 from homeostat.simulate.bench.world import Change, World
 
 STEP = 0.2
@@ -121,7 +120,7 @@ class Sensitivity:
             name for cause in self._world.causes for name in cause.fields.cures
         }
         leaves = self._policy.leaves.values()
-        return {leaf.action.name for leaf in leaves if not leaf.is_manual and not named.isdisjoint(_names(leaf))}
+        return {leaf.action.name for leaf in leaves if not leaf.is_manual and not named.isdisjoint(names_of(leaf))}
 
     def _factor(self, name: str, kind: str) -> Factor:
         ends = {
@@ -154,17 +153,14 @@ class Sensitivity:
         nodes = {
             leaf.id
             for leaf in (*self._policy.leaves.values(), *self._policy.undos.values())
-            if changes.keys() & _names(leaf)
+            if changes.keys() & names_of(leaf)
         }
         numbers = [trial.number for trial in self.trials if not nodes.isdisjoint(trial.starts)]
         played = {trial.number: trial for trial in self._played(replace(self._world, changes=changes), numbers)}
         return [played.get(trial.number, trial) for trial in self.trials]
 
     def _played(self, world: World, numbers: Sequence[int]) -> list[Trial]:
-        parts = [numbers[first : first + TRIALS_A_TASK] for first in range(0, len(numbers), TRIALS_A_TASK)]
-        tasks = [(f"{self._policy.name}: simulated incidents {part[0]} to {part[-1]}", part) for part in parts]
-        run = partial(_run_some, self._policy, world, self._seed)
-        return [trial for some in self._workers.run(run, tasks) for trial in some]
+        return list(for_each(run_trial, self._policy, world, numbers, self._seed, self._workers))
 
     def _effect(self, before: Sequence[Trial], after: Sequence[Trial]) -> Effect:
         rows = [
@@ -194,14 +190,6 @@ class Sensitivity:
             return None
         times = [trial.recovered_s for trial in trials]
         return sum(time_s is not None and time_s <= self._rto_s for time_s in times) / len(times)
-
-
-def _run_some(policy: Policy, world: World, seed: int, numbers: Sequence[int]) -> list[Trial]:
-    return [run_trial(policy, world, number, seed) for number in numbers]
-
-
-def _names(leaf: Do) -> set[str]:
-    return {leaf.id, leaf.action.name, f"{leaf.action.name} {leaf.target}"}
 
 
 def _with_interval(rows: int, of: Callable[[object], float]) -> tuple[float, float, float]:
@@ -234,7 +222,7 @@ def read_changes(said: Sequence[str], policy: Policy) -> dict[str, Change]:
         except ValueError as error:
             raise UsageError(f"--what-if '{text}': {error}") from None
         for leaf in (*policy.leaves.values(), *policy.undos.values()):
-            if name in _names(leaf):
+            if name in names_of(leaf):
                 known = changes.get(leaf.id, Change())
                 changes[leaf.id] = (
                     replace(known, cures=change.cures) if cures else replace(known, takes_s=change.takes_s)

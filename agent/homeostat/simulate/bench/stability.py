@@ -10,13 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from homeostat.model.policy import Choose, Policy, Try
 from homeostat.parallel import IN_PROCESS, Workers
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.hazards import REPEATS_MAX, Sight, attempts_declared, look, reasons, take_backs
-from homeostat.simulate.bench.trial import TRIALS_A_TASK
+from homeostat.simulate.bench.trial import for_each
 from homeostat.simulate.bench.world import World
 
 LEVEL = 0.05
@@ -60,14 +59,7 @@ class Verdict:
 
 def sights_of(policy: Policy, world: World, count: int, seed: int, workers: Workers = IN_PROCESS) -> list[Sight]:
     """Look at the first `count` incidents of a world, in order."""
-    firsts = range(1, count + 1, TRIALS_A_TASK)
-    numbers = [range(first, min(first + TRIALS_A_TASK, count + 1)) for first in firsts]
-    tasks = [(f"{policy.name}: simulated incidents {some[0]} to {some[-1]}", some) for some in numbers]
-    return [sight for some in workers.run(partial(_look_at, policy, world, seed), tasks) for sight in some]
-
-
-def _look_at(policy: Policy, world: World, seed: int, numbers: Sequence[int]) -> list[Sight]:
-    return [look(policy, world, number, seed) for number in numbers]
+    return list(for_each(look, policy, world, range(1, count + 1), seed, workers))
 
 
 def judge(policy: Policy, world: World, sights: Sequence[Sight]) -> list[Verdict]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
@@ -17,6 +18,8 @@ from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN, Stage
 from homeostat.simulate.bench.world import World
+
+R = TypeVar("R")
 
 QUIET_S = 600.0
 """An incident that has not been noticed, or has come back, so long after the last change of a signal is over."""
@@ -75,15 +78,28 @@ def run_trials(policy: Policy, world: World, count: int, seed: int, workers: Wor
 
     All luck of an incident is a hash of the seed and its number, so it does not matter where which of them is run.
     """
-    firsts = range(1, count + 1, TRIALS_A_TASK)
-    numbers = [range(first, min(first + TRIALS_A_TASK, count + 1)) for first in firsts]
-    tasks = [(f"{policy.name}: simulated incidents {some[0]} to {some[-1]}", some) for some in numbers]
-    for trials in workers.run(partial(_run_some, policy, world, seed), tasks):
-        yield from trials
+    yield from for_each(run_trial, policy, world, range(1, count + 1), seed, workers)
 
 
-def _run_some(policy: Policy, world: World, seed: int, numbers: Sequence[int]) -> list[Trial]:
-    return [run_trial(policy, world, number, seed) for number in numbers]
+def for_each(
+    one: Callable[[Policy, World, int, int], R],
+    policy: Policy,
+    world: World,
+    numbers: Sequence[int],
+    seed: int,
+    workers: Workers,
+) -> Iterator[R]:
+    """Do one thing, like `run_trial`, for each of a world's incidents with these numbers, in order."""
+    parts = [numbers[first : first + TRIALS_A_TASK] for first in range(0, len(numbers), TRIALS_A_TASK)]
+    tasks = [(f"{policy.name}: simulated incidents {part[0]} to {part[-1]}", part) for part in parts]
+    for results in workers.run(partial(_for_some, one, policy, world, seed), tasks):
+        yield from results
+
+
+def _for_some(
+    one: Callable[[Policy, World, int, int], R], policy: Policy, world: World, seed: int, numbers: Sequence[int]
+) -> list[R]:
+    return [one(policy, world, number, seed) for number in numbers]
 
 
 def run_trial(policy: Policy, world: World, number: int, seed: int) -> Trial:

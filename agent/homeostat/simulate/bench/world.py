@@ -94,13 +94,19 @@ def load_world(path: pathlib.Path, policies: Iterable[Policy]) -> World:
         PolicyError: every problem found, each with its position.
     """
     try:
-        document = read_yaml(FolderSources(path.parent).read(path.name), str(path))
+        text = FolderSources(path.parent).read(path.name)
     except SourceError as error:
         raise PolicyError([Problem(Position(str(path), 1, 1), "E100", str(error))]) from None
+    return world_of(text, str(path), policies)
+
+
+def world_of(text: str, file: str, policies: Iterable[Policy]) -> World:
+    """Read a world from its text; `file` is how its problems call it. Arguments and errors as for `load_world`."""
+    document = read_yaml(text, file)
     if document.problems:
         raise PolicyError(document.problems)
-    text = {name for policy in policies for name, spec in policy.signals.items() if spec.type is SignalType.TEXT}
-    return _Reader(document, text).read()
+    texts = {name for policy in policies for name, spec in policy.signals.items() if spec.type is SignalType.TEXT}
+    return _Reader(document, texts).read()
 
 
 class _Reader:
