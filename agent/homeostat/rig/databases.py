@@ -61,12 +61,7 @@ def run(layout: Layout, name: str, *arguments: str | Path) -> None:
     Raises:
         ActuatorError: it failed.
     """
-    done = subprocess.run(
-        as_server_user([_programs() / name, *arguments]),
-        capture_output=True, text=True, check=False, timeout=PROGRAM_S_MAX, cwd=layout.folder / "work",
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise ActuatorError(f"{name}: {done.stderr[-500:]}")
+    run_as_server(layout, [_programs() / name, *arguments])
 
 
 def _programs() -> Path:
@@ -191,13 +186,17 @@ def _wait_for_writes(layout: Layout, name: str) -> None:
 
 
 def run_as_server(layout: Layout, arguments: Sequence[str | Path]) -> None:
-    """Run a file command as the user that PostgreSQL's files belong to."""
+    """Run a command to its end as the user that PostgreSQL's files belong to.
+
+    Raises:
+        ActuatorError: it failed.
+    """
     done = subprocess.run(
         as_server_user(arguments), capture_output=True, text=True, check=False, timeout=PROGRAM_S_MAX,
         cwd=layout.folder / "work",
     )  # fmt: skip
     if done.returncode != 0:
-        raise ActuatorError(f"{arguments[0]}: {done.stderr[-500:]}")
+        raise ActuatorError(f"{Path(arguments[0]).name}: {done.stderr[-500:]}")
 
 
 def terminate_blockers(layout: Layout) -> None:

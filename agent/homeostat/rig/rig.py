@@ -94,7 +94,7 @@ def start_all(layout: Layout) -> None:
     """Start what does not run, in the order in which one needs the other, each until it is ready."""
     for name in ("primary", "replica"):
         databases.start(layout, name)
-    start_module(layout, "primary_proxy", "proxy", "primary", ready=databases.answers, port="primary_proxy")
+    start_module(layout, "primary_proxy", "proxy", "primary", ready=databases.answers)
     pool.start(layout)
     start_module(layout, "auth", "auth", path="/check")
     start_module(layout, "auth_proxy", "proxy", "auth", path="/check")
@@ -115,14 +115,13 @@ def start_module(
     *arguments: str,
     path: str = "/",
     ready: Callable[[int, float], bool] | None = None,
-    port: str | None = None,
 ) -> None:
     """Start a process of this package, until it answers 200 on `path`, or until `ready(port, seconds)`."""
     processes.start_module(layout, name, module, *arguments)
     if ready is None:
-        _wait_for_web(layout, name, port or name, path)
+        _wait_for_web(layout, name, name, path)
     else:
-        processes.wait_until(layout, name, lambda: ready(layout.ports[port or name], 0.5), READY_S_MAX)
+        processes.wait_until(layout, name, lambda: ready(layout.ports[name], 0.5), READY_S_MAX)
 
 
 def start_payments(layout: Layout, name: str, *, wait: bool = True) -> None:
@@ -159,10 +158,10 @@ def start_monitoring(layout: Layout) -> None:
 def stop_all(layout: Layout) -> list[str]:
     """End everything of the rig, the load first; returns what was ended."""
     known = processes.names(layout)
-    ended = [name for name in [*reversed(UP_ORDER), *known] if name in known]
+    ended = list(dict.fromkeys(name for name in [*reversed(UP_ORDER), *known] if name in known))
     errors: list[HomeostatError] = []
     packets.clear(layout)
-    for name in dict.fromkeys(ended):
+    for name in ended:
         try:
             if name in databases.SERVERS:
                 databases.stop(layout, name)
@@ -172,7 +171,7 @@ def stop_all(layout: Layout) -> list[str]:
             errors.append(error)
     if errors:
         raise errors[0]
-    return list(dict.fromkeys(ended))
+    return ended
 
 
 def down(folder: Path, *, keep: bool = False) -> list[str]:
@@ -210,8 +209,6 @@ def reset(layout: Layout, *, databases_too: bool) -> None:
 
 
 def _reset_databases(layout: Layout) -> None:
-    databases.stop(layout, "primary", "replica", "wal_receiver")
-    databases.remove(layout.database("primary"))
-    databases.run_as_server(layout, ["cp", "-a", layout.backup, layout.database("primary")])
-    databases.start(layout, "primary")
+    databases.stop(layout, "replica")
+    databases.restore(layout, with_wal=False)
     databases.follow(layout)
