@@ -23,6 +23,9 @@ ROWS_MAX = 2_000_000
 PROBLEMS_MAX = 20
 """After so many findings reading stops: the file is of another kind."""
 
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+"""A value as text, as a regular expression; `float` alone would take "1_0", " 1 " and digits of other scripts."""
+
 TIME_S_MAX = 32_503_680_000.0
 """The year 3000: a later timestamp counts milliseconds, not seconds."""
 
@@ -146,12 +149,12 @@ class Collector:
         Raises:
             PolicyError: anything was wrong; R102 there is no sample.
         """
-        kept = sorted((one for one in self._series.values() if one.times_ms), key=lambda one: one.labels)
-        if not kept and not self.problems:
+        found = of_series(self._series.values(), str(self._path))
+        if not found.series and not self.problems:
             self.fail(1, 1, "R102", "this recording holds no sample")
         if self.problems:
             raise PolicyError(self.problems)
-        return Telemetry(tuple(kept), str(self._path))
+        return found
 
 
 def time_ms_of(seconds: float) -> int:
@@ -178,6 +181,6 @@ def value_text(value: float) -> str:
     return "NaN" if math.isnan(value) else repr(value).removesuffix(".0")
 
 
-def of_series(series: Iterable[RecordedSeries]) -> Telemetry:
+def of_series(series: Iterable[RecordedSeries], file: str = "") -> Telemetry:
     """Telemetry of series in any order; those without a sample are left out."""
-    return Telemetry(tuple(sorted((one for one in series if one.times_ms), key=lambda one: one.labels)))
+    return Telemetry(tuple(sorted((one for one in series if one.times_ms), key=lambda one: one.labels)), file)

@@ -12,6 +12,7 @@ from pathlib import Path
 from homeostat.record.lines import bounded_lines
 from homeostat.record.series_name import SeriesNameFault, whole_series_name, write_series_name
 from homeostat.record.telemetry import (
+    NUMBER,
     ROWS_MAX,
     Collector,
     RecordedSeries,
@@ -25,7 +26,7 @@ TIMESTAMP = "timestamp"
 SEGMENT = "incident_id"
 """An optional second column: the rows are of several windows, one after another; each is in order of time by itself."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(NUMBER)
 _WORDS = {"nan": math.nan, "inf": math.inf, "+inf": math.inf, "-inf": -math.inf, "infinity": math.inf}
 
 _Row = tuple[int, str, int, list[str]]
@@ -151,7 +152,6 @@ def _joined(segments: dict[str, list[_Row]], collector: Collector) -> Iterator[_
 
 
 def _value(cell: str) -> float | None:
-    # float() alone would take "1_0", " 1 " and digits of other scripts.
     return float(cell) if _NUMBER.fullmatch(cell) else _WORDS.get(cell.lower())
 
 

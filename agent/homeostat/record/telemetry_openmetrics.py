@@ -11,11 +11,11 @@ from pathlib import Path
 
 from homeostat.record.lines import bounded_lines
 from homeostat.record.series_name import SeriesNameFault, read_series_name, write_series_name
-from homeostat.record.telemetry import SAMPLES_MAX, Collector, Telemetry, seconds_text, time_ms_of, value_text
+from homeostat.record.telemetry import NUMBER, SAMPLES_MAX, Collector, Telemetry, seconds_text, time_ms_of, value_text
 
 END = "# EOF"
 _SAMPLE = re.compile(r" (?P<value>[^ ]+)(?: (?P<time>[^ ]+))?(?P<exemplar> # .*)?")
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Inf")
+_NUMBER = re.compile(NUMBER + "|NaN|[+-]?Inf")
 
 
 def read_openmetrics(path: Path) -> Telemetry:
