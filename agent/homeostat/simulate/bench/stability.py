@@ -6,7 +6,6 @@ Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -155,26 +154,15 @@ def _worsens(policy: Policy, sights: Sequence[Sight]) -> Verdict:
 
 def _exceeds(worse: int, better: int) -> bool:
     """Whether `worse` of so many discordant pairs is more than luck (McNemar 1947; exact, one-sided, 5%)."""
-    pairs = worse + better
-    return (
-        pairs > 0 and worse > better and sum(math.comb(pairs, k) for k in range(worse, pairs + 1)) <= LEVEL * 2**pairs
-    )
+    if worse <= better:
+        return False
+    from scipy.stats import binomtest  # a second of imports, which no worker process needs
+
+    return bool(binomtest(worse, worse + better, alternative="greater").pvalue <= LEVEL)
 
 
 def share_max(found: int, count: int) -> float:
     """The one-sided upper bound at 95% of a share seen `found` times in `count` (Clopper and Pearson, 1934)."""
-    if found >= count:
-        return 1.0
-    low, high = found / count, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        tail = math.fsum(_binomial(k, count, middle) for k in range(found + 1))
-        low, high = (middle, high) if tail > LEVEL else (low, middle)
-    return high
+    from scipy.stats import binomtest  # see above
 
-
-def _binomial(successes: int, count: int, share: float) -> float:
-    if share <= 0.0 or share >= 1.0:
-        return float(successes == (0 if share <= 0.0 else count))
-    ways = math.lgamma(count + 1) - math.lgamma(successes + 1) - math.lgamma(count - successes + 1)
-    return math.exp(ways + successes * math.log(share) + (count - successes) * math.log1p(-share))
+    return float(binomtest(found, count, alternative="less").proportion_ci(1.0 - LEVEL).high)
