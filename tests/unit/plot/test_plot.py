@@ -173,6 +173,26 @@ def test_incidents_that_did_not_recover_keep_a_line_below_one() -> None:
     assert sorted(steps.values()) == [0.75, 1.0]
 
 
+def test_every_way_has_a_line_however_many_there_are() -> None:
+    ways = pd.DataFrame({"way": [f"way {n}" for n in range(9)], "mttr_s": 600.0})
+    assert texts(plot.recovery_times_compared(ways)) == list(ways["way"])
+
+
+def test_where_nothing_recovered_the_line_stays_at_zero() -> None:
+    chart = plot.recovery_times_compared(pd.DataFrame({"way": ["written", "written"], "mttr_s": [np.nan, np.nan]}))
+    (line,) = chart.axes[0].lines
+    assert set(np.asarray(line.get_ydata())) == {0.0}
+    assert "</svg>" in chart._repr_svg_()
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_attempts_are_drawn_below_a_signal_that_was_never_known_or_always_zero(value: float) -> None:
+    chart = plot.incident_timeline(READINGS.assign(value=value), ATTEMPTS)
+    bars = [np.asarray(each.get_segments()[0])[0, 1] for each in chart.axes[0].collections]
+    assert 0.0 > bars[0] > bars[1] > chart.axes[0].get_ylim()[0]
+    assert texts(chart) == ["restart: ineffective", "rollback: no verdict"]
+
+
 def test_missing_readings_are_shown_as_shares_and_nothing_read_is_no_share() -> None:
     assert texts(plot.missing_signals(SHARES)) == ["50%", "100%"]
 
