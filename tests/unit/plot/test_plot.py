@@ -193,6 +193,13 @@ def test_attempts_are_drawn_below_a_signal_that_was_never_known_or_always_zero(v
     assert texts(chart) == ["restart: ineffective", "rollback: no verdict"]
 
 
+def test_what_nothing_is_foretold_of_has_no_point() -> None:
+    unknown = CANDIDATES.assign(probability=np.nan, cost_s=np.nan)
+    assert texts(plot.success_and_seconds(unknown)) == ["no candidates"]
+    both = pd.concat([CANDIDATES, unknown.assign(candidate="unknown")])
+    assert texts(plot.success_and_seconds(both)) == texts(plot.success_and_seconds(CANDIDATES))
+
+
 def test_missing_readings_are_shown_as_shares_and_nothing_read_is_no_share() -> None:
     assert texts(plot.missing_signals(SHARES)) == ["50%", "100%"]
 
