@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -131,6 +132,28 @@ def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
         child.stdin.close()
         child.stdin = None
         assert child.wait(30) == 1
+
+
+def test_one_that_hangs_without_working_is_killed(settings: Settings) -> None:
+    """It waits for an order that never comes, so no limit of its own can end it."""
+    with tempfile.TemporaryFile() as errors, bounded(settings, retrain_timeout_s=0.2)._child(errors) as child:
+        assert child.wait(30) == -signal.SIGKILL
+
+
+def test_what_else_is_printed_in_the_child_is_no_answer(settings: Settings, policy: Policy) -> None:
+    noisy = "import homeostat.app.training_process as t; t.load_journalled = lambda *_: print('noise'); t.main()"
+    order = json.dumps(bounded(settings)._order({policy.name: policy}, NOW)).encode() + b"\n"
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", noisy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(order)
+    child.stdin.flush()
+    answer = json.loads(child.stdout.readline())
+    _, errors = child.communicate(timeout=30)
+    assert (answer["policy"], "error" in answer) == (policy.name, True)
+    assert b"noise" in errors
 
 
 def told(trained: Trained, policy: Policy) -> str:

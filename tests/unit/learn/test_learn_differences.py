@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from tests.unit.learn.incident_streams import policy_of, records_of, remedy
+from tests.unit.learn.incident_streams import INEFFECTIVE, START, Stream, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
 
 from homeostat.learn.dataset import decisions_frame
@@ -36,6 +36,21 @@ def test_candidates_of_today_are_compared_and_no_others() -> None:
     model, trials = logged()
     found = difference(None, model, trials, ("restart", "new"))
     assert (found.firsts_before, found.firsts_after) == ({"restart": 40}, {"restart": 40})
+
+
+def test_each_incident_is_counted_once_by_its_first_decision_and_unknown_chances_are_left_out() -> None:
+    stream = Stream("late", START + 1e9).confirm().choose("restart", {"errors": 1.0}, eligible=("restart", "shift"))
+    stream.attempt("restart", INEFFECTIVE).choose("shift", {"errors": 9.0}, eligible=("shift",)).attempt("shift")
+    alone = (
+        Stream("alone", START + 2e9).confirm().choose("shift", {"errors": 9.0}, eligible=("shift",)).attempt("shift")
+    )
+    model, _ = logged()
+    decisions = decisions_frame(records_of([stream.close(), alone.close()]), POLICY)
+    found = difference(None, model, labelled_trials(decisions, next(choose_nodes(POLICY))), ("shift", "restart"))
+    assert (found.decisions, found.moves, found.changed) == (2, {("shift", "restart"): 1}, 1)
+    assert (found.firsts_before, found.firsts_after) == ({"shift": 2}, {"restart": 1, "shift": 1})
+    assert found.chances["restart"][1] is not None
+    assert found.chances["restart"][1] > 0.8, "of the one decision in which it could be taken"
 
 
 @pytest.mark.parametrize("value", ["a text", None, float("nan")])
