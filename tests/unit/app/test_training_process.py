@@ -141,7 +141,8 @@ def test_one_that_hangs_without_working_is_killed(settings: Settings) -> None:
 
 
 def test_what_else_is_printed_in_the_child_is_no_answer(settings: Settings, policy: Policy) -> None:
-    noisy = "import homeostat.app.training_process as t; t.load_journalled = lambda *_: print('noise'); t.main()"
+    noisy = "import homeostat.app.training_process as t; t._bound = lambda _: None;"
+    noisy += "t.load_journalled = lambda *_: print('noise'); t.main()"
     order = json.dumps(bounded(settings)._order({policy.name: policy}, NOW)).encode() + b"\n"
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", noisy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

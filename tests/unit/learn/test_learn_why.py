@@ -8,7 +8,7 @@ from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Str
 
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.ranker import choose_nodes, labelled_trials, train_ranking
-from homeostat.learn.why import TRIALS_MIN, Counted, FailureEffect, Reasons, Situation, reasons
+from homeostat.learn.why import TRIALS_MIN, Counted, Reasons, Situation, reasons
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import NodeRanking
 from homeostat.model.signals import Value
@@ -118,7 +118,8 @@ def test_what_has_failed_is_left_out_and_told_where_it_changes_a_chance() -> Non
     (after,) = reasons(model, trials, Situation({}, failed=("restart",)))
     assert (after.candidate, after.place, fresh.failures) == ("shift", 1, ())
     (effect,) = after.failures
-    assert effect == FailureEffect("restart", pytest.approx(fresh.probability), pytest.approx(after.probability))
+    assert effect.failed == "restart"
+    assert (effect.before, effect.after) == pytest.approx((fresh.probability, after.probability))
     assert "restart failed just now, which makes it likelier" in str(after)
 
 

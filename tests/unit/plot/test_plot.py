@@ -188,7 +188,8 @@ def test_where_nothing_recovered_the_line_stays_at_zero() -> None:
 @pytest.mark.parametrize("value", [np.nan, 0.0])
 def test_attempts_are_drawn_below_a_signal_that_was_never_known_or_always_zero(value: float) -> None:
     chart = plot.incident_timeline(READINGS.assign(value=value), ATTEMPTS)
-    bars = [np.asarray(each.get_segments()[0])[0, 1] for each in chart.axes[0].collections]
+    lines = (each for each in chart.axes[0].collections if isinstance(each, LineCollection))
+    bars = [np.asarray(each.get_segments()[0])[0, 1] for each in lines]
     assert 0.0 > bars[0] > bars[1] > chart.axes[0].get_ylim()[0]
     assert texts(chart) == ["restart: ineffective", "rollback: no verdict"]
 
