@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 
 from homeostat import plot
 from homeostat.model.errors import UsageError
@@ -143,6 +143,13 @@ def test_escalated_incidents_are_shown_and_are_no_times() -> None:
     offsets = [np.asarray(each.get_offsets()) for each in chart.axes[0].collections]
     recovered, escalated = (points for points in offsets if points.size > 2)
     assert (len(recovered), len(escalated)) == (54, 6)
+
+
+@pytest.mark.parametrize(("trials", "points"), [([1, 40], 2), ([0, 40], 1)])
+def test_every_group_of_forecasts_that_has_a_trial_is_a_point(trials: list[int], points: int) -> None:
+    axes = plot.reliability(CALIBRATION.assign(trials=trials)).axes[0]
+    (dots,) = (each for each in axes.collections if isinstance(each, PathCollection))
+    assert len(np.asarray(dots.get_offsets())) == points
 
 
 def test_an_interval_across_zero_is_not_called_better() -> None:
