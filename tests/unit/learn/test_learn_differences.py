@@ -67,13 +67,10 @@ def test_a_chance_is_a_mean_over_the_decisions_in_which_it_is_known() -> None:
     """Beside a candidate the model does not know nothing is foretold: the written order stands."""
     model, _ = logged()
     streams = [
-        Stream(f"i{n}", START + 1e6 * n)
-        .confirm()
-        .choose("restart", {"errors": 1.0}, eligible=eligible)
-        .attempt("restart")
-        for n, eligible in enumerate([("restart", "shift"), ("restart", "new")])
+        Stream(f"i{n}", START + 1e6 * n).confirm().choose("restart", {"errors": 1.0}, eligible=("restart", other))
+        for n, other in enumerate(["shift", "new"])
     ]
-    decisions = decisions_frame(records_of([stream.close() for stream in streams]), POLICY)
+    decisions = decisions_frame(records_of([stream.attempt("restart").close() for stream in streams]), POLICY)
     trials = labelled_trials(decisions, next(choose_nodes(POLICY)))
     names = ("shift", "restart", "new")
     both, known = (difference(None, model, rows, names).chances["restart"][1] for rows in (trials, trials[:1]))

@@ -152,6 +152,27 @@ def test_every_group_of_forecasts_that_has_a_trial_is_a_point(trials: list[int],
     assert len(np.asarray(dots.get_offsets())) == points
 
 
+def test_the_band_is_that_of_dvoretzky_kiefer_and_wolfowitz() -> None:
+    """At 100 incidents sqrt(ln(2 / 0.05) / 200) = 0.1358 each way."""
+    times = pd.DataFrame({"way": "written", "mttr_s": np.arange(1.0, 101.0)})
+    (band,) = plot.recovery_times_compared(times).axes[0].collections
+    edges = np.unique(np.asarray(band.get_paths()[0].vertices)[:, 1].round(4))
+    assert {round(0.5 - 0.1358, 4), round(0.5 + 0.1358, 4)} <= set(edges)
+
+
+def test_what_rises_in_the_order_is_drawn_strongly() -> None:
+    first, second, third = plot.order_change(CANDIDATES, CANDIDATES.iloc[[1, 0, 2]]).axes[0].lines
+    assert [list(np.asarray(line.get_ydata())) for line in (first, second, third)] == [[0, 1], [1, 0], [2, 2]]
+    assert second.get_linewidth() > first.get_linewidth() == third.get_linewidth()
+
+
+def test_an_attempt_lasts_until_its_verdict_and_one_without_until_the_end() -> None:
+    chart = plot.incident_timeline(READINGS, ATTEMPTS)
+    lines = [each for each in chart.axes[0].collections if isinstance(each, LineCollection)]
+    bars = [list(np.asarray(each.get_segments()[0])[:, 0]) for each in lines]
+    assert bars == [[480.0, 960.0], [960.0, 1920.0]]
+
+
 def test_an_interval_across_zero_is_not_called_better() -> None:
     said = texts(plot.gain(ESTIMATES))
     assert said == ["-8.0 worse", "+0.2 not shown to differ", "+3.0 better"]
