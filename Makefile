@@ -29,6 +29,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
 	$(VENV)/bin/python -m benchmarks.long_run
+	$(VENV)/bin/python -m benchmarks.rig
 	$(VENV)/bin/python -m benchmarks.journal
 	$(VENV)/bin/python -m benchmarks.learning
 	$(VENV)/bin/python -m benchmarks.simulate

@@ -17,7 +17,7 @@ from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal
 from homeostat.policy.units import format_seconds
 from homeostat.simulate.bench.trial import Fate, run_trials
-from homeostat.simulate.bench.world import load_world
+from homeostat.simulate.bench.world import World, load_world
 
 INCIDENTS_MAX = 2_000
 TRIALS = 100
@@ -57,6 +57,7 @@ def fitted_world(journal: Journal, policy: Policy, interval_s: float, seed: int 
 
     Raises:
         UsageError: no incident taught anything.
+        PolicyError: the world would be none, as with an interval that is too short.
         JournalCorrupt: the journal cannot be trusted.
     """
     newest = [trace for trace in newest_incidents(journal, policy.name, INCIDENTS_MAX) if trace.closed_at is not None]
@@ -76,6 +77,7 @@ def fitted_world(journal: Journal, policy: Policy, interval_s: float, seed: int 
         ]
     fitted = fit_world(traces, policy)
     text = world_text(fitted, policy, interval_s, told)
+    _loaded(text, policy)
     return Fitted(text, len(traces), recorded, simulated, tuple(unknown_of(fitted, policy)))
 
 
@@ -92,14 +94,17 @@ def _recorded(traces: Sequence[IncidentTrace]) -> Outcomes:
 
 
 def _simulated(text: str, policy: Policy, seed: int) -> Outcomes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fitted.world.yaml"
-        path.write_text(text, encoding="utf-8")
-        world = load_world(path, [policy])
-    trials = list(run_trials(policy, world, TRIALS, seed))
+    trials = list(run_trials(policy, _loaded(text, policy), TRIALS, seed))
     well = [trial for trial in trials if trial.fate is Fate.RECOVERED]
     attempts = sum(trial.actions for trial in trials) / TRIALS
     return Outcomes(TRIALS, len(well) / TRIALS, _mean([trial.over_s for trial in well]), attempts)
+
+
+def _loaded(text: str, policy: Policy) -> World:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fitted.world.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_world(path, [policy])
 
 
 def _mean(times: Sequence[float]) -> float | None:

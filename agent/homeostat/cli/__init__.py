@@ -42,6 +42,7 @@ COMMANDS = {
     "drift": "homeostat.cli.drift",
     "review-policy": "homeostat.cli.drift",
     "simulate": "homeostat.cli.simulate",
+    "drill": "homeostat.cli.drill",
     "compare": "homeostat.cli.compare",
     "stability": "homeostat.cli.stability",
     "sensitivity": "homeostat.cli.sensitivity",

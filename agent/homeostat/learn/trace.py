@@ -108,15 +108,20 @@ def trace_journal(journal: Journal, policy: str, incidents_max: int) -> list[Inc
 def newest_incidents(journal: Journal, policy: str, incidents_max: int) -> Iterator[IncidentTrace]:
     """Trace the confirmed incidents of one policy, newest first, one at a time and at most `incidents_max`.
 
+    What opened during a drill is left out: its fault was chosen, and says nothing of how often which cause comes.
+
     Raises:
         JournalCorrupt: a stream's chain is broken.
     """
     found = 0
+    drills = [record.entry for record in journal.since(0.0, {e.DrillRan.TYPE})]
+    spans = [(entry.began_at, entry.at) for entry in drills if isinstance(entry, e.DrillRan)]
     for stream in reversed(journal.incidents()):
         if found >= incidents_max:
             return
         trace = _trace_stream(journal, stream, policy)
-        if trace is not None and trace.confirmed_at is not None:
+        drilled = trace is not None and any(began <= trace.opened_at <= ended for began, ended in spans)
+        if trace is not None and trace.confirmed_at is not None and not drilled:
             found += 1
             yield trace
 

@@ -93,7 +93,7 @@ def test_it_can_be_asked_for_at_once(policy: Policy, history: Journal) -> None:
 
 def test_a_training_that_fails_is_told_and_tried_again(policy: Policy) -> None:
     class Broken:
-        def incidents(self) -> list[str]:
+        def incidents(self, *_: object) -> list[str]:
             raise RuntimeError("the disk is gone")
 
         open_incidents = read = head_seq = since = verify = append = close = incidents

@@ -288,3 +288,14 @@ def test_a_person_who_decides_while_it_trains_is_not_overruled() -> None:
     with pytest.raises(JournalConflict, match="what rules 'p' has changed since the training began"):
         apply_retrained(journal, late)
     assert current_ranking(journal, "p") is None
+
+
+def test_incidents_that_opened_during_a_drill_teach_nothing() -> None:
+    streams = told_by_errors(6)
+    journal = journal_of(streams)
+    opened = [stream.entries[0].at for stream in streams]
+    ran = e.DrillRan(at=opened[3] + 1.0, fault="auth_hung", began_at=opened[2], passed=True)
+    policy = streams[0].policy
+    assert [trace.id for trace in trace_journal(journal, policy, 100)] == [f"i00{n}" for n in range(6)]
+    journal.append([Batch("agent", None, [ran])])
+    assert [trace.id for trace in trace_journal(journal, policy, 100)] == ["i000", "i001", "i004", "i005"]

@@ -13,7 +13,7 @@ from homeostat.learn.trace import newest_incidents
 from homeostat.learn.world_fit import FittedWorld, fit_world
 from homeostat.learn.world_text import world_text
 from homeostat.model import entries as e
-from homeostat.model.errors import UsageError
+from homeostat.model.errors import PolicyError, UsageError
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import Result
@@ -138,6 +138,11 @@ def test_names_that_yaml_would_read_otherwise_are_quoted(folder: Path, model: Fi
     assert "# a sentence\n" in text
     assert '"restart svc/a"' in text
     assert loaded(folder, text.replace("interval: 500ms", "interval: 30s"), policy).name == "p-fitted"
+
+
+def test_no_file_comes_of_an_interval_that_worlds_cannot_have(journal: MemoryJournal, policy: Policy) -> None:
+    with pytest.raises(PolicyError, match="E192"):
+        fitted_world(journal, policy, 0.1)
 
 
 def test_a_history_that_teaches_nothing_is_refused(policy: Policy) -> None:

@@ -49,7 +49,7 @@ def test_a_step_that_always_runs_costs_what_it_takes(tmp_path: Path) -> None:
 
 
 def test_what_cures_less_often_takes_longer_and_the_widest_swing_comes_first(tmp_path: Path) -> None:
-    factors = sensitivity(tmp_path, 16).factors()
+    factors = sensitivity(tmp_path, 24).factors()
     assert [factor.swing_s for factor in factors] == sorted((factor.swing_s for factor in factors), reverse=True)
     restart = next(factor for factor in factors if (factor.name, factor.kind) == ("restart", "cures"))
     assert restart.less.difference_s is not None

@@ -85,6 +85,15 @@ def test_an_agent_that_is_restarted_goes_on_where_its_journal_ends(tmp_path: Pat
         assert isinstance(list(course.of_incidents())[-1], e.Closed)
 
 
+def test_a_restart_changes_nothing_that_the_agent_does(tmp_path: Path) -> None:
+    half = WORLD.replace("restart: 100%", "restart: 50%")
+    restarts = half + "faults: {restarts: {share: 100%, after: {mean: 3m, spread: 0.5}, down: 0s}}\n"
+    plain, restarted = (trials_in(tmp_path, text, 25) for text in (half, restarts))
+    assert [(trial.fate, trial.starts, trial.over_s) for trial in plain] == [
+        (trial.fate, trial.starts, trial.over_s) for trial in restarted
+    ]
+
+
 def test_a_cure_that_does_not_last_brings_a_second_incident(tmp_path: Path) -> None:
     policy = policy_in(tmp_path)
     world = world_in(tmp_path, faults("relapses: {probability: 60%, after: 20m}"), policy)
