@@ -39,7 +39,7 @@ class Difference:
 def difference(
     before: NodeRanking | None, after: NodeRanking | None, trials: pd.DataFrame, written: Sequence[str]
 ) -> Difference:
-    """Compare two orders, None for the written one, at each incident's first labelled decision.
+    """Compare two orders, None for the written one, at each incident's first decision, where that is labelled.
 
     Args:
         before: of the node.

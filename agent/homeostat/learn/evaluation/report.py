@@ -231,9 +231,9 @@ _WEIGHTED = (
     ("doubly robust", "first_success"),
     ("switch-dr", "first_success"),
     ("trajectory is", "mttr_s"),
-    ("trajectory is, weighted", "mttr_s"),
+    ("weighted trajectory is", "mttr_s"),
     ("per-decision is", "mttr_s"),
-    ("per-decision is, weighted", "mttr_s"),
+    ("weighted per-decision is", "mttr_s"),
     ("doubly robust", "mttr_s"),
 )
 
@@ -276,8 +276,8 @@ def _mttr_values(simulator: Simulator, order: Order, ratios: Floats, logged: Log
     of = "mttr_s"
     return {
         ("trajectory is", of): estimators.trajectory_is(ratios, seconds),
-        ("trajectory is, weighted", of): estimators.trajectory_is_weighted(ratios, seconds),
+        ("weighted trajectory is", of): estimators.trajectory_is_weighted(ratios, seconds),
         ("per-decision is", of): estimators.per_decision_is(ratios, seconds),
-        ("per-decision is, weighted", of): estimators.per_decision_is_weighted(ratios, seconds),
+        ("weighted per-decision is", of): estimators.per_decision_is_weighted(ratios, seconds),
         ("doubly robust", of): float(doubly_robust_s(simulator, order).mean()),
     }
