@@ -18,9 +18,9 @@ from click.testing import CliRunner
 
 from homeostat.cli import main
 from homeostat.rig import packets, processes, rig
-from homeostat.rig.drill import is_up
 from homeostat.rig.faults import all_faults, why_not
 from homeostat.rig.layout import Layout
+from homeostat.rig.rig_system import is_up
 
 ROUTINE = ("database_lost", "control_dead_exporter")
 DRILLS = tuple(all_faults()) if os.environ.get("HOMEOSTAT_ALL_DRILLS") == "1" else ROUTINE

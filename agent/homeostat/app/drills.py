@@ -11,9 +11,11 @@ from homeostat.model.entries import DrillRan
 from homeostat.model.ports import Batch
 from homeostat.model.streams import AGENT_STREAM
 from homeostat.record.sqlite import SqliteJournal
-from homeostat.rig.drill import DrillResult, run_drill
-from homeostat.rig.faults import Fault
+from homeostat.rig.drill import run_drill
+from homeostat.rig.fault_file import Fault
 from homeostat.rig.layout import Layout
+from homeostat.rig.rig_system import RIG
+from homeostat.rig.verdict import DrillResult
 
 
 def drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
@@ -24,7 +26,7 @@ def drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
         ActuatorError: the rig itself failed.
         JournalError: the agent's journal cannot be written.
     """
-    result = run_drill(layout, fault, policies)
+    result = run_drill(layout, fault, policies, RIG)
     settings = load_settings(Path(result.workspace) / FILE_NAME)
     ran = DrillRan(at=time.time(), fault=result.fault, began_at=result.began_at, passed=result.passed, why=result.why)
     with closing(SqliteJournal(settings.journal)) as journal:

@@ -11,7 +11,7 @@ from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
     from homeostat.cli.output import Row
-    from homeostat.rig.drill import DrillResult
+    from homeostat.rig.verdict import DrillResult
 
 COLUMNS = ("fault", "passed", "visible_s", "clean_s", "actions", "needless", "lost", "why")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from homeostat.model.errors import HomeostatError
-from homeostat.rig import balancer, configurations, databases, pool, processes, rig
+from homeostat.rig import balancer, configurations, databases, pool, processes, rig, services
 from homeostat.rig.layout import Layout, change_control
 
 
@@ -25,7 +25,7 @@ def grow_pool(layout: Layout) -> None:
 def restart_auth(layout: Layout) -> None:
     """End auth and start it, until it answers."""
     processes.stop(layout, "auth")
-    rig.start_module(layout, "auth", "auth", path="/check")
+    services.start_module(layout, "auth", "auth", path="/check")
 
 
 def use_cached_tokens(layout: Layout) -> None:
@@ -114,11 +114,11 @@ def note(layout: Layout, action: str, phase: str) -> None:
         effects.write(json.dumps({"at": round(time.time(), 3), "action": action, "phase": phase}) + "\n")
 
 
-def act(layout: Layout, action: str) -> None:
+def act(layout: Layout, action: str, actions: Mapping[str, Callable[[Layout], None]] = ACTIONS) -> None:
     """Do it, and write down that it began and how it ended."""
     note(layout, action, "begin")
     try:
-        ACTIONS[action](layout)
+        actions[action](layout)
     except Exception:
         note(layout, action, "failed")
         raise

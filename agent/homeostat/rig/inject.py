@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from homeostat.model.errors import UsageError
 from homeostat.rig import balancer, databases, packets, processes, rig
 from homeostat.rig.effector import restart_payments
+from homeostat.rig.fault_file import What, a_name
 from homeostat.rig.layout import Layout, change_control
 
 DELAY_S = 1.5
@@ -92,8 +93,8 @@ VERBS: Mapping[str, Callable[[Layout, str], None]] = {
 }
 
 
-def inject(layout: Layout, steps: Sequence[Mapping[str, str]]) -> None:
+def inject(layout: Layout, steps: Sequence[Mapping[str, What]]) -> None:
     """Do the steps of a fault, in order."""
     for step in steps:
         for verb, what in step.items():
-            VERBS[verb](layout, what)
+            VERBS[verb](layout, a_name(what))
