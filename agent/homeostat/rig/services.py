@@ -27,7 +27,7 @@ def start_module(
         processes.wait_until(layout, name, lambda: ready(layout.ports[name], 0.5), READY_S_MAX)
 
 
-def wait_for_web(layout: Layout, name: str, port: str, path: str) -> None:
-    """Wait until it answers 200 on `path`. Raises ActuatorError."""
+def wait_for_web(layout: Layout, name: str, port: str, path: str, *, status: int = 200) -> None:
+    """Wait until it answers `status` on `path`. Raises ActuatorError."""
     url = layout.url(port, path)
-    processes.wait_until(layout, name, lambda: fetch(url, timeout_s=0.9) == 200, READY_S_MAX)
+    processes.wait_until(layout, name, lambda: fetch(url, timeout_s=0.9) == status, READY_S_MAX)
