@@ -1,4 +1,4 @@
-"""`python -m homeostat.rig.local.exporter FOLDER`: what of auth and payments answers and runs, and what changed when."""
+"""`python -m homeostat.rig.local.exporter FOLDER`: what of auth and payments answers and runs, what changed when."""
 
 from __future__ import annotations
 
