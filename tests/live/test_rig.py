@@ -55,7 +55,7 @@ def layout() -> Iterator[Layout]:
 
 def test_the_commands_of_the_page_run() -> None:
     require("binaries")
-    (session,) = re.findall(r"```console\n(\$ homeostat drill .*?)```", PAGE, re.DOTALL)
+    (session,) = re.findall(r"```console\n(\$ homeostat drill faults.*?)```", PAGE, re.DOTALL)
     lines = [line.partition("#")[0].removeprefix("$ homeostat ").split() for line in session.splitlines()]
     assert [words[1:3] for words in lines][-1] == ["rig", "down"]
     with tempfile.TemporaryDirectory(prefix="homeostat-rig-") as folder:

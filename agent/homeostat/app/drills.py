@@ -22,7 +22,7 @@ from homeostat.policy.load import SUFFIX
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.rig import faults as rig_faults
-from homeostat.rig.drill import run_drill
+from homeostat.rig.drill import policies_tried, run_drill
 from homeostat.rig.fault_file import Fault
 from homeostat.rig.layout import Layout
 from homeostat.rig.local import system as local
@@ -81,6 +81,7 @@ def drill_local(fault: Fault, policies: Path, keep: Path | None) -> DrillResult:
 
     `keep` is where its folder is left, with the agent's journal and what users saw. Raises as `drill`.
     """
+    policies_tried(policies, fault)  # before anything is started
     with ExitStack() as opened:
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="homeostat-local-")))
         layout = local.up(folder)

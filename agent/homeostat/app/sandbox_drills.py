@@ -72,7 +72,7 @@ class _Users:
         self._well.append((at - self.since, self._plant.healthy))
 
     def seen(self) -> Seen:
-        """What they saw so far. The plant keeps no ledger, so nobody can tell of payments that got lost later."""
+        """What they saw so far. The plant keeps no payments, so nobody can tell of payments that got lost later."""
         bad = [after_s for after_s, well in self._well if not well]
         ended_s = self._well[-1][0] if self._well else 0.0
         is_well = bool(self._well) and (not bad or ended_s - bad[-1] >= CLEAN_S)

@@ -1,8 +1,8 @@
 """`python -m homeostat.rig.local.payments FOLDER`: takes payments; keeps one of few workers while it asks auth.
 
 So a hung auth exhausts the workers, as it exhausts a pool of database connections. Its release and configuration are
-read when it starts, its route (whether to ask auth at all) with every payment. A payment is in the ledger before its
-user is told that it is paid.
+read when it starts, its route (whether to ask auth at all) with every payment. A payment is in the file of
+payments before its user is told that it is paid.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from homeostat.rig.layout import Layout, read_control
-from homeostat.rig.local.ledger import ledger
+from homeostat.rig.local.paid import paid_file
 from homeostat.rig.web import Answer, LoopbackServer, fetch
 
 AUTH_TIMEOUT_S = 3.0
@@ -29,14 +29,14 @@ class Payments:
         layout: of the system.
         workers: how many payments can be under way.
         release: `good`, or `failing`: every second payment fails.
-        file: the ledger, opened for appending.
+        file: that of payments, opened for appending.
     """
 
     def __init__(self, layout: Layout, workers: int, release: str, file: int) -> None:
         self._layout = layout
         self._release = release
         self._workers = threading.BoundedSemaphore(workers)
-        self._ledger = file
+        self._paid = file
         self._lock = threading.Lock()
         self._counts = {"200": 0, "500": 0, "503": 0}
         self._taken = 0
@@ -64,7 +64,7 @@ class Payments:
                 asked = fetch(self._layout.url("auth_proxy", "/check"), timeout_s=AUTH_TIMEOUT_S)
                 if asked != 200:
                     return 503
-            os.write(self._ledger, f"{payment_id}\n".encode())
+            os.write(self._paid, f"{payment_id}\n".encode())
         finally:
             self._workers.release()
         return 200
@@ -83,7 +83,7 @@ def main() -> None:
     if workers <= 0:
         sys.exit("configuration: workers must be positive")
     # One write of a line at the end of a file is whole, also beside another process (open(2), O_APPEND).
-    file = os.open(ledger(layout), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(paid_file(layout), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     payments = Payments(layout, workers, str(deployed["release"]), file)
     LoopbackServer(layout.ports["payments"], payments.respond).serve_forever()
 

@@ -12,7 +12,7 @@ from homeostat.rig.fault_file import Fault, Vocabulary, a_name, faults_in
 from homeostat.rig.layout import Layout
 from homeostat.rig.local.effector import ACTIONS
 from homeostat.rig.local.injections import VERBS, inject
-from homeostat.rig.local.ledger import count_payments
+from homeostat.rig.local.paid import count_payments
 from homeostat.rig.local.services import originals, start_all
 
 PORTS = ("prometheus", "payments", "auth", "auth_proxy", "exporter", "agent")

@@ -8,14 +8,14 @@ from pathlib import Path
 from homeostat.rig.layout import Layout
 
 
-def ledger(layout: Layout) -> Path:
+def paid_file(layout: Layout) -> Path:
     """The file."""
-    return layout.folder / "ledger.txt"
+    return layout.folder / "paid.txt"
 
 
 def count_payments(layout: Layout, identities: Sequence[str]) -> int:
-    """How many of these payments are there; 0 without a ledger."""
-    if not ledger(layout).exists():
+    """How many of these payments are there; 0 without the file."""
+    if not paid_file(layout).exists():
         return 0
-    kept = set(ledger(layout).read_text().split("\n"))
+    kept = set(paid_file(layout).read_text().split("\n"))
     return sum(identity in kept for identity in identities)
