@@ -16,10 +16,8 @@ PAGE = (Path(__file__).parents[2] / "docs/drills.md").read_text()
 def test_what_the_page_shows_of_the_sandbox_runs(tmp_path: Path) -> None:
     (session,) = re.findall(r"```console\n(\$ homeostat drill run \w+ --sandbox.*?)```", PAGE, re.DOTALL)
     for line in session.splitlines():
-        words = (
-            line.partition("#")[0].removeprefix("$ homeostat ").replace("/tmp/drill", str(tmp_path / "drill")).split()
-        )
-        ran = homeostat(tmp_path, *words)
+        words = line.partition("#")[0].removeprefix("$ homeostat ").split()
+        ran = homeostat(tmp_path, *(word.replace("/tmp/drill", str(tmp_path / "drill")) for word in words))
         assert ran.returncode == 0, f"{words}: {ran.stderr}"
 
 

@@ -53,9 +53,7 @@ def test_what_a_target_says_bears_its_job_and_its_value_moves_on(target: Target)
     scraper.scrape(AT + 1.0)
     assert ask(target.store, "up", AT + 1.0) == [({"__name__": "up", "job": "shop"}, "1")]
     labels = {"__name__": "hits_total", "code": "200", "job": "shop"}
-    assert ask(target.store, "hits_total", AT + 0.5) == [
-        ({"__name__": "hits_total", "code": "200", "job": "shop"}, "5")
-    ]
+    assert ask(target.store, "hits_total", AT + 0.5) == [(labels, "5")]
     assert ask(target.store, "hits_total", AT + 1.0)[0][1] == "9"
 
 
