@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.acceptance.command_line import RUNS_AN_AGENT, homeostat
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -29,9 +30,13 @@ def commands(block: str) -> Iterator[str]:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shown command: in a process of its own where it runs an agent, or is another program's."""
+    program, *arguments = shlex.split(command)
+    if program == "homeostat" and arguments[0] not in RUNS_AN_AGENT:
+        return homeostat(folder, *arguments)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        shlex.split(command),
+        [program, *arguments],
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
