@@ -1,11 +1,16 @@
-"""Servers that tests of several rooms share."""
+"""What tests of several rooms share: servers, and the cores."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from tests.postgres_cluster import Cluster
+
+# The test workers share the cores already: commands and libraries that would take one process a core take one.
+# Tests of several processes say how many.
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
 
 @pytest.fixture(scope="session")

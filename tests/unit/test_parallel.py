@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from tests.unit.learn.incident_streams import journal_of, policy_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
-from tests.unit.parallel_tasks import dying, failing, sleeping, threads
+from tests.unit.parallel_tasks import dying, failing, process, sleeping, threads
 
 from homeostat import parallel
 from homeostat.cli import main
@@ -97,6 +97,19 @@ def test_numerical_libraries_have_one_thread(jobs: int, monkeypatch: pytest.Monk
     with workers(jobs) as running:
         for found in running.run(threads, [("a", 3), ("b", 4)]):
             assert set(found) == {1}
+
+
+def test_unless_told_there_are_as_many_processes_as_cores_and_the_tasks_are_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = [(f"task {number}", number) for number in range(parallel.TASKS_A_PROCESS_MIN * 2)]
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    with workers() as running:
+        assert set(running.run(process, tasks[1:])) == {os.getpid()}
+        assert os.getpid() not in set(running.run(process, tasks))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    with workers() as running:
+        assert set(running.run(process, tasks)) == {os.getpid()}
 
 
 def test_a_lost_process_is_told() -> None:
