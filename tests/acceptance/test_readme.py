@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ def test_the_workspace_commands_work_in_the_order_they_are_shown(tmp_path: Path)
             settings = folder / "homeostat.toml"  # another agent may be running on this machine
             settings.write_text(settings.read_text().replace("127.0.0.1:9464", "127.0.0.1:0"))
             command = "homeostat run --ticks 1"
+        if command.startswith("homeostat test"):
+            shutil.rmtree(folder / "policies/scenarios")  # test_scenarios.py runs these tests
         result = run(command, folder)
         assert result.returncode == NO_NETWORK_HERE.get(command, 0), f"{command}\n{result.stdout}\n{result.stderr}"
         ran.append(command)
