@@ -12,6 +12,13 @@ from tests.postgres_cluster import Cluster
 # Tests of several processes say how many.
 os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
+LONG = ("test_readme.py", "test_agent_heals.py", "test_parallel.py")
+"""Begun first: one that begins last is waited for by everybody."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:

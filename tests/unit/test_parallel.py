@@ -150,11 +150,14 @@ def test_the_documents_commands_run(cluster: str, tmp_path: Path, monkeypatch: p
     shutil.copytree(ROOT / "policies", tmp_path / "policies", ignore=shutil.ignore_patterns("scenarios"))
     shutil.copytree(ROOT / "history", tmp_path / "history")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trial, "TRIALS_A_TASK", 10)
     section = (ROOT / "docs/worlds.md").read_text().partition("## Many incidents")[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ homeostat (.*)$", section, re.MULTILINE)
     assert len(lines) == 3
+    assert sum("--incidents 120" in line for line in lines) == 2
     for line in lines:
-        shared = line.replace("tcp://127.0.0.1:8786", cluster).split()
+        fewer = line.replace("--incidents 120", "--incidents 30")  # three tasks, as the page's are
+        shared = fewer.replace("tcp://127.0.0.1:8786", cluster).split()
         alone = shared[: min(shared.index(option) for option in ("--jobs", "--dask") if option in shared)]
         results = [CliRunner().invoke(main, arguments) for arguments in (shared, [*alone, "--jobs", "1"])]
         assert [result.exit_code for result in results] == [0, 0], results[0].output
