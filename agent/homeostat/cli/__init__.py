@@ -49,6 +49,7 @@ COMMANDS = {
     "autonomy": "homeostat.cli.autonomy",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
+    "review": "homeostat.cli.review",
     "pending": "homeostat.cli.people",
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",
