@@ -29,8 +29,10 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.fuzz
 	$(VENV)/bin/python -m benchmarks.dag
 	$(VENV)/bin/python -m benchmarks.long_run
+	$(VENV)/bin/python -m benchmarks.rig
 	$(VENV)/bin/python -m benchmarks.journal
 	$(VENV)/bin/python -m benchmarks.learning
+	$(VENV)/bin/python -m benchmarks.simulate
 	$(VENV)/bin/python -m benchmarks.gate
 	$(VENV)/bin/python -m benchmarks.harm
 	$(VENV)/bin/python -m benchmarks.end_to_end

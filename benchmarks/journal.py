@@ -30,10 +30,11 @@ from pathlib import Path
 from benchmarks.journal_ways import Bare, Ours, Raw, Way
 from benchmarks.large_journal import Large
 from benchmarks.peers import ROOT, Peer, install
-from tests.postgres_cluster import Cluster, binaries
+from tests.postgres_cluster import Cluster
 
 from homeostat.record.postgres import PostgresJournal
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.rig.layout import postgres_programs
 
 TOGETHER = 8
 BARE = "bare SQLite, one table without an index"
@@ -163,7 +164,7 @@ def compare(folder: Path, measured: Rounds, *, with_peers: bool) -> list[Goal]:
 
 def private_cluster(folder: Path, opened: ExitStack) -> Cluster | None:
     """A server on the disk that is measured, fsync on; None where PostgreSQL is not installed."""
-    if binaries() is None:
+    if postgres_programs() is None:
         print("without PostgreSQL: no server on this machine; on Debian: apt-get install postgresql", file=sys.stderr)
         return None
     folder.chmod(0o711)  # the server's own user must get through

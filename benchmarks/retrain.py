@@ -142,7 +142,7 @@ def same(folder: Path) -> Said:
     with workers(jobs=2) as two:
         found["two processes"] = whole(folder, two)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,  # type: ignore[no-untyped-call] # as shipped
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,  # type: ignore[no-untyped-call] # as shipped
         workers(cluster=cluster.scheduler_address) as dask,
     ):
         found["two Dask workers"] = whole(folder, dask)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,38 +21,22 @@ import pytest
 
 from homeostat.record import postgres_open
 from homeostat.record.postgres_connection import Server
+from homeostat.rig.layout import SERVER_USER, as_server_user, free_port, postgres_programs
 
-SUPERUSER, ROLE, PASSWORD = "postgres", "homeostat", "s3cret-of-tests"
+ROLE, PASSWORD = "homeostat", "s3cret-of-tests"
 START_S = 60.0
 MEMORY, MEMORY_FREE_BYTES_MIN = Path("/dev/shm"), 4 << 30
 
 
-def binaries() -> Path | None:
-    """The newest server's programs; None where there is none (Debian keeps them off the PATH)."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    on_path = shutil.which("initdb")
-    return None if on_path is None else Path(on_path).parent
-
-
 def require_binaries() -> Path:
     """Those programs. Without them: skip; where CI is true: fail."""
-    found = binaries()
+    found = postgres_programs()
     if found is None:
         reason = "no PostgreSQL server on this machine; on Debian: apt-get install postgresql"
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(f"CI must run these tests: {reason}")
         pytest.skip(reason)
     return found
-
-
-def as_server_user(arguments: Sequence[str | Path]) -> list[str]:
-    """The server refuses to run as root; there, the package's user runs it."""
-    words = [str(argument) for argument in arguments]
-    if os.geteuid() != 0:
-        return words
-    return ["setpriv", "--reuid", SUPERUSER, "--regid", SUPERUSER, "--clear-groups", "--", *words]
 
 
 @dataclass(slots=True)
@@ -79,7 +62,7 @@ class Cluster:
         roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES_MIN
         folder = Path(tempfile.mkdtemp(prefix="homeostat-pg-", dir=MEMORY if roomy and in_memory else parent))
         if os.geteuid() == 0:
-            shutil.chown(folder, SUPERUSER, SUPERUSER)
+            shutil.chown(folder, SERVER_USER, SERVER_USER)
         cluster = cls(folder, bin_folder, free_port(), settings)
         cluster._initialise()
         cluster.start()
@@ -99,7 +82,7 @@ class Cluster:
             "--pgdata",
             self.data,
             "--username",
-            SUPERUSER,
+            SERVER_USER,
             "--encoding",
             "UTF8",
         ]
@@ -162,7 +145,7 @@ class Cluster:
 
     def superuser(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(
-            host=str(self.folder), port=self.port, user=SUPERUSER, dbname=database, autocommit=True, connect_timeout=5
+            host=str(self.folder), port=self.port, user=SERVER_USER, dbname=database, autocommit=True, connect_timeout=5
         )
 
     def url(self, database: str, *, password: str = PASSWORD) -> str:
@@ -181,10 +164,3 @@ class Cluster:
         with self.superuser() as connection:
             connection.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE new_journal STRATEGY WAL_LOG")
         return self.url(name)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

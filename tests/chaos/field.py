@@ -21,9 +21,10 @@ from tests.chaos.agents import AgentProcess
 from tests.chaos.hosts import Host, Link
 from tests.chaos.plans import Plan, write_plans
 from tests.chaos.witness import Seen, read_seen, tell
-from tests.live.prometheus_server import PrometheusServer, free_port, scrape_config
+from tests.live.prometheus_server import PrometheusServer, scrape_config
 
 from homeostat.act.processes import descendants
+from homeostat.rig.layout import free_port
 
 WAIT_S_MAX = 90.0
 SUPERVISE_INTERVAL_S = 0.5

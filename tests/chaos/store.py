@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from tests.postgres_cluster import ROLE, SUPERUSER, Cluster
+from tests.postgres_cluster import ROLE, Cluster
 
 from homeostat.record.postgres import PostgresJournal
+from homeostat.rig.layout import SERVER_USER
 
 
 class Store:
@@ -58,7 +59,7 @@ class Store:
     def local_url(self, database: str) -> str:
         """The harness's own way in, which no cut link concerns: the Unix socket, as superuser."""
         folder = quote(str(self._cluster.folder), safe="")
-        return f"postgresql://{SUPERUSER}@/{database}?host={folder}&port={self._cluster.port}"
+        return f"postgresql://{SERVER_USER}@/{database}?host={folder}&port={self._cluster.port}"
 
     def start(self) -> None:
         """Start it again, unless it runs."""

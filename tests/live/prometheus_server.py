@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,16 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from homeostat.rig.layout import free_port
+
 READY_S_MAX = 30.0
 STOP_S_MAX = 10.0
-
-
-def free_port() -> int:
-    """Give a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def scrape_config(targets: Mapping[str, Sequence[str]], *, interval_s: float = 1.0) -> str:

@@ -17,12 +17,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from tests.live.prometheus_server import PrometheusServer, free_port, scrape_config
+from tests.live.prometheus_server import PrometheusServer, scrape_config
 
 from homeostat.decide.projection import fold
 from homeostat.model.entries import Entry
 from homeostat.model.incident import Incident
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.rig.layout import free_port
 
 HERE = Path(__file__).parent
 WAIT_S_MAX = 60.0

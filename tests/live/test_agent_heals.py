@@ -95,16 +95,14 @@ def test_each_fault_is_healed_by_the_action_that_helps(tmp_path: Path) -> None:
         assert shop.stop_agent() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_an_agent_that_ends_in_mid_action_takes_it_up_again_and_runs_it_once(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_an_agent_that_is_told_to_stop_in_mid_action_takes_it_up_again_and_runs_it_once(tmp_path: Path) -> None:
+    """`test_sqlite_crashes.py` and `test_many_agents.py` have those that are killed."""
     with Shop(tmp_path / "shop", restart_takes_s=4.0) as shop:
         shop.wait_for_load()
         shop.start_agent()
         shop.hurt("payments", signal.SIGKILL)
         shop.wait_for("the action to begin", lambda: "begin restart payments" in shop.effects())
-        shop.stop_agent(number)
+        shop.stop_agent(signal.SIGTERM)
         assert "end restart payments" not in shop.effects(), "the action ended before the agent did"
         shop.start_agent()
         shop.wait_for("the incident to be closed", closed(shop, 1))

@@ -33,14 +33,6 @@ NODE = "remedy"
 BAD_ORDER = ("degraded_mode", "config_rollback", "bigger_pool", "auth_restart", "restart", "rollback", "shift")
 """From the worst to the best: by how seldom each helps over the plant's mix of faults, then by how long it takes."""
 TELLING = ("auth_up", "db_pool_used", "deploy_age", "restarts_5m", "standby_room")
-CURES: Mapping[str, frozenset[str]] = {
-    "pool_leak": frozenset({"bigger_pool"}),
-    "auth_down": frozenset({"degraded_mode", "auth_restart"}),
-    "bad_deploy": frozenset({"rollback"}),
-    "crash_loop": frozenset({"config_rollback"}),
-    "stuck_threads": frozenset({"restart"}),
-}
-"""What helps against each fault by how the plant is built (`simulate/sandbox/faults.py`), without the slow `shift`."""
 TRAINING_S_MAX = 300.0
 
 

@@ -89,10 +89,13 @@ def unrunnable(settings: Settings, policy: Policy, actuators: Mapping[str, objec
             yield Problem(_place(settings, policy), "E007", what)
 
 
+def policy_file(settings: Settings, policy: Policy) -> Path:
+    """The file of a policy of the workspace."""
+    return settings.policies / next((name for name in policy.sources if name.endswith(SUFFIX)), "")
+
+
 def _place(settings: Settings, policy: Policy) -> Position:
-    """The file of a policy."""
-    name = next((name for name in policy.sources if name.endswith(SUFFIX)), "")
-    return Position(str(settings.policies / name), 1, 1)
+    return Position(str(policy_file(settings, policy)), 1, 1)
 
 
 def _unanswerable(settings: Settings, policy: Policy) -> Iterator[Problem]:
@@ -124,7 +127,8 @@ def _step_place(settings: Settings, policy: Policy, node_id: str) -> Position:
 def _unwatchable(settings: Settings, policy: Policy) -> Iterator[Problem]:
     """A signal that is looked at too seldom breaks every window on it: the policy could never confirm anything."""
     for name, spec in policy.signals.items():
-        if settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
+        has_windows = name not in policy.learns_from
+        if has_windows and settings.agent.poll_interval_s > LOOK_GAP_FACTOR * spec.max_age_s:
             what = f"policy '{policy.name}': signal '{name}' has max_age {spec.max_age_s:g} s, too short for"
             hint = f"agent.poll_interval_s {settings.agent.poll_interval_s:g}; poll more often or raise max_age"
             yield Problem(_place(settings, policy), "E008", f"{what} {hint}")

@@ -267,6 +267,10 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
         [entry.why, f"{entry.to[:12] if entry.to else 'the written order'} rules from here on"],
     ),
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
+    e.DrillRan: lambda entry: (
+        f"drill {entry.fault} {'passed' if entry.passed else 'did not pass'}; nothing is learnt of its incidents",
+        [entry.why] if entry.why else [],
+    ),
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",
         [f"left running: {k}" for k in entry.running],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _REQUEST_TIMEOUT_S = 10.0
 _ANSWER_BYTES_MAX = 65_536
 _CALLERS_MAX = 16
+_LENGTH_DIGITS_MAX = 20
 
 
 def agent_token(state: Path) -> str:
@@ -170,7 +171,8 @@ class Listener:
     @staticmethod
     def _take_ruling(rule: Callable[[bytes], None], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         length = str(environ.get("CONTENT_LENGTH") or "0")
-        if not length.isascii() or not length.isdecimal() or int(length) > _ANSWER_BYTES_MAX:
+        is_number = length.isascii() and length.isdecimal() and len(length) <= _LENGTH_DIGITS_MAX
+        if not is_number or int(length) > _ANSWER_BYTES_MAX:
             start("413 Content Too Large", [("Content-Type", "text/plain")])
             return [f"a word on a ranking has at most {_ANSWER_BYTES_MAX} bytes\n".encode()]
         try:

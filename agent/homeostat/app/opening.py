@@ -28,6 +28,7 @@ from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.stored import StoredJournal
 
 _JOURNAL = "journal.sqlite"
+_SHOWN_MAX = 200
 _URLS = ("postgresql://", "postgres://")
 _PLACES = (
     f"give a workspace (a folder with {FILE_NAME}), a state folder or its {_JOURNAL}, a folder of recorded incidents"
@@ -43,7 +44,11 @@ def open_history(place: str | os.PathLike[str], *, password: str | None = None) 
     if password is not None:
         raise UsageError("a password is for a postgresql:// URL; files have none")
     path = Path(place).expanduser()
-    if path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise UsageError(f"{str(path)[:_SHOWN_MAX]}: {error.strerror}; {_PLACES}") from error
+    if is_file:
         return _of_file(path)
     if not path.is_dir():
         raise UsageError(f"{path}: there is no such file or folder; {_PLACES}")

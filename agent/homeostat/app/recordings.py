@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.model import entries as e
@@ -11,8 +12,19 @@ from homeostat.model.ports import Batch, Journal
 from homeostat.model.ranking import Ranking
 from homeostat.model.streams import policy_stream
 from homeostat.policy.load import load_journalled
+from homeostat.record.fault_labels import FaultLabel, labels_text, read_fault_labels
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.recording import Recording, read_recordings, write_recording
+from homeostat.record.telemetry import Telemetry
+from homeostat.record.telemetry_files import (
+    OPENMETRICS_SUFFIX,
+    SUFFIX,
+    labels_path,
+    put,
+    read_telemetry,
+    stem_of,
+    write_telemetry,
+)
 
 
 def record_incident(journal: Journal, incident: str, path: Path) -> None:
@@ -88,3 +100,33 @@ def journal_holding(recordings: Sequence[Recording]) -> MemoryJournal:
     for recording in sorted(recordings, key=lambda recording: recording.entries[0].at):
         journal.append([Batch(recording.incident, 0, recording.entries)])
     return journal
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTelemetry:
+    """A telemetry recording that was checked and written anew; `labels_path` where there are labels."""
+
+    telemetry: Telemetry
+    labels: tuple[FaultLabel, ...]
+    path: Path
+    labels_path: Path | None
+
+
+def import_telemetry(path: Path, labels: Path | None, folder: Path, *, openmetrics: bool) -> ImportedTelemetry:
+    """Check a telemetry recording and its labels, and write both into `folder` in the one normal form.
+
+    Raises:
+        PolicyError: what is wrong with either; nothing was written.
+        UsageError: a file's name says no known format, there is a recording of this name, or nothing can be written.
+    """
+    telemetry = read_telemetry(path)
+    found = () if labels is None else read_fault_labels(labels, path.name)
+    target = folder / f"{stem_of(path)}{OPENMETRICS_SUFFIX if openmetrics else SUFFIX}"
+    beside = labels_path(target) if found else None
+    for one in (target, beside):
+        if one is not None and one.exists():
+            raise UsageError(f"{one}: there is a recording of this name already; move it away or name another folder")
+    if beside is not None:
+        put(labels_text(found, target.name).encode(), beside)
+    write_telemetry(telemetry, target)
+    return ImportedTelemetry(telemetry, found, target, beside)

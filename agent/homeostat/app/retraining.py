@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from queue import SimpleQueue
 from typing import Protocol
 
+from msgspec.structs import replace
+
+from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.autonomy import Promotion
 from homeostat.model.entries import Closed, Entry
 from homeostat.model.errors import UsageError
@@ -72,7 +76,7 @@ class TrainingHere:
             try:
                 with threadpool_limits(limits=1):  # one core for learning; the loop keeps the others
                     retrained = retrain(
-                        self._journal, policy, now, "schedule", promote=promote, recurrence_s=self._recurrence_s
+                        self._journal, policy, now, SCHEDULE_NAME, promote=promote, recurrence_s=self._recurrence_s
                     )
                 if retrained.entries:
                     trained.entries[policy.name] = retrained.entries
@@ -114,6 +118,7 @@ class BackgroundRetrainer:
         self._started_at = 0.0
         self._paused_until = 0.0
         self._matures_at: float | None = None
+        self._last_matures_at = -inf
         self._failed_in_a_row = 0
         self._worker: threading.Thread | None = None
         self._trained = Trained()
@@ -144,7 +149,7 @@ class BackgroundRetrainer:
         """
         if not self._rulings.empty():
             policy, entry = self._rulings.get_nowait()
-            return {policy: [entry]}
+            return {policy: [replace(entry, at=now)]}  # whoever said it has a clock of their own
         if self._worker is not None:
             return {} if self._worker.is_alive() else self._hand_over(now)
         if self._due_at is None:
@@ -160,7 +165,8 @@ class BackgroundRetrainer:
 
     def _start(self, now: float) -> None:
         self._asked.clear()
-        self._started_at, self._matures_at = now, None
+        self._started_at = now
+        self._matures_at = self._last_matures_at if self._last_matures_at > now else None
         policies = dict(self._policies())
         self._worker = threading.Thread(target=self._train, args=(policies, now), name="retrainer", daemon=True)
         self._worker.start()
@@ -190,8 +196,10 @@ class BackgroundRetrainer:
         """An incident that was acted in and is over has something to teach once its label is mature."""
         del stream
         for entry in entries:
-            if isinstance(entry, Closed) and entry.result is not Result.DISMISSED and self._matures_at is None:
-                self._matures_at = entry.at + self._recurrence_s
+            if isinstance(entry, Closed) and entry.result is not Result.DISMISSED:
+                self._last_matures_at = entry.at + self._recurrence_s
+                if self._matures_at is None:
+                    self._matures_at = self._last_matures_at
 
     def failed(self, what: str, error: Exception) -> None:
         """See `model.ports.Observer`."""

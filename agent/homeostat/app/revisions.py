@@ -13,7 +13,7 @@ from homeostat.policy.changes_of_guards import guard_changes
 from homeostat.policy.changes_of_steps import Change
 from homeostat.policy.guards_file import FILE_NAME as GUARDS_FILE
 from homeostat.policy.guards_file import guards_from
-from homeostat.policy.load import Draft, read_draft
+from homeostat.policy.load import Draft, finished, read_draft
 from homeostat.policy.sources import FolderSources, SourceError, Sources
 from homeostat.policy.yaml_tree import BYTES_MAX
 
@@ -121,3 +121,17 @@ def version(path: Path, revision: str | None = None) -> tuple[Sources, str]:
     sources = RevisionSources(path.parent, revision)
     sources.check()
     return sources, path.name
+
+
+def policy_at(path: Path, revision: str, environment: str | None = None) -> Policy | None:
+    """Load a policy as it was in a git revision; None where that has no such file.
+
+    Raises:
+        UsageError: git has no such revision. PolicyError: it was invalid then.
+    """
+    sources, name = version(path, revision)
+    try:
+        sources.read(name)
+    except SourceError:
+        return None
+    return finished(read_draft(sources, name, environment))

@@ -12,6 +12,7 @@ from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.model.ports import Batch
 from homeostat.model.streams import policy_stream
 from homeostat.record.codec import CODEC
+from homeostat.record.inbox import check_name, check_text
 
 Ruling = RankingPromoted | RankingRolledBack
 
@@ -35,8 +36,10 @@ def journal_ruling(settings: Settings, policy: str, head_seq: int, ruling: Rulin
         ruling: from `learn.promotion`.
 
     Raises:
-        UsageError: the agent refuses. JournalError: it cannot be written, or the stream has moved on.
+        UsageError: who says so has no name, or the agent refuses.
+        JournalError: it cannot be written, or the stream has moved on.
     """
+    _check(ruling)
     if settings.store.url is None:
         encoded = CODEC.encode(ruling)
         said = msgspec.json.encode(_Said(policy, encoded.type, encoded.v, encoded.body.decode()))
@@ -56,4 +59,10 @@ def ruling_in(body: bytes) -> tuple[str, Ruling]:
         raise UsageError(f"this is no word on a ranking: {error}") from error
     if not isinstance(ruling, Ruling):
         raise UsageError(f"'{said.type}' is no word on a ranking")
+    _check(ruling)
     return said.policy, ruling
+
+
+def _check(ruling: Ruling) -> None:
+    check_name(ruling.actor)
+    check_text(ruling.why)

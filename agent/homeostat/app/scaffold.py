@@ -44,7 +44,7 @@ retrain_interval_s = 3600.0           # at the latest; sooner after an incident
 retrain_timeout_s = 900.0             # then the training is killed, told in the log, and tried again later
 retrain_memory_mib_max = 4096
 recurrence_s = 1800.0                 # an incident that comes back within this was not cured
-promote = "auto"                      # "review": a ranking rules only after `homeostat retrain --promote`
+promote = "auto"                      # "review": a ranking rules only after `homeostat rankings promote`
 
 # [secrets.commands]                  # what {secret: command:NAME} runs, as a list of arguments
 # vault = {argv = ["vault", "kv", "get", "-field=token", "shop/db"], env = ["VAULT_ADDR", "VAULT_TOKEN"]}

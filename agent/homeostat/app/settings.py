@@ -65,7 +65,8 @@ class AgentTable(_Table):
 class LearningTable(_Table):
     """When rankings are trained, and within which bounds, in a process of its own that is killed when it exceeds them.
 
-    `promote`: `auto` through the gate, `review` only by `homeostat retrain --promote`; a policy may be stricter.
+    `promote`: `auto` through the gate, `review` only by `homeostat rankings promote` or `homeostat retrain
+    --promote`; a policy may be stricter.
     """
 
     retrain_interval_s: float = Field(3600.0, ge=1.0)

@@ -15,12 +15,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from homeostat.app.retraining import Trained, may_promote
 from homeostat.app.settings import Settings
 from homeostat.app.store import journal_to_read
+from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.entries import Entry
 from homeostat.model.errors import WorkersError
 from homeostat.model.policy import Policy
@@ -143,11 +144,18 @@ def _stored(entries: Sequence[Entry]) -> list[list[Any]]:
 def _bound(order: Mapping[str, Any]) -> None:
     """Take no more than was allowed. Data, not addresses: a journal that is mapped to be read is not in it."""
     os.nice(NICENESS)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (order["memory_bytes_max"], order["memory_bytes_max"]))
-    seconds = int(order["timeout_s"]) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    with suppress(PermissionError):  # a container may forbid it; being nice is most of it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, order["memory_bytes_max"])
+    _limit(resource.RLIMIT_CPU, int(order["timeout_s"]) + 1)
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit; one that is lower already, by whoever started the agent, cannot be raised and stays."""
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 def _end_with_parent() -> None:
@@ -168,7 +176,7 @@ def main() -> None:
             try:
                 policy = load_journalled((record.entry for record in journal.read(policy_stream(name))), policy_hash)
                 retrained = retrain(
-                    journal, policy, order["now"], "schedule", promote=promote, recurrence_s=order["recurrence_s"]
+                    journal, policy, order["now"], SCHEDULE_NAME, promote=promote, recurrence_s=order["recurrence_s"]
                 )
                 answer: dict[str, Any] = {"policy": name, "entries": _stored(retrained.entries)}
             except MemoryError:

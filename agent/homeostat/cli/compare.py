@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.output import Row
+from homeostat.cli.output import Row, write_file
 from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
 from homeostat.cli.worlds import COUNT_DEFAULT, COUNT_MAX, trials_of, world_for
@@ -48,7 +48,7 @@ def compare(
     """
     from homeostat.app.compose import policy_named
     from homeostat.parallel import workers
-    from homeostat.simulate.bench.measures import LINES, measure
+    from homeostat.simulate.bench.measures import lines_of, measure
 
     workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
@@ -64,13 +64,15 @@ def compare(
         click.echo(f"{title}\n")
         rows: list[Row] = [
             {"measure": line.label, "source": line.source} | {of.policy: line.say(line.value(of)) for of in measured}
-            for line in LINES
+            for line in lines_of(measured)
         ]
         workspace.output.rows(rows, ("measure", "source", *(of.policy for of in measured)))
     else:
         workspace.output.rows(_tidy(measured), COLUMNS)
     if html is not None:
-        _write(html, title, measured)
+        from homeostat.simulate.bench.matrix_html import matrix_html
+
+        write_file(html, matrix_html(title, measured))
 
 
 def _tidy(measured: list[Measures]) -> list[Row]:
@@ -90,13 +92,3 @@ def _seconds(text: str | None) -> float | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--rto") from None
-
-
-def _write(path: Path, title: str, measured: list[Measures]) -> None:
-    from homeostat.model.errors import UsageError
-    from homeostat.simulate.bench.matrix_html import matrix_html
-
-    try:
-        path.write_text(matrix_html(title, measured), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.output import write_file
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -29,17 +30,13 @@ def graph(
     """Draw POLICY, a file or the name of a policy of this workspace. With --incident, as it was decided by then."""
     from homeostat.drawing.mermaid import to_mermaid
     from homeostat.drawing.svg import to_svg
-    from homeostat.model.errors import UsageError
 
     found, states = _drawn(workspace, policy, incident, environment)
     text = to_svg(found, states) if form == "svg" else to_mermaid(found, states)
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}") from error
+    write_file(out, text)
     workspace.output.say(f"wrote {out}")
 
 

@@ -86,6 +86,49 @@ def record(workspace: Workspace, incident: str, file: Path) -> None:
     workspace.output.say(f"wrote {file}")
 
 
+@incidents.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV file that says when which fault was there.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("history"),
+    show_default=True,
+    help="Folder to write to.",
+)
+@click.option(
+    "--format",
+    "written_as",
+    type=click.Choice(["csv", "openmetrics"]),
+    default="csv",
+    show_default=True,
+    help="openmetrics is what `promtool tsdb create-blocks-from openmetrics` takes.",
+)
+@pass_workspace
+def import_file(workspace: Workspace, file: Path, labels: Path | None, to: Path, written_as: str) -> None:
+    """Check a telemetry recording, and write it in its normal form: raw samples of any number of series.
+
+    FILE is CSV (plain or .gz) or Parquet with `timestamp` as its first column and a series in every other, or
+    OpenMetrics text (.om). Times are Unix seconds. What is wrong is told by file, line and column.
+    """
+    from homeostat.app.recordings import import_telemetry
+
+    found = import_telemetry(file, labels, to, openmetrics=written_as == "openmetrics")
+    telemetry = found.telemetry
+    row: Row = {
+        "file": str(found.path),
+        "series": len(telemetry.series),
+        "samples": telemetry.samples,
+        "from": datetime.fromtimestamp(telemetry.start_s, UTC).isoformat(timespec="seconds"),
+        "to": datetime.fromtimestamp(telemetry.end_s, UTC).isoformat(timespec="seconds"),
+        "interval_s": telemetry.interval_s(),
+        "faults": len(found.labels),
+    }
+    workspace.output.rows([row], tuple(row))
+    if found.labels_path is not None:
+        workspace.output.say(f"labels: {found.labels_path}")
+
+
 @click.command()
 @click.argument("incident", required=False)
 @click.option("--policy", help="Why nothing happens under this policy.")

@@ -8,9 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
+from homeostat.model.errors import UsageError
 from homeostat.policy.units import format_reading
 
 FORMATS = ("table", "json", "jsonl", "csv")
@@ -53,6 +55,18 @@ class Output:
             _print_rich(rows, columns)
         else:
             click.echo(_plain(rows, columns))
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write what a command was asked to leave in a file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:

@@ -177,7 +177,8 @@ def diff(workspace: Workspace, policy: str, before: str, after: str, place: Path
     with logged_of(workspace.settings, policy, place) as logged:
         old, new = logged.known.named(before), logged.known.named(after)
         for node, trials in trials_by_node(logged):
-            found = difference(old.nodes.get(node.id) if old else None, new.nodes.get(node.id) if new else None, trials)
+            model, other = (ranking.nodes.get(node.id) if ranking else None for ranking in (old, new))
+            found = difference(model, other, trials, [child.id for child in node.children])
             workspace.output.say(
                 f"{node.id}: another first choice in {found.changed} of {found.decisions} logged incidents"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.detections import tell_detections
 from homeostat.cli.output import Row
 from homeostat.cli.workers import worker_options
 from homeostat.cli.workspace import Workspace
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from homeostat.model.policy import Policy
     from homeostat.parallel import Workers
     from homeostat.simulate.bench.trial import Trial
-    from homeostat.simulate.replay import Replay
 
-COLUMNS = ("policy", "incident", "verdict", "duration_s", "shift_s", "starts", "why")
 WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s", "actions", "starts", "why")
 
 
@@ -31,6 +30,11 @@ WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s",
 )
 @click.option("--world", type=click.Path(path_type=Path), help="Simulate the incidents of this world instead.")
 @click.option("--seed", type=int, default=1, show_default=True, help="With --world: origin of all luck.")
+@click.option("--telemetry", type=click.Path(path_type=Path), help="Look for incidents in these raw samples instead.")
+@click.option("--labels", type=click.Path(path_type=Path), help="With --telemetry: CSV file of the faults in it.")
+@click.option("--faults", default="*", show_default=True, help="With --labels: the fault types the policies are for.")
+@click.option("--every", type=float, help="With --telemetry: seconds between ticks [default: as recorded].")
+@click.option("--summary", is_flag=True, help="With --telemetry: one row a policy, not one an incident.")
 @click.option(
     "--ranking",
     type=click.Choice(["recorded", "none"]),
@@ -38,6 +42,9 @@ WORLD_COLUMNS = ("policy", "incident", "source", "cause", "fate", "recovered_s",
     show_default=True,
     help="The order at `choose`: the ranking that ruled then, or the written one.",
 )
+@click.option("--baseline", metavar="REV", help="Hold the policies against what they were in this git revision.")
+@click.option("--estimate", is_flag=True, help="Also estimate off policy what UNKNOWN leaves open.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a report as a web page too.")
 @worker_options
 @click.pass_context
 def simulate(
@@ -46,25 +53,56 @@ def simulate(
     incidents: str | None,
     world: Path | None,
     seed: int,
+    telemetry: Path | None,
+    labels: Path | None,
+    faults: str,
+    every: float | None,
+    summary: bool,
     ranking: str,
+    baseline: str | None,
+    estimate: bool,
+    html: Path | None,
     jobs: int | None,
     dask: str | None,
 ) -> None:
     """Replay recorded incidents through the same decisions that run live, or simulate those of a world.
 
     POLICIES are names in the workspace, or files. Answers RECOVERED, ESCALATED, or UNKNOWN where the policy would do
-    what nobody recorded: an outcome is never invented. Exit code 1 when a recording cannot be read.
+    what nobody recorded: an outcome is never invented. Exit code 1 when a recording cannot be read, or when with
+    --baseline an incident goes worse than before.
+
+    With --telemetry it tells which incidents the policies would have noticed in raw samples, and when; with --labels
+    also which faults they missed. Nothing is invented there either: after its first decision an incident is UNKNOWN.
     """
     from homeostat.app.compose import policy_named
+    from homeostat.cli.replays import Asked, replay_recordings
     from homeostat.parallel import workers
 
+    for_recorded = baseline is not None or estimate or html is not None
+    if for_recorded and (world is not None or telemetry is not None):
+        raise click.UsageError("--baseline, --estimate and --html are for recorded incidents alone")
+    if telemetry is None and (labels is not None or every is not None or faults != "*" or summary):
+        raise click.UsageError("--labels, --faults, --every and --summary go with --telemetry")
+    if telemetry is not None and (world is not None or incidents is not None):
+        raise click.UsageError("--telemetry goes without --incidents and --world")
     workspace = ctx.ensure_object(Workspace)
     loaded = [policy_named(workspace.settings, name) for name in policies]
+    if telemetry is not None:
+        tell_detections(workspace, loaded, telemetry, labels=labels, faults=faults, every_s=every, summary=summary)
+        return
     with workers(jobs, dask) as running:
         if world is not None:
             _simulate_world(workspace, loaded, world, _count(incidents), seed, running)
         else:
-            _replay(ctx, workspace, loaded, Path(incidents or "history"), ranking, running)
+            asked = Asked(Path(incidents or "history"), ranking == "recorded", baseline, estimate, html)
+            given = [(policy, _file(workspace, name, policy)) for name, policy in zip(policies, loaded, strict=True)]
+            replay_recordings(ctx, workspace, given, asked, running)
+
+
+def _file(workspace: Workspace, name: str, policy: Policy) -> Path:
+    from homeostat.app.compose import policy_file
+
+    return Path(name) if name.endswith(".yaml") else policy_file(workspace.settings, policy)
 
 
 def _count(incidents: str | None) -> int:
@@ -104,43 +142,4 @@ def _world_row(policy: str, trial: Trial) -> Row:
         "actions": trial.actions,
         "starts": " > ".join(trial.starts) or None,
         "why": trial.why,
-    }
-
-
-def _replay(
-    ctx: click.Context, workspace: Workspace, policies: list[Policy], folder: Path, ranking: str, workers: Workers
-) -> None:
-    from homeostat.model.errors import UsageError
-    from homeostat.record.recording import read_recordings
-    from homeostat.simulate.replay import Verdict, replay_all
-
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder of recorded incidents; without any, try a --world")
-    recordings, problems = read_recordings(folder)
-    rows: list[Row] = []
-    counts: dict[str, dict[Verdict, int]] = {}
-    for policy in policies:
-        tally = counts.setdefault(policy.name, dict.fromkeys(Verdict, 0))
-        for replayed in replay_all(policy, recordings, with_rankings=ranking == "recorded", workers=workers):
-            tally[replayed.verdict] += 1
-            rows.append(_row(policy.name, replayed))
-    workspace.output.rows(rows, COLUMNS)
-    for name, tally in counts.items():
-        told = ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
-        workspace.output.say(f"\n{name}: {told} of {len(recordings)} recorded incidents")
-    for problem in problems:
-        click.echo(str(problem), err=True)
-    if problems:
-        ctx.exit(1)
-
-
-def _row(policy: str, replayed: Replay) -> Row:
-    return {
-        "policy": policy,
-        "incident": replayed.incident,
-        "verdict": replayed.verdict.value,
-        "duration_s": None if replayed.duration_s is None else round(replayed.duration_s, 3),
-        "shift_s": round(replayed.shift_s, 3),
-        "starts": " > ".join(start.action for start in replayed.starts) or None,
-        "why": replayed.why,
     }

@@ -89,6 +89,6 @@ def _value(policy: Policy, name: str, text: str) -> Value:
     if policy.signals[name].type is SignalType.TEXT:
         return text
     try:
-        return parse_quantity(text)
+        return -parse_quantity(text[1:]) if text.startswith("-") else parse_quantity(text)
     except ValueError as error:
         raise UsageError(f"--when {name}={text}: {error}") from error

@@ -1,13 +1,15 @@
-"""What commands with many independent tasks share: on how many processes, or on which cluster, they run."""
+"""What commands with many independent tasks share: on what they run, and how far they have come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 _JOBS = click.option(
     "--jobs",
@@ -23,3 +25,10 @@ _DASK = click.option(
 def worker_options(command: Command) -> Command:
     """Give a command the options `--jobs` and `--dask`, for `homeostat.parallel.workers`."""
     return _JOBS(_DASK(command))
+
+
+def with_progress(results: Iterable[Result], count: int, label: str) -> list[Result]:
+    """All results, as they come; on a terminal a bar tells how many of `count` there are."""
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(results, length=count, label=label, file=sys.stderr, hidden=hidden) as running:
+        return list(running)

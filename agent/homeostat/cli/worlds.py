@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from homeostat.cli.workers import with_progress
 
 if TYPE_CHECKING:
     from homeostat.model.policy import Policy
@@ -38,6 +39,4 @@ def trials_of(policy: Policy, world: World, count: int, seed: int, workers: Work
     from homeostat.simulate.bench.trial import run_trials
 
     trials = run_trials(policy, world, count, seed, workers)
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(trials, length=count, label=policy.name, file=sys.stderr, hidden=hidden) as running:
-        return list(running)
+    return with_progress(trials, count, policy.name)

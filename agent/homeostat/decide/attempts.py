@@ -191,6 +191,8 @@ def _verdict_of_failed_action(turn: Turn, leaf: Do, attempt: Attempt) -> Attempt
     not_by_us = attempt.cancel_requested_at is None or attempt.started_at is None
     if attempt.outcome is OutcomeStatus.CANCELLED and not_by_us:
         return AttemptVerdict.CANCELLED
+    if attempt.started_at is not None and _harmed(turn, attempt):
+        return AttemptVerdict.HARMFUL
     well = leaf.verify is not None and turn.truth(leaf.verify.condition) is True
     return AttemptVerdict.SELF_HEALED if well and attempt.held_before is False else AttemptVerdict.INEFFECTIVE
 

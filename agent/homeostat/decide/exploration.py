@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from homeostat.decide.autonomy import mode_earned
 from homeostat.decide.turn import Turn
 from homeostat.model.entries import Option
-from homeostat.model.policy import Choose, Do, Exploration
+from homeostat.model.policy import Choose, Do, Exploration, Mode
 
 INDEX_SHARE_MIN = 0.5
 """What has less than this of the best index is not worth the outage it would prolong."""
@@ -54,7 +55,7 @@ def pick(turn: Turn, node: Choose, options: Sequence[Option], best: str | None, 
     exploration = node.explore
     if exploration is None or best is None or turn.observing:
         return plain
-    near = _worth_exploring(node, options)
+    near = _worth_exploring(turn, node, options)
     if len(near) < 2:
         return plain
     refused = _harm_unseen(turn) or budget_spent(turn, node.id, exploration)
@@ -88,12 +89,14 @@ def draw(options: Sequence[Option], near: Collection[str], share: float, seed: i
     return [replace(option, propensity=p) for option, p in zip(options, propensities, strict=True)], chosen
 
 
-def _worth_exploring(node: Choose, options: Sequence[Option]) -> set[str]:
-    """The best, and every single action whose index is near its."""
+def _worth_exploring(turn: Turn, node: Choose, options: Sequence[Option]) -> set[str]:
+    """The best, and every single action whose index is near its and that may be started at all."""
     best_index = options[0].index
     if best_index is None:
         return set()
-    single = {child.id for child in node.children if isinstance(child, Do) and child.fallback is None}
+    leaves = [child for child in node.children if isinstance(child, Do) and child.fallback is None]
+    earned = {leaf.id: mode_earned(turn.ledger, turn.policy.name, leaf) for leaf in leaves}
+    single = {leaf.id for leaf in leaves if Mode.OBSERVE not in (leaf.mode, earned[leaf.id])}
     near = {
         option.id
         for option in options[1:]

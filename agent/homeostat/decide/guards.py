@@ -28,7 +28,7 @@ def blind(turn: Turn) -> Refusal | None:
     """
     if turn.moment.snapshot.error is not None:
         return Reason.TELEMETRY_BLIND, turn.moment.snapshot.error
-    if all(value is None for value in turn.values.values()):
+    if all(value is None for value in turn.condition_values):
         return Reason.TELEMETRY_BLIND, "no signal of this policy has a fresh value"
     frozen = None if turn.moment.guards is NO_GUARDS else shared_guards.frozen(turn)
     if frozen is not None:

@@ -29,9 +29,10 @@ def frozen(turn: Turn) -> str | None:
         return None
     if telemetry.condition is not None and telemetry.condition.evaluate(turn.moment.guard_values) is not True:
         return f"'{telemetry.condition.text}' is not true"
-    known = sum(value is not None for value in turn.values.values())
-    if known < telemetry.known_min * len(turn.values):
-        return f"{known} of {len(turn.values)} signals are known, less than {telemetry.known_min:.0%}"
+    values = turn.condition_values
+    known = sum(value is not None for value in values)
+    if known < telemetry.known_min * len(values):
+        return f"{known} of {len(values)} signals are known, less than {telemetry.known_min:.0%}"
     return None
 
 

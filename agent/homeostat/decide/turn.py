@@ -104,6 +104,11 @@ class Turn:
         """Whether nothing may be started, by the agent's mode or by the policy's."""
         return Mode.OBSERVE in (self.moment.mode, self.policy.mode)
 
+    @property
+    def condition_values(self) -> list[Value]:
+        """The values of what conditions read: what only rankings go by gives nobody sight, and blinds nobody."""
+        return [value for name, value in self.values.items() if name not in self.policy.learns_from]
+
     def observe(self) -> None:
         """Journal the snapshot this step decides from, once."""
         snapshot = self.moment.snapshot

@@ -36,20 +36,23 @@ class Difference:
     chances: Mapping[str, tuple[float | None, float | None]]
 
 
-def difference(before: NodeRanking | None, after: NodeRanking | None, trials: pd.DataFrame) -> Difference:
-    """Compare two orders, None for the written one, at each incident's first labelled decision.
+def difference(
+    before: NodeRanking | None, after: NodeRanking | None, trials: pd.DataFrame, written: Sequence[str]
+) -> Difference:
+    """Compare two orders, None for the written one, at each incident's first decision, where that is labelled.
 
     Args:
         before: of the node.
         after: of the node.
-        trials: the node's `labelled_trials`.
+        trials: the node's `labelled_trials`; their options stand as they were ranked then, whatever ruled.
+        written: the candidates of today in their written order.
     """
     firsts = trials[trials["failed"].map(len) == 0].drop_duplicates("incident")
     choices: Counter[tuple[str, str]] = Counter()
     chances: dict[str, list[tuple[float | None, float | None]]] = {}
     for row in firsts.to_dict("records"):
         values = values_of(row)
-        options = [Option(id=name, eligible=True) for name in row["eligible"]]
+        options = [Option(id=name, eligible=True) for name in written if name in row["eligible"]]
         old, first_before = rank(before, options, values, ())
         new, first_after = rank(after, options, values, ())
         choices[str(first_before), str(first_after)] += 1

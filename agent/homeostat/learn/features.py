@@ -86,7 +86,7 @@ def number_columns(feature: Feature, values: Floats) -> Floats:
 
 def text_columns(feature: Feature, values: pd.Series[str]) -> Floats:
     """One flag for each category, and one for everything else: (n, categories + 1)."""
-    places = pd.Categorical(values, categories=list(feature.categories)).codes
+    places = pd.Index(feature.categories).get_indexer(pd.Index(values))
     flags: Floats = np.eye(feature.width)[np.where(places < 0, len(feature.categories), places)]
     return flags
 

@@ -1,7 +1,8 @@
 """What members would have foretold of every trial before its outcome was known.
 
 From `FIRST_INCIDENTS` on, members are fitted whenever the history has grown by `GROWTH`, or an action has changed, to
-what was known by then, and foretell the trials up to the next fit (prequential; Dawid, JRSS A 147, 1984). The mixture
+what was known by then, and soon again after such a change. They foretell the trials up to the next fit (prequential;
+Dawid, JRSS A 147, 1984). The mixture
 of members, its calibration and the CUSUM rest on this: nothing is judged by a model that has seen it.
 """
 
@@ -23,6 +24,10 @@ from homeostat.model.ranking import MemberModel, Stack
 
 FIRST_INCIDENTS = 20
 GROWTH = 1.1
+AFTER_CHANGE_INCIDENTS = 5
+AFTER_CHANGE_GROWTH = 0.5
+"""After an action has changed the next fit is due after so many incidents, or this share of those since then."""
+
 INCIDENTS_MAX = 6_000
 """The newest so many are foretold; time is bounded."""
 
@@ -95,8 +100,7 @@ def weighted(samples: Samples, changes: Sequence[Change]) -> Samples:
 
 def _look_ahead(samples: Samples, starts: Ints, foretold: Foretold) -> tuple[Foretold, bool]:
     """Foretell up to the next fit, a change, or the end; whether a fit is due there."""
-    begun = int(np.searchsorted(starts, foretold.rows))
-    target = max(FIRST_INCIDENTS, begun + 1, int(GROWTH * begun))
+    target = _next_fit(starts, foretold)
     complete = target <= len(starts)
     end = int(starts[target]) if target < len(starts) else len(samples)
     logits = _logits_of(foretold, samples, foretold.rows, end)
@@ -110,6 +114,19 @@ def _look_ahead(samples: Samples, starts: Ints, foretold: Foretold) -> tuple[For
             logits, changes, complete = logits[: end - foretold.rows], (*changes, change), True
     rows = np.concatenate([foretold.logits, logits])
     return Foretold(end, foretold.models, foretold.stack, rows, changes, cusum), complete
+
+
+def _next_fit(starts: Ints, foretold: Foretold) -> int:
+    """How many incidents there must be for the next fit.
+
+    What is known since an action changed is a short history of its own, so fits start afresh from there.
+    """
+    begun = int(np.searchsorted(starts, foretold.rows))
+    grown = max(FIRST_INCIDENTS, begun + 1, int(GROWTH * begun))
+    if not foretold.changes:
+        return grown
+    since = begun - int(np.searchsorted(starts, foretold.changes[-1].noticed))
+    return min(grown, begun + max(AFTER_CHANGE_INCIDENTS, int(AFTER_CHANGE_GROWTH * since)))
 
 
 def _logits_of(foretold: Foretold, samples: Samples, start: int, end: int) -> Floats:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace as changed
 
 from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
@@ -153,16 +154,25 @@ def _held_out_ruling(ruling: NodeRanking, trained_at: float, counted: Samples, l
     """What rules, as it orders what it has not seen: it was trained on what is older, and would look too good there.
 
     In every part, refits to the older incidents of the other parts order the older ones; later ones are ordered by its
-    own numbers.
+    own numbers, and so are all where it does not know every candidate of today.
     """
+    today = _of_today(ruling, logged)
     opened = logged.trials["opened_at"].iloc[logged.rows[:, 0]]
     older: Bools = (opened < pd.Timestamp(trained_at, unit="s", tz="UTC")).to_numpy(dtype=bool)
-    if older.sum() < PARTS:
+    if today is None or older.sum() < PARTS:
         return RankedOrder(ruling, logged)
-    refits = refit_each(ruling, counted, [seen & older for seen in held_out_parts(part)])
+    refits = refit_each(today, counted, [seen & older for seen in held_out_parts(part)])
     own = int(part.max()) + 1
     orders = (*(RankedOrder(refit, logged) for refit in refits), RankedOrder(ruling, logged))
     return HeldOutOrder(orders, np.where(older, part, own)[logged.samples.incident])
+
+
+def _of_today(model: NodeRanking, logged: Logged) -> NodeRanking | None:
+    """What is known of today's candidates in their written order, to be given members; None where one is not known."""
+    places = model.places
+    if not places.keys() >= set(logged.candidates):
+        return None
+    return changed(model, candidates=tuple(model.candidates[places[name]] for name in logged.candidates))
 
 
 def _judge_node(

@@ -26,7 +26,7 @@ class Promotions:
         trained: all of them by version, oldest first.
         ruling: what rules, None for the written order.
         since: Unix seconds from which it rules, 0.0 before any ever did.
-        replaced: what ruled before it; None for the written order.
+        replaced: what ruled before it and was not taken back since; None for the written order.
         taken_back: versions that were rolled back.
     """
 
@@ -88,7 +88,8 @@ def fold(entries: Iterable[Entry]) -> Promotions:
     entries = list(entries)
     trained = {entry.ranking.version: entry for entry in entries if isinstance(entry, RankingTrained)}
     replaced: dict[str, str | None] = {}
-    ruling, since, taken_back = promoted_ranking(entries), 0.0, set()
+    taken_back: set[str] = set()
+    ruling, since = promoted_ranking(entries), 0.0
     for entry in entries:
         match entry:
             case RankingPromoted():
@@ -98,10 +99,18 @@ def fold(entries: Iterable[Entry]) -> Promotions:
                 since = entry.at
             case _:
                 pass
-    before = replaced.get(ruling.version) if ruling is not None else None
+    before = _before(ruling.version, replaced, taken_back) if ruling is not None else None
     if before is not None and before not in trained:
         raise JournalCorrupt(f"ranking '{before}' was replaced but never trained")
     return Promotions(trained, ruling, since, trained[before].ranking if before else None, frozenset(taken_back))
+
+
+def _before(ruling: str, replaced: dict[str, str | None], taken_back: set[str]) -> str | None:
+    """What ruled before; what was taken back would only be taken back again, so the one before that."""
+    before = replaced.pop(ruling, None)
+    while before is not None and (before in taken_back or before == ruling):
+        before = replaced.pop(before, None)
+    return before
 
 
 def promote(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from homeostat.decide.projection import promoted_ranking
+from homeostat.decide.rulings import speak_of
 from homeostat.learn.baseline import HealingTimes
 from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
 from homeostat.learn.evaluation.resampling import TimeIsUp
@@ -21,6 +22,7 @@ from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.trace import newest_incidents
 from homeostat.learn.watch import watch_promoted
 from homeostat.model.entries import Entry, RankingPromoted, RankingRolledBack, RankingTrained
+from homeostat.model.errors import JournalConflict
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch, Journal
 from homeostat.model.ranking import NodeRanking, Ranking
@@ -128,12 +130,16 @@ def apply_retrained(journal: Journal, retrained: Retrained) -> None:
     """Append what a retraining came to.
 
     Raises:
-        JournalConflict: somebody else appended to the policy's stream at the same moment.
+        JournalConflict: what rules has changed since the training began, or somebody else appended at the same moment;
+            nothing was written.
         JournalWriteError: nothing may be assumed written.
     """
     if retrained.entries:
-        stream = policy_stream(retrained.ranking.policy)
-        journal.append([Batch(stream, journal.head_seq(stream), retrained.entries)])
+        policy = retrained.ranking.policy
+        records = list(journal.read(policy_stream(policy)))
+        if not speak_of(promoted_ranking(record.entry for record in records), retrained.entries):
+            raise JournalConflict(f"what rules '{policy}' has changed since the training began; retrain once more")
+        journal.append([Batch(policy_stream(policy), records[-1].seq if records else 0, retrained.entries)])
 
 
 def current_ranking(journal: Journal, policy_name: str) -> Ranking | None:

@@ -52,7 +52,7 @@ class IncidentTrace:
 
     Attributes:
         attempts: by idempotency key, oldest first.
-        seen: the signals that each of `decisions` was made on.
+        seen: the signals that each of `decisions` was made on. seen_confirmed: those at confirmation.
         held: the last truth of each watched condition, by the name of its watch.
     """
 
@@ -71,6 +71,7 @@ class IncidentTrace:
     attempts: dict[str, AttemptTrace] = field(default_factory=dict)
     seen: list[Snapshot | None] = field(default_factory=list)
     snapshot: Snapshot | None = None
+    seen_confirmed: Snapshot | None = None
     held: dict[str, Truth] = field(default_factory=dict)
 
 
@@ -107,15 +108,20 @@ def trace_journal(journal: Journal, policy: str, incidents_max: int) -> list[Inc
 def newest_incidents(journal: Journal, policy: str, incidents_max: int) -> Iterator[IncidentTrace]:
     """Trace the confirmed incidents of one policy, newest first, one at a time and at most `incidents_max`.
 
+    What opened during a drill is left out: its fault was chosen, and says nothing of how often which cause comes.
+
     Raises:
         JournalCorrupt: a stream's chain is broken.
     """
     found = 0
+    drills = [record.entry for record in journal.since(0.0, {e.DrillRan.TYPE})]
+    spans = [(entry.began_at, entry.at) for entry in drills if isinstance(entry, e.DrillRan)]
     for stream in reversed(journal.incidents()):
         if found >= incidents_max:
             return
         trace = _trace_stream(journal, stream, policy)
-        if trace is not None and trace.confirmed_at is not None:
+        drilled = trace is not None and any(began <= trace.opened_at <= ended for began, ended in spans)
+        if trace is not None and trace.confirmed_at is not None and not drilled:
             found += 1
             yield trace
 
@@ -144,7 +150,7 @@ def _note(trace: IncidentTrace, entry: e.Entry) -> None:
 
 
 def _confirmed(trace: IncidentTrace, entry: e.Confirmed) -> None:
-    trace.confirmed_at = entry.at
+    trace.confirmed_at, trace.seen_confirmed = entry.at, trace.snapshot
 
 
 def _escalated(trace: IncidentTrace, entry: e.Escalated) -> None:

@@ -22,7 +22,9 @@ class Trial:
     """A decision with the attempts it led to, oldest first; empty for an `if`, a branch, or a pick never carried out.
 
     Attributes:
-        label: what the last attempt taught: the one by whose verdict the candidate stood or fell.
+        label: what the last attempt taught: the one by whose verdict the candidate stood or fell. An effective one
+            teaches nothing where the candidate did not come to its end: another was picked after it, or people were
+            called in the middle of a subtree.
     """
 
     decision: e.Decided
@@ -65,10 +67,24 @@ def trials_of(trace: IncidentTrace, leaves: dict[str, frozenset[str]], *, relaps
     """
     attempts = [_attempts_of(trace, decision, leaves) for decision in trace.decisions]
     cure = last_effective(tried[-1] for tried in attempts if tried) if relapsed else None
-    return [
-        Trial(decision, tried, label(tried[-1], relapsed=tried[-1] is cure) if tried else TEACHES_NOTHING)
-        for decision, tried in zip(trace.decisions, attempts, strict=True)
-    ]
+    given_up = _given_up(trace, leaves)
+    trials = []
+    for number, (decision, tried) in enumerate(zip(trace.decisions, attempts, strict=True)):
+        taught = label(tried[-1], relapsed=tried[-1] is cure) if tried else TEACHES_NOTHING
+        in_vain = number in given_up and (taught.succeeded or taught.relapsed)
+        trials.append(Trial(decision, tried, TEACHES_NOTHING if in_vain else taught))
+    return trials
+
+
+def _given_up(trace: IncidentTrace, leaves: dict[str, frozenset[str]]) -> set[int]:
+    """Numbers of the picks that did not come to their end, or may not have: a success of theirs was but a part."""
+    last = {decision.node: number for number, decision in enumerate(trace.decisions) if decision.kind in _PICKS}
+    given_up = set()
+    for number, decision in enumerate(trace.decisions):
+        is_subtree = len(leaves.get(decision.chosen or "", ())) > 1
+        if number < last.get(decision.node, -1) or (is_subtree and trace.escalated_at is not None):
+            given_up.add(number)
+    return given_up
 
 
 def _attempts_of(

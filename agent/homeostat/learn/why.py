@@ -153,8 +153,9 @@ def _by_push(node: NodeRanking, situation: Situation, candidate: str) -> list[Fe
     pushes: list[tuple[float, Feature]] = []
     for feature in node.features:
         value = situation.values.get(feature.signal)
-        if value is None or (isinstance(value, float) and isnan(value)):
-            continue
+        is_known = value is not None and not (isinstance(value, float) and isnan(value))
+        if not is_known or isinstance(value, str) != bool(feature.categories):
+            continue  # what was a text once may be a number today, and the other way round: it is unknown then
         without = {**situation.values, feature.signal: usual[feature.signal]}
         pushes.append((abs(here - _logit(node, without, situation.failed, candidate)), feature))
     return [feature for _, feature in sorted(pushes, key=lambda push: -push[0])]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.decide.projection import fold, promoted_ranking
+from homeostat.decide.rulings import speak_of
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
 from homeostat.model.errors import JournalConflict, JournalError
@@ -245,12 +246,16 @@ class Standing:
         """Journal what was trained, or said of rankings, and go by it.
 
         Raises:
-            JournalCorrupt: it would let rule what was never trained; nothing was written. Other JournalErrors.
+            JournalCorrupt: it would let rule what was never trained; nothing was written.
+            JournalConflict: it was said of a ranking that no longer rules; nothing was written. Other JournalErrors.
         """
         stream = policy_stream(policy)
-        history = [record.entry for record in self._journal.read(stream)]
+        records = list(self._journal.read(stream))
+        history = [record.entry for record in records]
         ranking = promoted_ranking([*history, *entries])
-        self.say(stream, entries)
+        if not speak_of(promoted_ranking(history), entries):
+            raise JournalConflict(f"what rules '{policy}' has changed since this was found: it is left undone")
+        self.say(stream, entries, after=records[-1].seq if records else 0)
         self._rankings[policy] = ranking
 
     def load_ranking(self, policy: str) -> None:

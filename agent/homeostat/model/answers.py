@@ -8,6 +8,9 @@ from enum import StrEnum
 AGENT_NAME = "agent"
 """Who asked, where no person did."""
 
+SCHEDULE_NAME = "schedule"
+"""Who had a ranking trained and promoted, where no person did."""
+
 
 class AnswerKind(StrEnum):
     """What a person says.

@@ -49,7 +49,7 @@ class Earning:
     """A step whose mode is earned: it begins at `start`, and good attempts lift it to the step's `mode` at the most.
 
     Attributes:
-        step: SHA-256 over what the step does and how it is proved; the record of another step says nothing of it.
+        step: SHA-256 over what the step does, how it is proved and `start`; the record of another says nothing of it.
         level_max: how many levels there are above `start`.
     """
 

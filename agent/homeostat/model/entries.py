@@ -396,6 +396,20 @@ class AgentStopped(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
+class DrillRan(Entry, frozen=True, kw_only=True):
+    """A fault was injected on purpose from `began_at` (Unix seconds) until now; incidents of that time teach nothing.
+
+    `passed` and `why` are the drill's verdict, by what users saw.
+    """
+
+    TYPE: ClassVar[str] = "drill.ran"
+    fault: str
+    began_at: float
+    passed: bool
+    why: str = ""
+
+
+@entry_type
 class LeaseAcquired(Entry, frozen=True, kw_only=True):
     """Another agent answers for this incident from here on. `fence` grows with every owner."""
 

@@ -299,7 +299,7 @@ class Policy:
         attempts_max: bound on attempts in one incident, over all leaves.
         timeout_s: bound on the whole incident, from its opening.
         promotion: who lets a new ranking rule; the settings may be stricter.
-        learns_from: signals that rankings go by besides those that conditions read, sorted.
+        learns_from: signals that no condition reads and rankings go by all the same, sorted.
         environment: the one its parameters were taken from; None where it has none.
         sources: file name -> text, from which this policy can be loaded again.
         leaves: every `Do` by id, derived. `undos`: every undo by its own id, derived.

@@ -43,7 +43,8 @@ def incident_timeline(
     start = readings["at"].min()
     minutes = (readings["at"] - start).dt.total_seconds() / _MINUTE_S
     axes.plot(minutes, readings["value"], color=BLUE, linewidth=1.8)
-    top = float(readings["value"].max()) * 1.08
+    highest = float(readings["value"].max())  # NaN where the signal was never known
+    top = highest * 1.08 if highest > 0.0 else 1.0
     name = str(readings["signal"].iloc[0]) if "signal" in readings else "signal"
     axes.set_ylabel(f"{name}{f' ({unit})' if unit else ''}")
     axes.set_xlabel(f"minutes since {start:%Y-%m-%d %H:%M} UTC")

@@ -110,6 +110,7 @@ def success_and_seconds(candidates: pd.DataFrame) -> Chart:
         UsageError: a column is missing.
     """
     require(candidates, _COLUMNS, "success_and_seconds")
+    candidates = candidates.dropna(subset=["probability", "cost_s"])  # the written order foretells nothing
     chart, (axes,) = new_chart(4.0, "Success against time: equal index along each line", grid="")
     if candidates.empty:
         say_empty(axes, "candidates")

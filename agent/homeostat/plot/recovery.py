@@ -12,7 +12,9 @@ from homeostat.plot.style import (
     GREEN,
     GREY,
     ORANGE,
+    PURPLE,
     RED,
+    SKY,
     Chart,
     dates,
     label,
@@ -26,6 +28,7 @@ _MINUTE_S = 60.0
 _TITLE = "Time to recovery"
 _WINDOW_MIN = 5
 _NAMED_AT = 0.75
+_WAY_COLOURS = (GREY, BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 
 
 def recovery_times(incidents: pd.DataFrame, history: pd.DataFrame | None = None, *, window: int = 25) -> Chart:
@@ -99,10 +102,10 @@ def recovery_times_compared(times: pd.DataFrame) -> Chart:
     if times.empty:
         say_empty(axes, "incidents")
         return chart
-    end = float(times["mttr_s"].max()) / _MINUTE_S * 1.02
-    for colour, (way, rows) in zip(
-        (GREY, BLUE, RED, GREEN), times.groupby("way", sort=False, observed=True), strict=False
-    ):
+    longest_s = float(times["mttr_s"].max())  # NaN where none has recovered
+    end = longest_s / _MINUTE_S * 1.02 if longest_s > 0.0 else 1.0
+    for place, (way, rows) in enumerate(times.groupby("way", sort=False, observed=True)):
+        colour = _WAY_COLOURS[place % len(_WAY_COLOURS)]
         _draw_share(axes, str(way), rows["mttr_s"] / _MINUTE_S, end, colour)
     axes.set_ylim(0, 1.02)
     axes.set_xlim(0, end)

@@ -124,7 +124,7 @@ def _do(plan: Plan, fields: DoStep, node_id: str, path: Path, inherited: Choice)
 
 
 def _earning(leaf: Do, fields: EarnedMode) -> Earning:
-    return Earning(fields.start, step_fingerprint(leaf), levels_between(fields.start, fields.earned))
+    return Earning(fields.start, step_fingerprint(leaf, fields.start), levels_between(fields.start, fields.earned))
 
 
 def _action(plan: Plan, name: str, path: Path) -> Action | None:

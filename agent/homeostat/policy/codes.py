@@ -79,5 +79,6 @@ CODES: dict[str, str] = {
     "W232": "an `explore` that never explores",
     "W233": "exploring an action that is unsafe to run twice",
     "W234": "a mode that can never be earned",
+    "W235": "an unsafe candidate that missing data would start",
     "W240": "covered files changed since the policy's last review",
 }

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 
-from homeostat.model.policy import Do, Policy
+from homeostat.model.policy import Do, Mode, Policy
 from homeostat.model.signals import Condition
 
 _BESIDE_THE_POINT = frozenset(
@@ -35,9 +35,13 @@ def fingerprint(policy: Policy) -> str:
     return _digest(deciding)
 
 
-def step_fingerprint(leaf: Do) -> str:
-    """SHA-256 over what a step does and how it is proved, as 64 hex digits; when it is done is not in it."""
-    parts = (leaf.id, leaf.action, leaf.target, leaf.arguments, leaf.effect, leaf.verify, leaf.undo)
+def step_fingerprint(leaf: Do, start: Mode) -> str:
+    """SHA-256 over what a step does, how it is proved and the mode it starts in, as 64 hex digits.
+
+    When it is done is not in it. What was earned is so many levels above the start: above another one, the same levels
+    would be a freer mode than was ever earned.
+    """
+    parts = (start, leaf.id, leaf.action, leaf.target, leaf.arguments, leaf.effect, leaf.verify, leaf.undo)
     return _digest([_plain(part) for part in parts])
 
 

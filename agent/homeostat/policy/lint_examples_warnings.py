@@ -200,4 +200,15 @@ WARNINGS: dict[str, Example] = {
         f"steps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
         f"harm: {{if: rps < 1}}\nsteps:\n- {{{_RESTART}, mode: {{start: suggest}}}}\n",
     ),
+    "W235": Example(
+        "A candidate whose `if` is unknown is passed over, so one without an `if` after it begins because a signal is "
+        "missing. Said of a `try` where that one is unsafe and asks nobody. `homeostat stability` shows what comes of "
+        "it in a world with missing samples.",
+        f"actions: {{restart: {_ACTION}}}, rebuild: {_UNSAFE}, destructive: false}}}}\nsteps:\n- try:\n"
+        f"  - {{id: restart, {_RESTART}, if: rps > 1}}\n"
+        f"  - {{id: rebuild, do: rebuild, target: deploy/shop, {_V}}}\n",
+        f"actions: {{restart: {_ACTION}}}, rebuild: {_UNSAFE}, destructive: false}}}}\nsteps:\n- try:\n"
+        f"  - {{id: restart, {_RESTART}, if: rps > 1}}\n"
+        f"  - {{id: rebuild, do: rebuild, target: deploy/shop, {_V}, if: rps <= 1}}\n",
+    ),
 }

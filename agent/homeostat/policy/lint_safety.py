@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import Choose, Do, Effect, Mode, strictest
+from homeostat.model.policy import Choose, Do, Effect, Mode, Node, Try, strictest, walk_nodes
 from homeostat.policy.linted import Linted
 
 Rule = Callable[[Linted], Iterator[Problem]]
@@ -153,6 +153,47 @@ def unearnable_mode(linted: Linted) -> Iterator[Problem]:
             yield linted.warn_node(leaf.id, "W234", message, "mode")
 
 
+def started_by_missing_data(linted: Linted) -> Iterator[Problem]:
+    """W235: a candidate whose `if` is unknown is passed over, so the one after it begins for want of data.
+
+    Told of the first candidate of a `try` that has no `if`, where it is unsafe and asks nobody: those after it begin
+    because it failed, and below a `choose` the ranking decides. The trigger's own signals are known whenever anything
+    begins.
+    """
+    known = set(linted.policy.trigger.condition.signals)
+    for node in linted.policy.nodes():
+        if not isinstance(node, Try):
+            continue
+        before: list[tuple[str, str]] = []
+        for child in node.children:
+            if child.condition is not None:
+                unsure = [name for name in child.condition.signals if name not in known]
+                before += [(child.id, unsure[0])] if unsure else []
+            elif before:
+                yield from _last_resorts(linted, child, *before[0])
+                break
+            else:
+                break
+
+
+def _last_resorts(linted: Linted, child: Node, before: str, signal: str) -> Iterator[Problem]:
+    below = list(walk_nodes(child))
+    if any(isinstance(node, Choose) for node in below):
+        return
+    for leaf in (node for node in below if isinstance(node, Do)):
+        if _acts_unasked(linted, leaf):
+            message = (
+                f"'{leaf.id}' is unsafe and asks nobody; it also begins where '{before}' before it is passed over"
+                f" because {signal} is missing; give it an 'if' or an approval"
+            )
+            yield linted.warn_node(leaf.id, "W235", message)
+
+
+def _acts_unasked(linted: Linted, leaf: Do) -> bool:
+    asks = leaf.approval is not None or strictest(linted.policy.mode, leaf.mode) is not Mode.AUTO
+    return leaf.effect is Effect.UNSAFE and leaf.condition is None and not leaf.is_manual and not asks
+
+
 SAFETY_RULES: tuple[Rule, ...] = (
     destructive_without_approval,
     verify_reads_own_setting,
@@ -164,4 +205,5 @@ SAFETY_RULES: tuple[Rule, ...] = (
     idle_exploration,
     exploring_unsafe,
     unearnable_mode,
+    started_by_missing_data,
 )

@@ -72,7 +72,7 @@ def load_policy(path: pathlib.Path, environment: str | None = None) -> Policy:
     Raises:
         PolicyError: every problem found, each with its position.
     """
-    return _finished(read_draft(FolderSources(path.parent), path.name, environment))
+    return finished(read_draft(FolderSources(path.parent), path.name, environment))
 
 
 def load_policy_sources(sources: Mapping[str, str], main: str, environment: str | None = None) -> Policy:
@@ -81,7 +81,7 @@ def load_policy_sources(sources: Mapping[str, str], main: str, environment: str 
     Raises:
         PolicyError: every problem found, each with its position.
     """
-    return _finished(read_draft(GivenSources(sources), main, environment))
+    return finished(read_draft(GivenSources(sources), main, environment))
 
 
 def load_journalled(history: Iterable[Entry], policy_hash: str) -> Policy:
@@ -270,11 +270,12 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
         rto_s=fields.rto,
         harm=fields.harm.condition if fields.harm else None,
         promotion=fields.learning.promote,
-        learns_from=tuple(sorted(set(fields.learning.signals))),
         environment=draft.parameters.environment,
         sources=dict(draft.texts),
     )
     specs = draft.signals.specs if draft.signals else {}
+    only_learnt_from = set(fields.learning.signals).difference(signals_used(policy))
+    policy = replace(policy, learns_from=tuple(sorted(only_learnt_from)))
     policy = replace(policy, signals={name: specs[name] for name in signals_used(policy)})
     return replace(policy, hash=fingerprint(policy))
 
@@ -283,7 +284,12 @@ def _window(fields: TriggerFields | ResolvedFields) -> Window:
     return Window(fields.condition, fields.hold, fields.within if isinstance(fields, ResolvedFields) else None)
 
 
-def _finished(draft: Draft) -> Policy:
+def finished(draft: Draft) -> Policy:
+    """The policy that a draft came to.
+
+    Raises:
+        PolicyError: every problem found, each with its position.
+    """
     if draft.policy is None or draft.problems:
         raise PolicyError(list(dict.fromkeys(draft.problems)))
     return draft.policy

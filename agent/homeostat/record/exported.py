@@ -49,6 +49,8 @@ def read_export(path: Path) -> MemoryJournal:
     streams: dict[str, list[Entry]] = {}
     for entry, stream in _checked(path):
         streams.setdefault(stream, []).append(entry)
+    if not streams:
+        raise wrong_line(path, 1, "R108", "the file is empty, which an export never is")
     journal = MemoryJournal()
     for stream, entries in sorted(streams.items(), key=lambda item: (item[1][0].at, item[0])):
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from homeostat.model.answers import AGENT_NAME, Answer
+from homeostat.model.answers import AGENT_NAME, SCHEDULE_NAME, Answer
 from homeostat.model.errors import JournalWriteError, UsageError
 
 ANSWERS_MAX = 200
@@ -120,12 +120,22 @@ def put(folder: Path, answer: Answer) -> None:
 
 def check(answer: Answer) -> None:
     """Refuse what would look like something else in the journal or on a page. Raises UsageError."""
-    if _NAME.fullmatch(answer.by) is None or not answer.by.strip():
-        raise UsageError(f"{answer.by!r} is no name; letters, digits, space and _@.+- are allowed, at most 64")
-    if answer.by.strip().casefold() == AGENT_NAME:
-        raise UsageError(f"'{answer.by}' is how the journal names the agent itself; say who you are")
+    check_name(answer.by)
     if re.fullmatch(r"[A-Za-z0-9-]{1,80}", answer.id, re.ASCII) is None:
         raise UsageError(f"{answer.id!r} is no answer's id")
     for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan):
-        if len(text) > TEXT_MAX or not text.isprintable():
-            raise UsageError(f"text of at most {TEXT_MAX} printable characters is wanted, without line breaks")
+        check_text(text)
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no person's name. Raises UsageError."""
+    if _NAME.fullmatch(name) is None or not name.strip():
+        raise UsageError(f"{name!r} is no name; letters, digits, space and _@.+- are allowed, at most 64")
+    if name.strip().casefold() in (AGENT_NAME, SCHEDULE_NAME):
+        raise UsageError(f"'{name}' is how the journal names the agent itself; say who you are")
+
+
+def check_text(text: str) -> None:
+    """Refuse what would look like something else where it is shown. Raises UsageError."""
+    if len(text) > TEXT_MAX or not text.isprintable():
+        raise UsageError(f"text of at most {TEXT_MAX} printable characters is wanted, without line breaks")

@@ -86,3 +86,10 @@ def test_a_run_after_doubt_tells_whose_key_the_target_was_told() -> None:
         number=2, deadline_at=200.0, effect_key="i/a/1",
     )  # fmt: skip
     assert "told the target the key of the run in doubt, i/a/1" in render(explain([OPENED, intended]))
+
+
+def test_a_drill_is_told_with_its_verdict() -> None:
+    ran = e.DrillRan(at=160.0, fault="auth_hung", began_at=150.0, passed=False, why="2 acknowledged payments are lost")
+    text = render(explain([OPENED, ran]))
+    assert "drill auth_hung did not pass; nothing is learnt of its incidents" in text
+    assert "2 acknowledged payments are lost" in text

@@ -147,6 +147,7 @@ def test_recordings_are_history_too() -> None:
         (".", "holds no journal and no recorded incident; give a workspace"),
         ("one.jsonl", "a single recording; give the folder"),
         ("notes.txt", "the file is damaged"),
+        ("x" * 5000, "File name too long; give a workspace"),
         ("postgresql://user:word@host/db", "must not hold a password; give it by reference"),
         ("postgresql://host", "must read postgresql://"),
     ],

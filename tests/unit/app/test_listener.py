@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import http.client
+import json
 import socket
 import threading
 import time
@@ -12,7 +13,10 @@ from prometheus_client import CollectorRegistry, Counter
 
 from homeostat.act import files
 from homeostat.app.listener import Listener, agent_health, agent_token, ask_agent_to_retrain
+from homeostat.app.ruling import Ruling, ruling_in
+from homeostat.model.entries import RankingPromoted
 from homeostat.model.errors import UsageError
+from homeostat.record.codec import CODEC
 
 
 class Served:
@@ -20,6 +24,7 @@ class Served:
         self.reason: str | None = None
         self.stall: str | None = None
         self.asked = threading.Event()
+        self.said: list[tuple[str, Ruling]] = []
         registry = CollectorRegistry()
         Counter("things", "Things.", registry=registry).inc(3)
         self.token = agent_token(state)
@@ -29,6 +34,7 @@ class Served:
             registry,
             lambda: self.reason,
             self.asked.set,
+            rule=lambda body: self.said.append(ruling_in(body)),
             stalled=lambda: self.stall,
             request_timeout_s=request_timeout_s,
         )
@@ -189,6 +195,55 @@ def test_what_is_oversized_or_no_request_gets_nothing_and_harms_nobody(served: S
     assert b"things" not in answer
     assert not served.asked.is_set()
     assert served.get("/healthz", served.token)[0] == 200
+
+
+class TestAWordOnARanking:
+    PROMOTED = RankingPromoted(at=1.0, version="v", actor="ann")
+    BODY = json.dumps({"policy": "p", "type": "ranking.promoted", "v": 2, "body": CODEC.encode(PROMOTED).body.decode()})
+
+    def test_it_is_taken_as_it_was_said(self, served: Served) -> None:
+        assert _said(served, self.BODY.encode(), str(len(self.BODY))) == 202
+        assert served.said == [("p", self.PROMOTED)]
+
+    @pytest.mark.parametrize(
+        ("body", "length", "status"),
+        [
+            (BODY, "-1", 413),
+            (BODY, "70000", 413),
+            (BODY, "9" * 5000, 413),
+            (BODY, "², ", 413),
+            (BODY.replace("ann", ""), "", 400),
+            (BODY.replace("ann", "schedule"), "", 400),
+            (BODY.replace("ann", "Agent "), "", 400),
+            (BODY.replace('why\\":\\"', 'why\\":\\"x\\\\nann promoted it'), "", 400),
+            (BODY, "20", 400),
+            (BODY.replace("ranking.promoted", "ranking.trained"), "", 400),
+            (BODY.replace('"p"', "[" * 20_000), "30000", 400),
+            (BODY.replace('"v": 2', '"v": 99'), "200", 400),
+        ],
+    )
+    def test_anything_else_is_refused(self, served: Served, body: str, length: str, status: int) -> None:
+        assert _said(served, body.encode(), length or str(len(body))) == status
+        assert served.said == []
+        assert served.get("/healthz", served.token)[0] == 200
+
+    @pytest.mark.parametrize("token", [None, "wrong"])
+    def test_only_who_has_the_token_says_it(self, served: Served, token: str | None) -> None:
+        assert served.get("/ranking", token, "POST")[0] == 401
+        assert served.get("/ranking", served.token)[0] == 404
+
+
+def _said(served: Served, body: bytes, length: str) -> int:
+    """POST it to `/ranking` as so many bytes, and give the status."""
+    head = f"POST /ranking HTTP/1.1\r\nAuthorization: Bearer {served.token}\r\nContent-Length: {length}\r\n\r\n"
+    with _connected(served) as connection:
+        connection.sendall(head.encode("utf-8") + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):  # what it did not read is thrown away
+            while piece := connection.recv(65_536):
+                answer += piece
+    return int(answer.split()[1])
 
 
 def _connected(served: Served) -> socket.socket:

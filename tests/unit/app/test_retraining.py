@@ -11,8 +11,17 @@ from pathlib import Path
 import pytest
 
 from homeostat.app.recordings import journal_of_recordings
-from homeostat.app.retraining import PAUSE_S_MIN, BackgroundRetrainer, Trained, TrainingHere, may_promote
+from homeostat.app.retraining import (
+    PAUSE_S_MIN,
+    RETRY_S_MAX,
+    RULINGS_MAX,
+    BackgroundRetrainer,
+    Trained,
+    TrainingHere,
+    may_promote,
+)
 from homeostat.model import entries as e
+from homeostat.model.errors import UsageError
 from homeostat.model.policy import Policy, Promotion
 from homeostat.model.ports import Journal
 from homeostat.model.reasons import Result
@@ -84,7 +93,7 @@ def test_it_can_be_asked_for_at_once(policy: Policy, history: Journal) -> None:
 
 def test_a_training_that_fails_is_told_and_tried_again(policy: Policy) -> None:
     class Broken:
-        def incidents(self) -> list[str]:
+        def incidents(self, *_: object) -> list[str]:
             raise RuntimeError("the disk is gone")
 
         open_incidents = read = head_seq = since = verify = append = close = incidents
@@ -138,6 +147,14 @@ class TestSchedule:
             scheduled.tick(now)
         assert scheduled.trainings == [150.0]
 
+    def test_one_that_closed_before_a_training_and_matures_after_it_is_not_forgotten(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        for closed_at in (100.0, 110.0, 140.0):
+            scheduled.close(closed_at)
+        for now in range(150, 600, 10):
+            scheduled.tick(float(now))
+        assert scheduled.trainings == [150.0, 150.0 + PAUSE_S_MIN]
+
     def test_a_dismissed_one_teaches_nothing(self, policy: Policy) -> None:
         scheduled = Scheduled(policy)
         scheduled.close(100.0, Result.DISMISSED)
@@ -150,6 +167,22 @@ class TestSchedule:
             scheduled.close(float(now))
             scheduled.tick(float(now))
         assert scheduled.trainings == [100.0, 100.0 + PAUSE_S_MIN]
+
+    def test_a_long_training_is_followed_by_a_pause_nine_times_as_long(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy, recurrence_s=0.0)
+        scheduled.close(100.0)
+        scheduled.retrainer.collect(100.0)
+        for now in range(130, 450, 10):
+            scheduled.close(float(now))
+            scheduled.tick(float(now))
+        assert scheduled.trainings == [100.0, 130.0 + 9 * 30.0]
+
+    def test_however_often_it_failed_it_is_tried_again_within_a_day(self, policy: Policy) -> None:
+        scheduled = Scheduled(policy)
+        scheduled.fails = True
+        for now in range(0, 500_000, 1200):
+            scheduled.tick(float(now))
+        assert scheduled.trainings[-1] - scheduled.trainings[-2] == RETRY_S_MAX
 
     def test_failures_double_the_wait_and_mature_labels_do_not_shorten_it(self, policy: Policy) -> None:
         scheduled = Scheduled(policy, recurrence_s=0.0)
@@ -168,6 +201,24 @@ class TestSchedule:
         for now in (2000.0, 3000.0, 3999.0, 4000.0):
             scheduled.tick(now)
         assert scheduled.trainings == [1000.0, 3000.0, 4000.0]
+
+
+def test_what_a_person_said_is_journalled_by_the_agents_clock(policy: Policy) -> None:
+    """Rankings are watched from their promotion on: one from the far future would never be."""
+    trainer = Scheduled(policy).retrainer
+    trainer.rule(policy.name, e.RankingPromoted(at=1e308, version="v", actor="ann"))
+    assert trainer.collect(7.0) == {policy.name: [e.RankingPromoted(at=7.0, version="v", actor="ann")]}
+
+
+def test_words_of_people_wait_in_order_and_in_a_bounded_queue(policy: Policy) -> None:
+    trainer = Scheduled(policy).retrainer
+    for number in range(RULINGS_MAX):
+        trainer.rule(policy.name, e.RankingPromoted(at=0.0, version=str(number), actor="ann"))
+    with pytest.raises(UsageError, match="too many words on rankings wait"):
+        trainer.rule(policy.name, e.RankingPromoted(at=0.0, version="one more", actor="ann"))
+    waiting = [trainer.collect(7.0)[policy.name][0] for _ in range(RULINGS_MAX)]
+    assert [one.version for one in waiting if isinstance(one, e.RankingPromoted)] == list(map(str, range(RULINGS_MAX)))
+    assert trainer.collect(8.0) == {}
 
 
 def test_a_policy_may_only_be_stricter_than_the_settings(policy: Policy) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +20,7 @@ import pytest
 from homeostat.app.recordings import journal_of_recordings
 from homeostat.app.retraining import Trained, TrainingHere
 from homeostat.app.settings import Settings
-from homeostat.app.training_process import TrainingApart
+from homeostat.app.training_process import NICENESS, TrainingApart, _tell
 from homeostat.model import entries as e
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch
@@ -81,6 +84,18 @@ def test_one_that_takes_too_much_memory_ends_alone(settings: Settings, policy: P
     assert "retrain_memory_mib_max" in told(trained, policy)
 
 
+@pytest.mark.parametrize(("limit", "own"), [("RLIMIT_DATA", 10**9), ("RLIMIT_CPU", 100)])
+def test_a_stricter_limit_of_the_service_manager_stays(limit: str, own: int) -> None:
+    under = (
+        "import resource; from homeostat.app import training_process as t;"
+        f"resource.setrlimit(resource.{limit}, ({own}, {own}));"
+        "t._bound({'memory_bytes_max': 2**31, 'timeout_s': 600.0});"
+        f"print(resource.getrlimit(resource.{limit}), resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", under], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == f"({own}, {own}) (0, 0)"
+
+
 def test_the_child_ends_when_its_parent_dies(settings: Settings) -> None:
     """Its stdin is all it knows of its parent."""
     child = subprocess.Popen(
@@ -95,6 +110,51 @@ def test_the_child_ends_when_its_parent_dies(settings: Settings) -> None:
     finally:
         if child.poll() is None:
             os.kill(child.pid, signal.SIGKILL)
+
+
+def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
+    settings: Settings, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    apart = bounded(settings, retrain_timeout_s=333.0)
+    with tempfile.TemporaryFile() as errors, apart._child(errors) as child:
+        assert child.stdin is not None
+        _tell(child, apart._order({policy.name: policy}, NOW))
+        deadline = time.monotonic() + 30
+        while resource.prlimit(child.pid, resource.RLIMIT_CPU)[0] != 334 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        memory_bytes = settings.learning.retrain_memory_mib_max * 2**20
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == NICENESS
+        assert resource.prlimit(child.pid, resource.RLIMIT_CPU) == (334, 334)
+        assert resource.prlimit(child.pid, resource.RLIMIT_DATA) == (memory_bytes, memory_bytes)
+        assert resource.prlimit(child.pid, resource.RLIMIT_CORE) == (0, 0)
+        assert b"\0OPENBLAS_NUM_THREADS=1\0" in b"\0" + Path(f"/proc/{child.pid}/environ").read_bytes()
+        child.stdin.close()
+        child.stdin = None
+        assert child.wait(30) == 1
+
+
+def test_one_that_hangs_without_working_is_killed(settings: Settings) -> None:
+    """It waits for an order that never comes, so no limit of its own can end it."""
+    with tempfile.TemporaryFile() as errors, bounded(settings, retrain_timeout_s=0.2)._child(errors) as child:
+        assert child.wait(30) == -signal.SIGKILL
+
+
+def test_what_else_is_printed_in_the_child_is_no_answer(settings: Settings, policy: Policy) -> None:
+    noisy = "import homeostat.app.training_process as t; t._bound = lambda _: None;"
+    noisy += "t.load_journalled = lambda *_: print('noise'); t.main()"
+    order = json.dumps(bounded(settings)._order({policy.name: policy}, NOW)).encode() + b"\n"
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", noisy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(order)
+    child.stdin.flush()
+    answer = json.loads(child.stdout.readline())
+    _, errors = child.communicate(timeout=30)
+    assert (answer["policy"], "error" in answer) == (policy.name, True)
+    assert b"noise" in errors
 
 
 def told(trained: Trained, policy: Policy) -> str:

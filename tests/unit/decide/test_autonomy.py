@@ -8,15 +8,17 @@ import pytest
 from tests.unit.decide.builders import FAILED, OK, Driver, above, do, policy
 
 from homeostat.app.explain import explain
+from homeostat.decide.autonomy import note_attempt
 from homeostat.decide.ledger import account
 from homeostat.decide.track_record import ATTEMPTS_MIN, judged, missing, relapsed, success_share_low
+from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
 from homeostat.model.autonomy import Earning, Mode, mode_above
 from homeostat.model.commands import Done
 from homeostat.model.incident import Ledger
 from homeostat.model.policy import Policy
-from homeostat.model.reasons import Reason
+from homeostat.model.reasons import AttemptVerdict, Reason
 from homeostat.model.track_record import TrackRecord
 
 EARNING = Earning(Mode.SUGGEST, "step", 2)
@@ -87,6 +89,12 @@ class TestEvidence:
         assert (once.level, once.successes, once.succeeded_at) == (1, 2, None)
         assert relapsed(once) == TrackRecord("p", "restart", 0, fell_for="2 successes did not last")
 
+    def test_a_new_level_begins_without_relapses(self) -> None:
+        once = relapsed(after(*[attempt()] * 3))
+        assert once.relapses == 1
+        risen = after(*[attempt()] * 30, known=once)
+        assert (risen.level, risen.relapses) == (2, 0)
+
     def test_it_says_what_is_missing(self) -> None:
         assert missing(TrackRecord("p", "n", attempts=4, successes=4)) == "6 more attempts"
         assert (
@@ -137,6 +145,26 @@ class TestInTheLoop:
         driver.ticks(4, errors=0.0)
         assert [entry.succeeded for entry in attempts(driver)] == [False]
 
+    def test_harm_that_was_unknown_before_proves_nothing(self) -> None:
+        driver = Driver(earning())
+        driver.ledger, driver.signals["harm"] = at_level(2), None
+        driver.confirm()
+        driver.finish(OK)
+        driver.ticks(4, errors=0.0, harm=0.0)
+        assert [(entry.succeeded, entry.harmful) for entry in attempts(driver)] == [(False, False)]
+
+    @pytest.mark.parametrize(("before", "counted"), [(False, [(False, True)]), (True, [])])
+    def test_what_says_nothing_of_the_step_still_counts_where_it_did_harm(
+        self, before: bool, counted: list[tuple[bool, bool]]
+    ) -> None:
+        driver = opened(2)
+        ((begun,),) = driver.incident.attempts.values()
+        driver.signals["harm"] = 10.0
+        turn = Turn(driver.policy, driver.incident, driver.moment())
+        note_attempt(turn, replace(begun, harm_before=before), AttemptVerdict.SELF_HEALED)
+        shown = [entry for entry in turn.policy_entries if isinstance(entry, e.AttemptCounted)]
+        assert [(entry.succeeded, entry.harmful) for entry in shown] == counted
+
     def test_a_withdrawn_start_is_no_attempt(self) -> None:
         driver = opened(1)
         driver.say(AnswerKind.DENY, "restart", "oncall")
@@ -163,6 +191,15 @@ class TestInTheLoop:
             later.ledger, later.now = driver.ledger, driver.now + pause_s
             later.confirm()
             assert later.ledger.track_records[STEP].relapses == expected
+
+    @pytest.mark.parametrize(("name", "incident"), [("q", "before"), ("p", "own")])
+    def test_another_policys_success_and_its_own_are_no_relapse(self, name: str, incident: str) -> None:
+        driver = Driver(earning())
+        driver.incident = replace(driver.incident, id="own")
+        record = TrackRecord(name, "restart", 2, succeeded_at=driver.now, succeeded_in=incident)
+        driver.ledger = Ledger(track_records={(name, "step"): record})
+        driver.confirm()
+        assert driver.ledger.track_records[name, "step"].relapses == 0
 
     def test_the_journal_alone_gives_the_same_record(self) -> None:
         driver = opened(0)

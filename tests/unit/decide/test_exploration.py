@@ -10,21 +10,25 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decide.builders import OK, Driver, above, choice_of, do, policy
+from tests.unit.decide.builders import OK, START, Driver, above, choice_of, do, policy
 
 from homeostat.app.explain import explain
-from homeostat.decide.exploration import draw
+from homeostat.decide.exploration import draw, pick
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
+from homeostat.decide.turn import Turn
 from homeostat.loop.standing import Standing
 from homeostat.model import entries as e
 from homeostat.model.answers import AnswerKind
-from homeostat.model.policy import Choose, Escalate, Exploration, Mode, Node, Policy
+from homeostat.model.autonomy import Earning
+from homeostat.model.incident import Ledger
+from homeostat.model.policy import Choose, Do, Escalate, Exploration, Mode, Node, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.ranking import Candidate, LinearModel, NodeRanking, Ranking, Stack
 from homeostat.model.reasons import Phase, Reason
 from homeostat.model.signals import Snapshot
 from homeostat.model.streams import policy_stream
+from homeostat.model.track_record import ExploredAttempt
 from homeostat.record.memory import MemoryJournal
 
 ALWAYS = Exploration(share=1.0, harm_max=1, within_s=30 * 86_400.0)
@@ -101,6 +105,13 @@ class TestDraw:
         assert [option.propensity for option in made.options] == pytest.approx([0.6, 0.2, 0.2])
         assert sum((counts[name] - wanted) ** 2 / wanted for name, wanted in expected.items()) < 13.8
 
+    def test_every_pick_of_every_node_is_drawn_anew(self) -> None:
+        nodes = [replace(choice_of("0", "1"), id=name, explore=ALWAYS) for name in "xy"]
+        driver = driver_of(policy(*nodes, harm=HARM), 1)
+        turn = Turn(driver.policy, driver.incident, driver.moment())
+        picks = [pick(turn, node, options_of([1.0, 1.0]), "0", number) for node in nodes for number in range(2)]
+        assert len({made.seed for made in picks} - {None}) == 4
+
     def test_the_entry_alone_tells_how_it_was_drawn(self) -> None:
         made = decided(explored())[0]
         assert made.seed is not None
@@ -126,6 +137,22 @@ class TestWhatIsExplored:
         driver.confirm()
         assert decided(driver)[0].seed is None
         assert [option.propensity for option in decided(driver)[0].options] == [1.0, 0.0, 0.0]
+
+    @pytest.mark.parametrize(
+        "watched",
+        [
+            do("b", mode=Mode.OBSERVE),
+            replace(do("b", mode=Mode.AUTO), earning=Earning(Mode.OBSERVE, "step", 3)),
+        ],
+        ids=["said", "not yet earned"],
+    )
+    def test_what_is_only_observed_is_not(self, watched: Do) -> None:
+        """It would never start: the outage would last, and nothing would be learnt."""
+        plan = exploring(node=Choose("choose", (do("a"), watched, do("c"))))
+        for seed in range(8):
+            driver = driver_of(plan, seed)
+            driver.confirm()
+            assert (driver.names(), decided(driver)[0].seed) == (["a"], None)
 
     @pytest.mark.parametrize("harm", [None, 10.0])
     def test_nothing_is_where_harm_would_not_be_seen(self, harm: float | None) -> None:
@@ -200,6 +227,14 @@ class TestHarmBudget:
         driver.finish(OK)
         driver.ticks(4, errors=0.0, harm=None)
         assert driver.ledger.explored[driver.started[0].key].harmful is True
+
+    @pytest.mark.parametrize(("name", "node"), [("q", "choose"), ("p", "other")])
+    def test_every_node_of_every_policy_has_a_budget_of_its_own(self, name: str, node: str) -> None:
+        elsewhere = {"k": ExploredAttempt(START, name, node, harmful=True)}
+        driver = driver_of(exploring(), explored().incident.seed)
+        driver.ledger = Ledger(explored=elsewhere)
+        driver.confirm()
+        assert decided(driver)[0].explored
 
     def test_a_budget_spent_while_people_were_asked_refuses_the_start(self) -> None:
         asking = exploring(mode=Mode.APPROVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from tests.unit.decide.builders import FAILED, START, Driver, do, policy, undo_of
@@ -263,6 +264,40 @@ class TestTelemetry:
         driver = Driver(policy(do("restart")))
         driver.guards = Guards(telemetry=Telemetry(known_min=0.9))
         driver.signals["hint"] = None
+        driver.confirm()
+        assert driver.names() == []
+        assert Reason.TELEMETRY_FREEZE in withheld(driver)
+
+
+class TestWhatOnlyRankingsGoBy:
+    """A reading that no condition looks at says nothing of the world that conditions look at."""
+
+    @staticmethod
+    def driver() -> Driver:
+        plan = policy(do("drain"), do("restart"), signals=("errors", "hint"))
+        return Driver(replace(plan, learns_from=("hint",)))
+
+    def test_it_gives_nobody_sight(self) -> None:
+        driver = self.driver()
+        driver.confirm()
+        driver.ticks(14)
+        driver.finish()
+        driver.ticks(3, errors=None, hint=1.0)
+        assert driver.names() == ["drain"], "the next step was begun on missing data"
+        assert Reason.TELEMETRY_BLIND in withheld(driver)
+
+    def test_without_it_nobody_is_blind(self) -> None:
+        driver = self.driver()
+        driver.guards = Guards(telemetry=Telemetry(known_min=1.0))
+        driver.signals["hint"] = None
+        driver.confirm()
+        assert driver.names() == ["drain"]
+
+    def test_it_makes_up_for_no_unknown_one(self) -> None:
+        plan = policy(do("drain"), signals=("errors", "harm", "hint"))
+        driver = Driver(replace(plan, learns_from=("hint",)))
+        driver.guards = Guards(telemetry=Telemetry(known_min=0.6))
+        driver.signals["harm"] = None
         driver.confirm()
         assert driver.names() == []
         assert Reason.TELEMETRY_FREEZE in withheld(driver)

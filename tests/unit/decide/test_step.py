@@ -266,6 +266,16 @@ def test_harm_ends_an_attempt_and_is_not_repeated() -> None:
     assert driver.names() == ["shift"]
 
 
+def test_an_action_that_fails_half_way_and_harms_is_harmful_and_not_repeated() -> None:
+    driver = Driver(policy(do("shift", effect=Effect.KEYED, retry=Retry(3, explicit=True)), harm=above("harm", 5)))
+    driver.confirm()
+    driver.tick(harm=10.0)
+    driver.finish(FAILED)
+    driver.ticks(2, harm=10.0)
+    assert verdicts(driver) == [AttemptVerdict.HARMFUL]
+    assert driver.names() == ["shift"]
+
+
 def test_an_action_that_fails_while_the_system_recovers_gets_no_credit() -> None:
     driver = Driver(policy(attempt_of_each("a", "b")))
     driver.confirm()

@@ -311,3 +311,38 @@ def test_numbers_that_no_agent_writes_are_refused_by_name(field: str, value: flo
     stream.entries[0] = replace(stream.entries[0], **{field: value})
     with pytest.raises(UsageError, match=said):
         incidents_frame(stream.records())
+
+
+class TestPartsOfASubtree:
+    """A step that worked is no success of the candidate it is a part of, unless that came to its end."""
+
+    POLICY = policy_of(Choose("remedy", (Steps("cache", (do("drain"), do("flush"))), do("restart"))))
+
+    def labels(self, stream: Stream) -> list[tuple[bool, float]]:
+        trials = decisions_frame(stream.records(), self.POLICY)
+        return list(zip(trials["succeeded"], trials["weight"], strict=True))
+
+    @staticmethod
+    def begun() -> Stream:
+        return Stream("i1").confirm().choose("cache").attempt("drain", EFFECTIVE)
+
+    def test_the_next_step_was_refused_and_another_candidate_picked(self) -> None:
+        stream = self.begun().choose("restart").attempt("restart", EFFECTIVE).close()
+        assert self.labels(stream) == [(False, 0.0), (True, 1.0)]
+
+    def test_no_other_candidate_was_left(self) -> None:
+        stream = self.begun().choose(None).escalate().close(Result.ESCALATED)
+        assert self.labels(stream)[0] == (False, 0.0)
+
+    def test_people_were_called_in_the_middle_of_it(self) -> None:
+        assert self.labels(self.begun().escalate().close(Result.ESCALATED)) == [(False, 0.0)]
+
+    def test_one_that_came_to_its_end_counts(self) -> None:
+        assert self.labels(self.begun().attempt("flush", EFFECTIVE).close()) == [(True, 1.0)]
+        assert self.labels(self.begun().attempt("flush", INEFFECTIVE).escalate().close(Result.ESCALATED)) == [
+            (False, 1.0)
+        ]
+
+    def test_an_action_that_worked_counts_whatever_came_after_it(self) -> None:
+        stream = Stream("i1").confirm().choose("restart").attempt("restart", EFFECTIVE)
+        assert self.labels(stream.escalate().close(Result.ESCALATED)) == [(True, 1.0)]

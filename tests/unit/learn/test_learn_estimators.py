@@ -18,7 +18,6 @@ EXPECTED = np.array([0.6, 0.7, 0.3, 0.9])
 def test_one_step_estimators_are_their_formulas() -> None:
     assert est.ips(WEIGHT, REWARD) == pytest.approx((2 + 0 + 0 + 1) / 4)
     assert est.snips(WEIGHT, REWARD) == pytest.approx(3 / 33)
-    assert est.direct(EXPECTED) == pytest.approx(2.5 / 4)
     corrections = [2 * (1 - 0.5), 0.0, 30 * (0 - 0.2), 1 * (1 - 0.9)]
     assert est.doubly_robust(WEIGHT, REWARD, PREDICTED, EXPECTED) == pytest.approx((2.5 + sum(corrections)) / 4)
     switched = (2.5 + corrections[0] + corrections[3]) / 4
@@ -61,7 +60,6 @@ def test_all_find_the_value_that_is_known() -> None:
         est.switch_doubly_robust(weight, reward, wrong[context, logged], wrong[context, target]),
     ):
         assert estimate == pytest.approx(0.7, abs=0.02)
-    assert est.direct(wrong[context, target]) == 0.5
     assert not est.mean_weight_is_off(weight)
 
 

@@ -1,5 +1,6 @@
 """Any order against history: its estimates, its refusals, and errors that say what to do."""
 
+import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -7,15 +8,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import START, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
 
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.report import NodeEvaluation
 from homeostat.learn.evaluation.report import evaluate as evaluate_with
-from homeostat.learn.ranker import train_ranking
+from homeostat.learn.ranker import train_ranking, versioned
+from homeostat.model.entries import RankingTrained
 from homeostat.model.errors import UsageError
 from homeostat.model.policy import Policy
+from homeostat.record.codec import CODEC
 
 POLICY = policy_of(remedy("restart", "shift"))
 
@@ -115,6 +119,39 @@ def test_a_damaged_ranking_is_refused() -> None:
     ranking = replace(train_ranking(decisions, POLICY, 0.0), incidents=7)
     (found,) = evaluate(decisions, POLICY, ranking)
     assert found.refused == "the ranking is not what its version says: the hash differs"
+
+
+def test_a_ranking_of_an_old_journal_is_evaluated_though_its_version_is_over_another_form() -> None:
+    def of(weight: float) -> dict[str, object]:
+        times = {"cost_success_s": 35.0, "cost_failure_s": 95.0, "attempts": 40, "successes": 20}
+        return {"intercept": 0.0, "weights": [weight], "missing": [0.0], "failed": {}, **times}
+
+    features = [{"signal": "errors", "median": 5.0, "spread": 8.0}]
+    nodes = {"remedy": {"features": features, "candidates": {"restart": of(-3.0), "shift": of(3.0)}}}
+    old = {"version": "a" * 64, "policy": "p", "trained_at": 1.0, "incidents": 80, "attempts": 80, "nodes": nodes}
+    body = {"at": 1.0, "ranking": old, "gate": "", "passed": True}
+    entry = CODEC.decode("ranking.trained", 1, json.dumps(body).encode())
+    assert isinstance(entry, RankingTrained)
+    (found,) = evaluate(decisions_of(80), POLICY, entry.ranking)
+    assert found.refused is None
+    assert found.first_success is not None
+    assert found.first_success.value > 0.9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"members": ()}, "the ranking mixes another number of members"),
+        ({"candidates": ()}, "the ranking has a member 'pooled' of another shape"),
+        ({"features": ()}, "the ranking has a member 'pooled' of another shape"),
+    ],
+)
+def test_a_ranking_that_contradicts_itself_is_refused(wrong: dict[str, tuple[()]], why: str) -> None:
+    decisions = decisions_of(40)
+    ranking = train_ranking(decisions, POLICY, 0.0)
+    broken = versioned(replace(ranking, nodes={"remedy": changed(ranking.nodes["remedy"], **wrong)}))
+    (found,) = evaluate(decisions, POLICY, broken)
+    assert found.refused == why
 
 
 def test_wrong_names_are_refused_with_the_nearest_right_ones() -> None:

@@ -1,6 +1,7 @@
 """`fit_node`: the mixture, forgetting, drift, uncertainty, and what is kept from call to call."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from homeostat.learn.samples import Samples
 from homeostat.learn.scoring import success_probabilities
 from homeostat.learn.stacking import equal_shares, fit_stack, mixed_logits
 from homeostat.learn.uncertainty import uncertainty_of
-from homeostat.model.ranking import Feature, NodeRanking
+from homeostat.model.ranking import Feature, LinearModel, MemberModel, NodeRanking
 
 QUICK = (PooledLogistic(), Hierarchical())
 FEATURES = (Feature("a"), Feature("b"), Feature("c"))
@@ -91,6 +92,23 @@ def test_an_action_that_stops_working_is_noticed_and_its_past_counts_little() ->
     assert weights[~own].min() > 0.5
     node = node_of(samples)
     assert success_probabilities(node, samples.columns[-50:], samples.failed[-50:] & False)[:, 3].mean() < 0.15
+
+
+def test_after_a_change_the_next_fits_are_due_soon_and_then_by_growth_again() -> None:
+    samples = changed(draw_samples(500, seed=5), candidate=3, since=500)
+    fits: list[int] = []
+
+    class Noted(PooledLogistic):
+        def fit(self, samples: Samples, previous: MemberModel | None = None) -> LinearModel:
+            fits.append(len(np.unique(samples.incident)))
+            return super().fit(samples, previous)
+
+    found = foretell(samples, (Noted(),), Memory())
+    noticed = int(samples.incident[found.changes[0].noticed]) - int(samples.incident[0])
+    (at,) = (place for place, incidents in enumerate(fits) if incidents - 1 == noticed)
+    assert [later - fits[at] for later in fits[at + 1 : at + 5]] == [5, 10, 15, 23]
+    usual = [later - before for before, later in pairwise(fits[:at])][-3:-1]
+    assert min(usual) > 10
 
 
 def test_nothing_is_noticed_where_nothing_changes() -> None:

@@ -331,3 +331,32 @@ def test_what_rules_is_judged_as_it_orders_what_it_has_not_seen() -> None:
     compared = compare(orders, logged, replicates=2)
     assert compared.first_success("seen").value > compared.first_success("held out").value + 0.02
     assert compared.first_success("all later").value == compared.first_success("seen").value
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (("restart", "shift"), ("shift", "restart")),
+        (("restart", "shift", "new"), ("shift", "restart")),
+        (("restart", "shift"), ("restart", "shift", "new")),
+    ],
+    ids=["written in another order", "one is gone", "one is new"],
+)
+def test_what_rules_is_judged_as_it_orders_the_candidates_of_today(was: tuple[str, ...], now: tuple[str, ...]) -> None:
+    streams = told_by_errors(80, eligible=("restart", "shift"))
+    old, policy = policy_of(remedy(*was)), policy_of(remedy(*now))
+    ruling = train_ranking(decisions_frame(records_of(streams), old), old, NOW)
+    decisions = decisions_frame(records_of(streams), policy)
+    verdict = judge(train_ranking(decisions, policy, NOW), decisions, policy, incumbent=ruling, bounds=QUICK)
+    figures = verdict.figures["remedy"]
+    assert figures.ruling_first_success > 0.9, "it orders as well as when it was let rule"
+    assert not verdict.passed
+
+
+def test_a_ruling_ranking_may_know_a_signal_that_the_policy_no_longer_names() -> None:
+    streams, plan = told_by_errors(80, eligible=("restart", "shift")), remedy("restart", "shift")
+    old, policy = policy_of(plan), policy_of(plan, signals=("hint",))
+    ruling = train_ranking(decisions_frame(records_of(streams), old), old, NOW)
+    decisions = decisions_frame(records_of(streams), policy)
+    verdict = judge(train_ranking(decisions, policy, NOW), decisions, policy, incumbent=ruling, bounds=QUICK)
+    assert verdict.figures["remedy"].ruling_first_success < 0.7, "what it goes by is unknown now"

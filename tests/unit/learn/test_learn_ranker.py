@@ -15,11 +15,11 @@ from tests.unit.learn.worlds import World, fixed, journalled, world_policy
 from homeostat.decide import scoring as live
 from homeostat.learn.costs import COST_MIN_S, declared_cost
 from homeostat.learn.dataset import decisions_frame
-from homeostat.learn.features import fit_features
+from homeostat.learn.features import fit_features, text_columns
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
-from homeostat.model.ranking import Candidate, NodeRanking, Ranking
+from homeostat.model.ranking import Candidate, Feature, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
 from homeostat.model.signals import Value
 
@@ -292,3 +292,10 @@ def test_any_history_gives_a_model_of_plain_finite_numbers(
     for model in ranking.nodes["remedy"].candidates:
         assert min(model.cost_success_s, model.cost_failure_s) >= COST_MIN_S
         assert model.successes <= model.attempts
+
+
+def test_a_text_that_has_no_column_is_other_as_an_unknown_one() -> None:
+    """Beyond the commonest values, or never seen in training: neither a failure nor a warning."""
+    seen = pd.Series(["b", "never seen", None, "a"], dtype="str")
+    flags = text_columns(Feature("zone", categories=("a", "b")), seen)
+    assert flags.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0]]

@@ -6,21 +6,25 @@ from itertools import product
 
 import numpy as np
 import pytest
-from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, policy_of, records_of, remedy
+from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
 from tests.unit.learn.worlds import CANDIDATES, World, fixed, journalled, world_policy
 
 from homeostat.decide.ranking import rank
 from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.evaluation import resampling
 from homeostat.learn.evaluation.causes import Imputation
 from homeostat.learn.evaluation.comparison import compare
 from homeostat.learn.evaluation.imputation import Costs, costs_of, impute, parts_of
 from homeostat.learn.evaluation.logged import Logged, logged_incidents
 from homeostat.learn.evaluation.orders import FixedOrder, RankedOrder
 from homeostat.learn.evaluation.replay import follow, value
+from homeostat.learn.features import Floats
 from homeostat.learn.ranker import choose_nodes, labelled_trials, train_node
+from homeostat.learn.samples import Bools, Ints
 from homeostat.model.entries import Option
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Choose, Escalate, Policy
+from homeostat.model.reasons import AttemptVerdict, Result
 
 ABC = ("a", "b", "c")
 
@@ -77,6 +81,67 @@ def test_what_was_not_tried_is_expected_over_the_causes() -> None:
         expected[incident] += chance * spent_s
     assert replayed.seconds == pytest.approx(expected)
     assert replayed.first_success == pytest.approx([0.3 * 0.9 + 0.7 * 0.4, 0.9])
+
+
+def one_of_three() -> Logged:
+    """Only a could be tried; it did harm, and people were called."""
+    stream = Stream("i1").confirm().choose("a", {"errors": 8.0}, eligible=("a",))
+    stream.attempt("a", AttemptVerdict.HARMFUL, verifies_s=90.0).escalate()
+    return logged_of([stream.close(Result.ESCALATED)], policy_of(remedy(*ABC)))
+
+
+def test_where_nothing_works_people_take_their_time_and_logged_harm_is_a_fact() -> None:
+    logged = one_of_three()
+    costs = Costs(np.full(3, 10.0), np.full(3, 100.0), np.full(3, 0.01))
+    imputed = Imputation(np.array([[1.0]]), np.full((1, 1, 3), 0.5))
+    replayed = value(follow(FixedOrder(ABC), logged), logged, imputed, costs)
+    assert logged.people_s > 0.0
+    assert replayed.seconds == pytest.approx([95.0 + logged.people_s])
+    assert replayed.harms == pytest.approx([1.0])
+    none = replace(logged, harmful=np.zeros(logged.harmful.shape))
+    assert value(np.array([[0, -1, -1]]), none, imputed, costs).harms == pytest.approx([0.0])
+
+
+def test_a_candidate_that_is_certain_ends_every_path_and_works() -> None:
+    policy = policy_of(Choose("remedy", (do("a"), Escalate("people", "oncall"), do("b"))))
+    stream = Stream("i1").confirm().choose("a", {"errors": 8.0}, eligible=("a", "people", "b"))
+    logged = logged_of([stream.attempt("a", INEFFECTIVE).close()], policy)
+    path = follow(FixedOrder(logged.candidates), logged)
+    assert path.tolist() == [[0, 1, -1]]
+    costs = Costs(np.full(3, 10.0), np.full(3, 100.0), np.full(3, 0.01))
+    doubted = Imputation(np.array([[1.0]]), np.full((1, 1, 3), 0.1))
+    assert value(path, logged, doubted, costs).seconds == pytest.approx([35.0 + 10.0])
+
+
+def test_costs_are_means_shrunk_to_what_is_declared_and_harm_is_a_share_of_trials() -> None:
+    logged = two_of_three()
+    assert logged.harmful[0, 0] == 0.0
+    harmful = logged.harmful.copy()
+    harmful[0, 0] = 1.0
+    costs = costs_of(replace(logged, harmful=harmful))
+    a, b, c = logged.declared
+    assert costs.success_s == pytest.approx([a.cost.success_s, (2 * 35.0 + 2 * b.cost.success_s) / 4, c.cost.success_s])
+    assert costs.failure_s == pytest.approx([(95.0 + 2 * a.cost.failure_s) / 3, b.cost.failure_s, c.cost.failure_s])
+    assert costs.harm == pytest.approx([1.02 / 3, 0.02 / 4, 0.01])
+
+
+class Watched:
+    """A fixed order that notes which rows it was shown."""
+
+    def __init__(self, *names: str) -> None:
+        self.order = FixedOrder(ABC, names)
+        self.rows: list[int] = []
+
+    def scores(self, rows: Ints, failed: Bools, left: Bools) -> Floats:
+        self.rows.append(int(rows[0]))
+        return self.order.scores(rows, failed, left)
+
+
+@pytest.mark.parametrize(("names", "rows"), [("abc", [0, 1, 1]), ("acb", [0, 1, 1]), ("cab", [0, 0, 0])])
+def test_signals_are_read_again_only_as_long_as_the_path_is_the_logged_one(names: str, rows: list[int]) -> None:
+    watched = Watched(*names)
+    follow(watched, two_of_three())
+    assert watched.rows == rows
 
 
 def test_a_ranking_is_followed_as_the_agent_would() -> None:
@@ -138,6 +203,20 @@ def test_the_interval_is_the_same_for_the_same_seed_and_narrows_with_history() -
     assert error(40, 0) == error(40, 0)
     assert error(40, 0) != error(40, 1)
     assert error(160, 0) < error(40, 0)
+
+
+def test_the_interval_holds_what_is_not_known_of_the_causes(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = logged_of(told_by_errors(40), policy_of(remedy("restart", "shift")))
+    orders = {"written": FixedOrder(logged.candidates), "turned": FixedOrder(logged.candidates, ("shift", "restart"))}
+    refitted = compare(orders, logged, replicates=20).gain_s("turned", "written").error
+    monkeypatch.setattr(resampling, "_STEPS_EACH", 0)
+    assert refitted > compare(orders, logged, replicates=20).gain_s("turned", "written").error
+
+
+def test_what_was_never_seen_to_work_is_held_to_work_rarely() -> None:
+    logged = logged_of(told_by_errors(40), policy_of(remedy("restart", "shift", "new")))
+    assert logged.eligible[:, 2].all()
+    assert impute(logged, parts_of(len(logged))).success[:, :, 2].max() < 0.2
 
 
 def test_candidates_of_the_world_are_all_there() -> None:

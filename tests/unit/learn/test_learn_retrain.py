@@ -17,7 +17,7 @@ from homeostat.learn.trace import trace_journal
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalConflict
 from homeostat.model.policy import Choose
-from homeostat.model.ports import Batch
+from homeostat.model.ports import Batch, Record
 from homeostat.model.reasons import Result
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
@@ -183,9 +183,17 @@ def test_an_append_by_somebody_else_meanwhile_does_no_harm() -> None:
 
 def test_a_conflict_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = journal_of(told_by_errors(80))
-    monkeypatch.setattr(journal, "head_seq", lambda stream: 7)
+    retrained, read = retrain(journal, POLICY, NOW, "tester"), journal.read
+
+    def read_and_then_overtaken(stream: str) -> list[Record]:
+        records = list(read(stream))
+        loaded = e.PolicyLoaded(at=NOW, policy="p", policy_hash="hash", sources={})
+        journal.append([Batch(stream, None, [loaded])])
+        return records
+
+    monkeypatch.setattr(journal, "read", read_and_then_overtaken)
     with pytest.raises(JournalConflict):
-        apply_retrained(journal, retrain(journal, POLICY, NOW, "tester"))
+        apply_retrained(journal, retrained)
 
 
 def test_two_threads_train_the_same_ranking() -> None:
@@ -265,3 +273,29 @@ def test_rankings_survive_the_disk(tmp_path: Path) -> None:
     assert current_ranking(journal, "p") == first.ranking
     assert retrain(journal, POLICY, NOW, "tester").entries == ()
     journal.close()
+
+
+def test_a_person_who_decides_while_it_trains_is_not_overruled() -> None:
+    journal = journal_of(told_by_errors(80))
+    first = retrain(journal, POLICY, NOW, "tester")
+    apply_retrained(journal, first)
+    add = journal.append
+    add([Batch(stream.id, 0, stream.entries) for stream in swapped(200, START + 1e8)])
+    late = retrain(journal, POLICY, NOW + 1e8, "tester")
+    assert late.promoted
+    back = e.RankingRolledBack(at=NOW, version=first.ranking.version, to=None, actor="ann", why="harm")
+    add([Batch("policy/p", None, [back])])
+    with pytest.raises(JournalConflict, match="what rules 'p' has changed since the training began"):
+        apply_retrained(journal, late)
+    assert current_ranking(journal, "p") is None
+
+
+def test_incidents_that_opened_during_a_drill_teach_nothing() -> None:
+    streams = told_by_errors(6)
+    journal = journal_of(streams)
+    opened = [stream.entries[0].at for stream in streams]
+    ran = e.DrillRan(at=opened[3] + 1.0, fault="auth_hung", began_at=opened[2], passed=True)
+    policy = streams[0].policy
+    assert [trace.id for trace in trace_journal(journal, policy, 100)] == [f"i00{n}" for n in range(6)]
+    journal.append([Batch("agent", None, [ran])])
+    assert [trace.id for trace in trace_journal(journal, policy, 100)] == ["i000", "i001", "i004", "i005"]

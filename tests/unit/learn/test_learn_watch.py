@@ -5,19 +5,33 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, journal_of, policy_of, remedy
+from tests.unit.learn.incident_streams import (
+    EFFECTIVE,
+    INEFFECTIVE,
+    START,
+    Stream,
+    do,
+    journal_of,
+    policy_of,
+    records_of,
+    remedy,
+)
 from tests.unit.learn.test_learn_gate import QUICK, told_by_errors, told_by_nothing
 
 from homeostat.learn import watch
+from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.comparison import Comparison
 from homeostat.learn.evaluation.replay import Replayed
-from homeostat.learn.promotion import WRITTEN, Promotions, promote, promotions_of, roll_back
+from homeostat.learn.gate import Bounds
+from homeostat.learn.promotion import WRITTEN, Promotions, fold, promote, promotions_of, roll_back
+from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
 from homeostat.learn.retrain import retrain as retrain_with
 from homeostat.model import entries as e
 from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
+from homeostat.model.ranking import Ranking
 from homeostat.record.memory import MemoryJournal
 
 POLICY = policy_of(remedy("restart", "shift"))
@@ -92,9 +106,52 @@ def test_nothing_is_said_before_the_first_look_and_between_looks() -> None:
     assert again(journal, NOW + 1.0).rolled_back is not None
 
 
-def test_looks_spend_the_error_rate_once() -> None:
-    """However many looks there are, their error rates sum up to less than the whole."""
-    assert sum(1.0 / (look * (look + 1)) for look in range(1, 100_000)) < 1.0
+class Looks:
+    """What `watch_promoted` asks of `worse`: how many incidents, with which confidence."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[tuple[int, float]] = []
+        monkeypatch.setattr(watch, "worse", self)
+
+    def __call__(self, compared: Comparison, confidence: float, other: str, *, harmed: bool) -> str | None:
+        del other, harmed
+        self.made.append((compared.incidents, confidence))
+        return None
+
+    def look(self, count: int, *, nodes: int = 1) -> list[tuple[int, float]]:
+        """After so many incidents under a ranking of so many nodes, of which one is ever decided."""
+        plan = policy_of(*(Choose(f"remedy{n or ''}", (do("restart"), do("shift"))) for n in range(nodes)))
+        decisions = decisions_frame(records_of(both_tried(count, START, right=True)), plan)
+        trained = train_ranking(decisions, plan, START).nodes["remedy"]
+        ruling = Ranking("", "p", START, 1, 1, {node.id: trained for node in choose_nodes(plan)})
+        self.made.clear()
+        watch.watch_promoted(decisions, plan, ruling, None, START, bounds=Bounds(replicates=2))
+        if nodes == 1:
+            before = list(self.made)
+            watch.watch_promoted(decisions, plan, ruling, ruling, START, bounds=Bounds(replicates=2))
+            assert self.made == before, "what replaced itself is not looked at"
+        return self.made
+
+
+def test_looks_spend_the_error_rate_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many looks there are, their error rates sum up to less than the whole; between two nothing changes."""
+    looks = Looks(monkeypatch)
+    spent = 0.0
+    for look, count in enumerate((20, 40, 60), start=1):
+        rate = watch.ERROR_RATE / (look * (look + 1))
+        assert looks.look(count) == [(count, 1.0 - rate)]
+        spent += rate
+    assert spent < watch.ERROR_RATE
+    assert looks.look(59) == [(40, 1.0 - watch.ERROR_RATE / 6)]
+
+
+def test_nodes_share_the_error_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Looks(monkeypatch).look(20, nodes=2) == [(20, 1.0 - watch.ERROR_RATE / 4)]
+
+
+def test_only_the_newest_incidents_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "WINDOW", 20)
+    assert Looks(monkeypatch).look(40) == [(20, 1.0 - watch.ERROR_RATE / 6)]
 
 
 def compared(*, lost_s: float, harms: float) -> Comparison:
@@ -211,3 +268,37 @@ def test_a_promotion_that_replaced_what_was_never_trained_is_corrupt() -> None:
     journal.append([Batch("policy/p", journal.head_seq("policy/p"), [stray])])
     with pytest.raises(JournalCorrupt, match="'gone' was replaced but never trained"):
         promotions_of(journal, "p")
+
+
+class TestWhatRulesAgain:
+    """Two rankings that replaced one another must not be handed the rule to and fro."""
+
+    @staticmethod
+    def known(*said: tuple[str, str | None]) -> Promotions:
+        """Of rankings a, b and c: (promoted, replaces), or ("-" and which one is taken back, what rules then)."""
+        rankings = {name: versioned(Ranking("", "p", NOW, place, place)) for place, name in enumerate("abc")}
+        entries: list[e.Entry] = [
+            e.RankingTrained(at=NOW, ranking=one, gate="", passed=True) for one in rankings.values()
+        ]
+        for name, other in said:
+            version, then = rankings[name[-1]].version, rankings[other].version if other else None
+            if name.startswith("-"):
+                entries.append(e.RankingRolledBack(at=NOW, version=version, to=then, actor="t", why="worse"))
+            else:
+                entries.append(e.RankingPromoted(at=NOW, version=version, actor="t", replaces=then))
+        return fold(entries)
+
+    @pytest.mark.parametrize(
+        ("said", "place"),
+        [
+            ((("a", None), ("b", "a")), 0),
+            ((("a", None), ("b", "a"), ("-b", "a")), None),
+            ((("a", None), ("-a", None), ("b", None), ("a", "b"), ("-a", "b")), None),
+            ((("a", None), ("b", "a"), ("a", "b"), ("-a", "b")), None),
+            ((("a", None), ("b", "a"), ("c", "b"), ("-c", "a"), ("c", "a")), 0),
+            ((("a", None), ("b", "a"), ("-b", "a"), ("b", "a"), ("c", "b")), 0),
+        ],
+    )
+    def test_it_is_never_what_was_taken_back(self, said: Sequence[tuple[str, str | None]], place: int | None) -> None:
+        replaced = self.known(*said).replaced
+        assert (None if replaced is None else replaced.incidents) == place

@@ -8,13 +8,15 @@ import pytest
 from tests.unit.loop.test_loop import Noted, policy_named
 
 from homeostat.decide.identity import dormant_incident
+from homeostat.learn.ranker import versioned
 from homeostat.loop.standing import Standing
 from homeostat.model import entries as e
 from homeostat.model.commands import Step
-from homeostat.model.errors import FactsMovedOn, JournalError
+from homeostat.model.errors import FactsMovedOn, JournalConflict, JournalError
 from homeostat.model.incident import Ledger
 from homeostat.model.policy import COOLDOWN_S_MAX, Effect
 from homeostat.model.ports import Batch, Record
+from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import AttemptVerdict, Result
 from homeostat.record.memory import MemoryJournal
 
@@ -98,3 +100,44 @@ def test_the_lock_of_an_attempt_that_is_open_outlives_every_clock() -> None:
     journal = MemoryJournal()
     journal.append([Batch("i", 0, [suspected("i", NOW - 2 * COOLDOWN_S_MAX), intended("i", NOW - 2 * COOLDOWN_S_MAX)])])
     assert {target: lock.key for target, lock in standing(journal).ledger.locks.items()} == {"svc/a": "i/n/1"}
+
+
+class TestRankings:
+    """What was found while another ranking ruled does not take back what a person has said since."""
+
+    @staticmethod
+    def trained(journal: MemoryJournal, *names: str) -> list[str]:
+        rankings = [versioned(Ranking("", "a", NOW, place, place)) for place, _ in enumerate(names)]
+        told = [e.RankingTrained(at=NOW, ranking=ranking, gate="", passed=True) for ranking in rankings]
+        journal.append([Batch("policy/a", None, told)])
+        return [ranking.version for ranking in rankings]
+
+    @pytest.mark.parametrize("person", ["takes it back", "lets another one rule"])
+    def test_a_training_that_took_long_does_not_overrule_people(self, person: str) -> None:
+        journal = MemoryJournal()
+        old, other, new = self.trained(journal, "old", "other", "new")
+        ours = standing(journal)
+        ours.take_ranking("a", [e.RankingPromoted(at=NOW, version=old, actor="schedule")])
+        takes_back = e.RankingRolledBack(at=NOW, version=old, to=None, actor="ann", why="harm")
+        promotes = e.RankingPromoted(at=NOW, version=other, actor="ann", replaces=old)
+        said = takes_back if person == "takes it back" else promotes
+        ours.take_ranking("a", [said])
+        ruling, head = ours.ranking("a"), journal.head_seq("policy/a")
+        found = e.RankingPromoted(at=NOW, version=new, actor="schedule", replaces=old)
+        watched = e.RankingRolledBack(at=NOW, version=old, to=None, actor="schedule", why="worse")
+        for late in (found, watched):
+            with pytest.raises(JournalConflict, match="what rules 'a' has changed since this was found"):
+                ours.take_ranking("a", [late])
+        assert ours.ranking("a") == ruling
+        assert journal.head_seq("policy/a") == head
+
+    def test_one_after_the_other_is_said_of_what_the_first_lets_rule(self) -> None:
+        journal = MemoryJournal()
+        old, new = self.trained(journal, "old", "new")
+        ours = standing(journal)
+        ours.take_ranking("a", [e.RankingPromoted(at=NOW, version=old, actor="schedule")])
+        back = e.RankingRolledBack(at=NOW, version=old, to=None, actor="schedule", why="worse")
+        ours.take_ranking("a", [back, e.RankingPromoted(at=NOW, version=new, actor="schedule", replaces=None)])
+        ruling = ours.ranking("a")
+        assert ruling is not None
+        assert ruling.version == new

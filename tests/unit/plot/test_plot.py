@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 
 from homeostat import plot
 from homeostat.model.errors import UsageError
@@ -145,6 +145,34 @@ def test_escalated_incidents_are_shown_and_are_no_times() -> None:
     assert (len(recovered), len(escalated)) == (54, 6)
 
 
+@pytest.mark.parametrize(("trials", "points"), [([1, 40], 2), ([0, 40], 1)])
+def test_every_group_of_forecasts_that_has_a_trial_is_a_point(trials: list[int], points: int) -> None:
+    axes = plot.reliability(CALIBRATION.assign(trials=trials)).axes[0]
+    (dots,) = (each for each in axes.collections if isinstance(each, PathCollection))
+    assert len(np.asarray(dots.get_offsets())) == points
+
+
+def test_the_band_is_that_of_dvoretzky_kiefer_and_wolfowitz() -> None:
+    """At 100 incidents sqrt(ln(2 / 0.05) / 200) = 0.1358 each way."""
+    times = pd.DataFrame({"way": "written", "mttr_s": np.arange(1.0, 101.0)})
+    (band,) = plot.recovery_times_compared(times).axes[0].collections
+    edges = np.unique(np.asarray(band.get_paths()[0].vertices)[:, 1].round(4))
+    assert {round(0.5 - 0.1358, 4), round(0.5 + 0.1358, 4)} <= set(edges)
+
+
+def test_what_rises_in_the_order_is_drawn_strongly() -> None:
+    first, second, third = plot.order_change(CANDIDATES, CANDIDATES.iloc[[1, 0, 2]]).axes[0].lines
+    assert [list(np.asarray(line.get_ydata())) for line in (first, second, third)] == [[0, 1], [1, 0], [2, 2]]
+    assert second.get_linewidth() > first.get_linewidth() == third.get_linewidth()
+
+
+def test_an_attempt_lasts_until_its_verdict_and_one_without_until_the_end() -> None:
+    chart = plot.incident_timeline(READINGS, ATTEMPTS)
+    lines = [each for each in chart.axes[0].collections if isinstance(each, LineCollection)]
+    bars = [list(np.asarray(each.get_segments()[0])[:, 0]) for each in lines]
+    assert bars == [[480.0, 960.0], [960.0, 1920.0]]
+
+
 def test_an_interval_across_zero_is_not_called_better() -> None:
     said = texts(plot.gain(ESTIMATES))
     assert said == ["-8.0 worse", "+0.2 not shown to differ", "+3.0 better"]
@@ -171,6 +199,34 @@ def test_incidents_that_did_not_recover_keep_a_line_below_one() -> None:
         for line in plot.recovery_times_compared(TIMES).axes[0].lines
     }
     assert sorted(steps.values()) == [0.75, 1.0]
+
+
+def test_every_way_has_a_line_however_many_there_are() -> None:
+    ways = pd.DataFrame({"way": [f"way {n}" for n in range(9)], "mttr_s": 600.0})
+    assert texts(plot.recovery_times_compared(ways)) == list(ways["way"])
+
+
+def test_where_nothing_recovered_the_line_stays_at_zero() -> None:
+    chart = plot.recovery_times_compared(pd.DataFrame({"way": ["written", "written"], "mttr_s": [np.nan, np.nan]}))
+    (line,) = chart.axes[0].lines
+    assert set(np.asarray(line.get_ydata())) == {0.0}
+    assert "</svg>" in chart._repr_svg_()
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_attempts_are_drawn_below_a_signal_that_was_never_known_or_always_zero(value: float) -> None:
+    chart = plot.incident_timeline(READINGS.assign(value=value), ATTEMPTS)
+    lines = (each for each in chart.axes[0].collections if isinstance(each, LineCollection))
+    bars = [np.asarray(each.get_segments()[0])[0, 1] for each in lines]
+    assert 0.0 > bars[0] > bars[1] > chart.axes[0].get_ylim()[0]
+    assert texts(chart) == ["restart: ineffective", "rollback: no verdict"]
+
+
+def test_what_nothing_is_foretold_of_has_no_point() -> None:
+    unknown = CANDIDATES.assign(probability=np.nan, cost_s=np.nan)
+    assert texts(plot.success_and_seconds(unknown)) == ["no candidates"]
+    both = pd.concat([CANDIDATES, unknown.assign(candidate="unknown")])
+    assert texts(plot.success_and_seconds(both)) == texts(plot.success_and_seconds(CANDIDATES))
 
 
 def test_missing_readings_are_shown_as_shares_and_nothing_read_is_no_share() -> None:

@@ -62,11 +62,12 @@ def test_a_step_begins_anew_when_it_does_or_proves_something_else() -> None:
         assert earning is not None
         return earning.step
 
-    same = [step(f"{mode}, cooldown: 5m"), step(", mode: {start: approve}"), step(f"{mode}, timeout: 9m")]
+    same = [step(f"{mode}, cooldown: 5m"), step(f"{mode}, timeout: 9m")]
     assert {content(steps) for steps in same} == {leaf.earning.step}
     others = [step(mode, target="a/c"), step(mode).replace("within: 4m", "within: 9m"), step(f"{mode}, undo: none")]
     assert content(others[0]) != leaf.earning.step != content(others[1])
     assert content(others[2]) == leaf.earning.step
+    assert content(step(", mode: {start: approve}")) != leaf.earning.step, "one level above it is auto, never earned"
 
 
 def test_explore_and_an_earned_mode_change_the_hash_and_who_promotes_does_not() -> None:
@@ -102,6 +103,11 @@ def test_rankings_may_go_by_signals_that_no_condition_reads() -> None:
     assert [str(change) for change in changes(wider, plain)] == [
         "rankings may go by room only where a condition reads it"
     ]
+
+
+def test_a_signal_that_a_condition_reads_is_not_one_that_only_rankings_go_by() -> None:
+    read = next(iter(load(choice("")).trigger.condition.signals))
+    assert load(choice(""), learning=f"{{signals: [{read}, room]}}").learns_from == ("room",)
 
 
 def test_a_signal_to_learn_from_that_is_not_there_is_told_at_its_place() -> None:

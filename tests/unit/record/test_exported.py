@@ -82,6 +82,13 @@ def test_a_packed_file_that_is_cut_off_or_damaged_is_refused(tmp_path: Path, exp
     _refused(path, 1, "R108")
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_one_that_holds_nothing_is_cut_off_and_no_quiet_history(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    _refused(tmp_path / name, 1, "R108")
+    _refused(_file(tmp_path / name, []), 1, "R108")
+
+
 def test_a_small_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(gzip.compress(b" " * (lines.LINE_BYTES_MAX + 1)))

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.contract.journal_contract import changed, closed, intended, suspected
-from tests.postgres_cluster import SUPERUSER, Cluster, as_server_user
+from tests.postgres_cluster import Cluster
 
 from homeostat.model.errors import JournalConflict, JournalCorrupt, JournalError, JournalWriteError
 from homeostat.model.ports import Batch
@@ -26,6 +26,7 @@ from homeostat.record.postgres_append import execute
 from homeostat.record.postgres_connection import BoundedConnection, Server
 from homeostat.record.postgres_leases import PostgresLeases
 from homeostat.record.postgres_standby import standby_faults
+from homeostat.rig.layout import SERVER_USER, as_server_user
 
 TTL_S = 3.0
 
@@ -368,7 +369,7 @@ def test_faults_of_replication_are_told(restarted: Doubt) -> None:
     folder = cluster.folder / "received"
     folder.mkdir()
     if os.geteuid() == 0:
-        shutil.chown(folder, SUPERUSER)
+        shutil.chown(folder, SERVER_USER)
     receiving: list[str | Path] = [
         "--directory",
         folder,
@@ -377,7 +378,7 @@ def test_faults_of_replication_are_told(restarted: Doubt) -> None:
         "--port",
         str(cluster.port),
         "--username",
-        SUPERUSER,
+        SERVER_USER,
     ]
     with subprocess.Popen(as_server_user([cluster.bin / "pg_receivewal", *receiving])) as standby:
         try:
@@ -402,7 +403,7 @@ def test_faults_of_replication_are_told(restarted: Doubt) -> None:
 def owned_by_server(path: Path) -> Path:
     path.touch()
     if os.geteuid() == 0:
-        shutil.chown(path, SUPERUSER, SUPERUSER)
+        shutil.chown(path, SERVER_USER, SERVER_USER)
     return path
 
 

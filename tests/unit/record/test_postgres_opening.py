@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from tests.contract.journal_contract import changed, closed, suspected
-from tests.postgres_cluster import PASSWORD, ROLE, Cluster, free_port
+from tests.postgres_cluster import PASSWORD, ROLE, Cluster
 
 from homeostat.model.errors import JournalCorrupt, JournalError, JournalTooNew, LeaseLost
 from homeostat.model.ports import Batch
@@ -23,6 +23,7 @@ from homeostat.record import postgres_open
 from homeostat.record.postgres import PostgresJournal
 from homeostat.record.postgres_connection import Server
 from homeostat.record.schema import HEAD_REVISION, METADATA
+from homeostat.rig.layout import free_port
 
 
 def open_journal(url: str, **options: Any) -> PostgresJournal:

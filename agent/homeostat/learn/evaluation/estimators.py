@@ -34,11 +34,6 @@ def snips(weight: Floats, reward: Floats) -> float:
     return float(weight @ reward) / total if total > 0 else float("nan")
 
 
-def direct(expected: Floats) -> float:
-    """The model's word: mean of its expected reward under the judged policy."""
-    return float(np.mean(expected))
-
-
 def doubly_robust(weight: Floats, reward: Floats, predicted: Floats, expected: Floats) -> float:
     """Mean of `expected` + w (r - `predicted`), where `predicted` is the model's reward of the logged choice."""
     return float(np.mean(expected + weight * (reward - predicted)))

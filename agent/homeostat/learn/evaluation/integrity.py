@@ -54,15 +54,24 @@ def damage(ranking: Ranking) -> str | None:
     """Say what is wrong with the numbers themselves, or None."""
     if any(not math.isfinite(number) for node in ranking.nodes.values() for number in _numbers(to_builtins(node))):
         return "holds a number that is not finite"
-    if versioned(ranking).version != ranking.version:
+    if not _is_upcast(ranking) and versioned(ranking).version != ranking.version:
         return "is not what its version says: the hash differs"
     return None
 
 
+def _is_upcast(ranking: Ranking) -> bool:
+    """Whether it was journalled before members were (`record.upcasting`): its version is over what stood there then."""
+    one_member = all(len(node.members) == 1 and node.uncertainty is None for node in ranking.nodes.values())
+    return bool(ranking.nodes) and one_member
+
+
 def misfit(model: NodeRanking, logged: Logged) -> str | None:
     """Say how a model's shape contradicts itself or today's candidates, or None."""
-    if tuple(model.places) != logged.candidates:
-        return "was trained for other candidates"
+    return misshapen(model) if tuple(model.places) == logged.candidates else "was trained for other candidates"
+
+
+def misshapen(model: NodeRanking) -> str | None:
+    """Say how a model's shape contradicts itself, or None."""
     for member in model.members:
         if any(_shape(matrix) != shape for matrix, shape in _shapes(member, model)):
             return f"has a member '{member.name}' of another shape"

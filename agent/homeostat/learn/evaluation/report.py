@@ -11,7 +11,7 @@ import pandas as pd
 from homeostat.learn.evaluation import ASSUMPTION, estimators
 from homeostat.learn.evaluation.comparison import Comparison, Estimate, compare
 from homeostat.learn.evaluation.imputation import costs_of, parts_of
-from homeostat.learn.evaluation.integrity import damage
+from homeostat.learn.evaluation.integrity import damage, misshapen
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.orders import FixedOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES
@@ -64,6 +64,7 @@ class NodeEvaluation:
         mttr_s, first_success, harms: by imputed replay; None where it was not possible.
         gain_s: seconds sooner than the written order.
         estimators: other estimators, for who knows them.
+        effective_incidents: effective sample size of whole incidents; None where the log is not randomised.
         caution: what else to keep in mind, or None.
     """
 
@@ -76,6 +77,7 @@ class NodeEvaluation:
     first_success: Estimate | None = None
     harms: Estimate | None = None
     estimators: tuple[Estimator, ...] = ()
+    effective_incidents: float | None = None
     caution: str | None = None
     assumption: str = ASSUMPTION
 
@@ -163,6 +165,7 @@ def _evaluate(
         compared.first_success(_JUDGED),
         compared.harms(_JUDGED),
         _estimators(order, compared, weights, logged),
+        weights.mttr_ess if weights.randomised else None,
         caution,
     )
 
@@ -192,7 +195,10 @@ def _order(judged: Judged, node: Choose, logged: Logged) -> Order | str:
     if wrong is not None:
         return f"the ranking {wrong}"
     model = judged.nodes.get(node.id)
-    return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
+    if model is None:
+        return FixedOrder(logged.candidates)
+    wrong = misshapen(model)
+    return RankedOrder(model, logged) if wrong is None else f"the ranking {wrong}"
 
 
 def _refusal(compared: Comparison, weights: Weights, logged: Logged) -> str | None:
@@ -225,9 +231,9 @@ _WEIGHTED = (
     ("doubly robust", "first_success"),
     ("switch-dr", "first_success"),
     ("trajectory is", "mttr_s"),
-    ("trajectory is, weighted", "mttr_s"),
+    ("weighted trajectory is", "mttr_s"),
     ("per-decision is", "mttr_s"),
-    ("per-decision is, weighted", "mttr_s"),
+    ("weighted per-decision is", "mttr_s"),
     ("doubly robust", "mttr_s"),
 )
 
@@ -270,8 +276,8 @@ def _mttr_values(simulator: Simulator, order: Order, ratios: Floats, logged: Log
     of = "mttr_s"
     return {
         ("trajectory is", of): estimators.trajectory_is(ratios, seconds),
-        ("trajectory is, weighted", of): estimators.trajectory_is_weighted(ratios, seconds),
+        ("weighted trajectory is", of): estimators.trajectory_is_weighted(ratios, seconds),
         ("per-decision is", of): estimators.per_decision_is(ratios, seconds),
-        ("per-decision is, weighted", of): estimators.per_decision_is_weighted(ratios, seconds),
+        ("weighted per-decision is", of): estimators.per_decision_is_weighted(ratios, seconds),
         ("doubly robust", of): float(doubly_robust_s(simulator, order).mean()),
     }

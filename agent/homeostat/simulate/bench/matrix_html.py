@@ -1,27 +1,19 @@
-"""The decision matrix as one HTML page that needs nothing else: no script, no font, no address."""
+"""The decision matrix as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from homeostat.policy.units import format_seconds
-from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures
+from homeostat.simulate.bench.measures import LINES, SIMULATED, Measures, lines_of
+from homeostat.simulate.page import chart, page, rectangle, text, time_axis
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%}th,td{padding:.35rem .7rem;border-bottom:1px solid #d8dee4;text-align:right}
-th:first-child,td:first-child{text-align:left}td.s,th.s{color:#57606a;text-align:left}svg{width:100%;height:auto}
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th,td{border-color:#30363d}}
-"""
 _BAR_HEIGHT = 16
 _GROUP_HEIGHT = 3 * _BAR_HEIGHT + 14
 _LEGEND_HEIGHT, _AXIS_HEIGHT = 30, 24
 _LABEL_WIDTH, _TIME_WIDTH = 260, 90
 _WIDTH = 900
 _PERCENTILES = (("mttr_p50_s", "p50", "#0969da"), ("mttr_p90_s", "p90", "#54aeff"), ("mttr_p99_s", "p99", "#b6e3ff"))
-_TICKS_MAX = 6
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
 
 def matrix_html(title: str, measures: Sequence[Measures]) -> str:
@@ -31,15 +23,14 @@ def matrix_html(title: str, measures: Sequence[Measures]) -> str:
         f"<tr><td>{escape(line.label)}</td><td class=s>{line.source}</td>"
         + "".join(f"<td>{escape(line.say(line.value(of)))}</td>" for of in measures)
         + "</tr>"
-        for line in LINES
+        for line in lines_of(measures)
     )
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{escape(title)}</h1>"
+    return page(
+        title,
         f"<p>Numbers marked <em>{SIMULATED}</em> say how the policies compare under the world's assumptions, not how"
         " production will go. Every policy met the same incidents and the same luck.</p>"
         f"<table><tr><th>measure</th><th class=s>source</th>{heads}</tr>{rows}</table>"
-        f"<h2>Time to recovery ({SIMULATED}): p50, p90, p99</h2>{_bars(measures)}</html>\n"
+        f"<h2>Time to recovery ({SIMULATED}): p50, p90, p99</h2>{_bars(measures)}",
     )
 
 
@@ -48,42 +39,20 @@ def _bars(measures: Sequence[Measures]) -> str:
     longest_s = max((getattr(of, key) or 0.0 for of in measures for key, _, _ in _PERCENTILES), default=0.0) or 1.0
     scale = (_WIDTH - _LABEL_WIDTH - _TIME_WIDTH) / longest_s
     bottom = _LEGEND_HEIGHT + len(measures) * _GROUP_HEIGHT
-    drawn = [*_legend(), *_axis(longest_s, scale, bottom)]
+    drawn = [*_legend(), *time_axis(longest_s, scale, _LABEL_WIDTH, _LEGEND_HEIGHT - 4, bottom)]
     for row, of in enumerate(measures):
         top = _LEGEND_HEIGHT + row * _GROUP_HEIGHT
-        drawn.append(_text(0, top + 1.5 * _BAR_HEIGHT + 5, of.policy))
+        drawn.append(text(0, top + 1.5 * _BAR_HEIGHT + 5, of.policy))
         for place, (key, _, colour) in enumerate(_PERCENTILES):
             line = next(line for line in LINES if line.key == key)
             width, y = (getattr(of, key) or 0.0) * scale, top + place * _BAR_HEIGHT
-            drawn.append(_rect(_LABEL_WIDTH, y, width, _BAR_HEIGHT - 2, colour))
-            drawn.append(_text(_LABEL_WIDTH + width + 6, y + _BAR_HEIGHT - 5, line.say(line.value(of)), size=12))
-    view = f"0 0 {_WIDTH} {bottom + _AXIS_HEIGHT}"
-    return f'<svg viewBox="{view}" role="img" aria-label="time to recovery">{"".join(drawn)}</svg>'
+            drawn.append(rectangle(_LABEL_WIDTH, y, width, _BAR_HEIGHT - 2, colour))
+            drawn.append(text(_LABEL_WIDTH + width + 6, y + _BAR_HEIGHT - 5, line.say(line.value(of)), size=12))
+    return chart(_WIDTH, bottom + _AXIS_HEIGHT, "time to recovery", "".join(drawn))
 
 
 def _legend() -> Iterator[str]:
     for place, (_, name, colour) in enumerate(_PERCENTILES):
         x = _LABEL_WIDTH + place * 70
-        yield _rect(x, 2, 12, 12, colour)
-        yield _text(x + 18, 13, name, size=12)
-
-
-def _axis(longest_s: float, scale: float, bottom: float) -> Iterator[str]:
-    """Upright lines at round times, each with its time below; at most `_TICKS_MAX` after 0."""
-    step_s = next((step for step in _STEPS_S if longest_s / step <= _TICKS_MAX), longest_s / _TICKS_MAX)
-    for number in range(int(longest_s / step_s) + 1):
-        x = _LABEL_WIDTH + number * step_s * scale
-        yield (
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_LEGEND_HEIGHT - 4}" y2="{bottom}" stroke="currentColor"'
-            ' stroke-opacity="0.2"/>'
-        )
-        yield _text(x, bottom + 16, format_seconds(number * step_s), size=12, anchor="middle")
-
-
-def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return f'<rect x="{x}" y="{y}" width="{width:.1f}" height="{height}" fill="{colour}"/>'
-
-
-def _text(x: float, y: float, text: str, *, size: int = 15, anchor: str = "start") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-    return f'<text {place} fill="currentColor">{escape(text)}</text>'
+        yield rectangle(x, 2, 12, 12, colour)
+        yield text(x + 18, 13, name, size=12)

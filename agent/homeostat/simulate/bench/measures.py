@@ -43,6 +43,7 @@ class Measures:
     paths: int
     worst_attempts: int
     worst_s: float
+    mistaken: float = 0.0
 
 
 def measure(policy: Policy, trials: Sequence[Trial], rto_s: float | None = None) -> Measures:
@@ -79,6 +80,7 @@ def measure(policy: Policy, trials: Sequence[Trial], rto_s: float | None = None)
         paths=paths_of(policy),
         worst_attempts=attempts,
         worst_s=worst_s,
+        mistaken=fates[Fate.MISTAKEN],
     )
 
 
@@ -125,6 +127,7 @@ LINES = (
     Line("escalated to people", "escalated", SIMULATED, _share),
     Line("dismissed", "dismissed", SIMULATED, _share),
     Line("unknown", "unknown", SIMULATED, _share),
+    Line("mistaken for recovered", "mistaken", SIMULATED, _share),
     Line("time to recovery, mean", "mttr_mean_s", SIMULATED, _seconds),
     Line("time to recovery, p50", "mttr_p50_s", SIMULATED, _seconds),
     Line("time to recovery, p90", "mttr_p90_s", SIMULATED, _seconds),
@@ -141,3 +144,8 @@ LINES = (
     Line("worst case, time", "worst_s", COMPUTED, _seconds),
 )
 """The matrix, line by line. What is computed comes from the plan alone, what is declared from its author."""
+
+
+def lines_of(measures: Sequence[Measures]) -> list[Line]:
+    """The lines that say something of these policies: that of mistakes only where there are any."""
+    return [line for line in LINES if line.key != "mistaken" or any(of.mistaken for of in measures)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Do, Policy
 
 
 def known_names(policy: Policy) -> frozenset[str]:
     """Every name by which a start of this policy may be meant: steps, undos, actions, actions with their target."""
-    leaves = {**policy.leaves, **policy.undos}
-    names = set(leaves)
-    for leaf in leaves.values():
-        names |= {leaf.action.name, f"{leaf.action.name} {leaf.target}"}
-    return frozenset(names)
+    return frozenset().union(*map(names_of, (*policy.leaves.values(), *policy.undos.values())))
+
+
+def names_of(leaf: Do) -> set[str]:
+    """Every name by which a start of this step may be meant."""
+    return {leaf.id, leaf.action.name, f"{leaf.action.name} {leaf.target}"}

@@ -28,10 +28,11 @@ _ABSENCES = {"_": Absence.MISSING, "stale": Absence.STALE, "nan": Absence.NAN, "
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample. With an absence, `value` is what was there before (None: nothing)."""
+    """One sample. With an absence, `value` is what was there before (None: nothing). `age_s`: how old it comes."""
 
     value: float | str | None
     absence: Absence | None = None
+    age_s: float = 0.0
 
 
 MISSING = Sample(None, Absence.MISSING)

@@ -7,12 +7,12 @@ from collections import Counter
 from typing import Any
 
 from homeostat.model.policy import Policy
-from homeostat.model.signals import Absence
+from homeostat.model.signals import Absence, Condition
 from homeostat.simulate.bench.draws import lognormal, uniform
 from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Sample
 from homeostat.simulate.bench.signal_state import SignalState
-from homeostat.simulate.bench.world import Cause, World
+from homeostat.simulate.bench.world import NO_CHANGE, Cause, Change, World
 from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
 
 
@@ -38,6 +38,9 @@ class SimulatedIncident:
         self._of_cause = set(self.cause.sets)
         """Signals that no action has set since the strike; they go back when the cause ends."""
         self._heals_at = begin
+        self._strikes_again_at = begin
+        self._late_s: dict[str, float] = {}
+        self._lies: dict[str, bool] = {}
         for name, series in self.cause.sets.items():
             self.state.set(name, series, begin)
         self._heal()
@@ -69,9 +72,51 @@ class SimulatedIncident:
         return uniform(*self._luck, *about)
 
     def sample(self, signal: str, now: float) -> Sample:
-        """What a signal shows; now and then a sample does not come."""
-        sample = self.state.sample(signal, now)
+        """What a signal shows, by the world's faults: late, untrue or not at all."""
+        sample = self._shown(signal, now)
         return Sample(sample.value, Absence.MISSING) if self._is_missing(signal, now) else sample
+
+    def _shown(self, signal: str, now: float) -> Sample:
+        healthy = self._world.healthy.get(signal)
+        if healthy is None:
+            return self.state.sample(signal, now)
+        late_s = self._late_by_s(signal)
+        seen_at = now - late_s
+        if seen_at < self._begin or self._is_lying(signal):
+            sample = healthy.at(max(seen_at - self._begin, 0.0), self._interval_s)
+        else:
+            sample = self.state.sample(signal, seen_at)
+        return Sample(sample.value, sample.absence, late_s) if late_s > 0.0 else sample
+
+    def _late_by_s(self, signal: str) -> float:
+        late = self._world.fields.faults.late
+        if late is None:
+            return 0.0
+        if signal not in self._late_s:
+            is_late = self.luck("late", signal) < late.share
+            self._late_s[signal] = self.draw(late.by, "late by", signal) if is_late else 0.0
+        return self._late_s[signal]
+
+    def _is_lying(self, signal: str) -> bool:
+        lying = self._world.fields.faults.lying
+        if lying is None or (lying.signals is not None and signal not in lying.signals):
+            return False
+        if signal not in self._lies:
+            self._lies[signal] = self.luck("lying", signal) < lying.share
+        return self._lies[signal]
+
+    def holds(self, condition: Condition, at: float) -> bool:
+        """Whether a condition is true of the signals as they really are."""
+        values = self.state.values(at)
+        return condition.evaluate({name: values.get(name) for name in condition.signals}) is True
+
+    @property
+    def restarts_at(self) -> float | None:
+        """When the agent is stopped; None: it is not."""
+        restarts = self._world.fields.faults.restarts
+        if restarts is None or self.luck("restarts") >= restarts.share:
+            return None
+        return self._begin + self.draw(restarts.after, "restarts after")
 
     def _is_missing(self, signal: str, now: float) -> bool:
         """Whether this sample never comes. Gaps between missing ones are geometric, so that few draws are needed."""
@@ -92,16 +137,28 @@ class SimulatedIncident:
         self._uses[about] += 1
         self._use[run.key] = use = self._uses[about]
         terms = self._terms(run)
-        if terms.takes is None:
-            declared_s = self._policy.leaf(run.node).takes_s
-            takes_s = run.takes_s if declared_s is None else declared_s
-        else:
-            takes_s = self.draw(terms.takes, about, use, "takes")
+        takes_s = self._takes_s(run, terms.takes, about, use)
         slow = self._world.fields.faults.slow
         if slow is not None and self.luck(about, use, "slow") < slow.share:
             takes_s *= slow.factor
         well = terms.succeeds is None or self.luck(about, use, "succeeds") < terms.succeeds
+        failing = self._world.fields.faults.failing
+        well = well and (failing <= 0.0 or self.luck(about, use, "failing") >= failing)
         return Conduct(takes_s, Ending.OK if well else Ending.ERROR)
+
+    def _takes_s(self, run: Run, takes: DurationFields | float | None, about: str, use: int) -> float:
+        if takes is None:
+            declared_s = self._policy.leaf(run.node).takes_s
+            takes = run.takes_s if declared_s is None else declared_s
+        change = self._change(run)
+        if change.takes_s is not None:
+            spread = takes.spread if isinstance(takes, DurationFields) else 0.0
+            takes = DurationFields.model_construct(mean=change.takes_s, spread=spread)
+        return self.draw(takes, about, use, "takes") * change.takes_times
+
+    def _change(self, run: Run) -> Change:
+        changes = self._world.changes
+        return next((changes[name] for name in run.names if name in changes), NO_CHANGE)
 
     def _terms(self, run: Run) -> WorldActionFields:
         """What is said of a run: by the cause first, then by the world; of each key, under the most exact name."""
@@ -125,6 +182,8 @@ class SimulatedIncident:
                 for signal, series in effects[name].items():
                     if signal in self._of_cause and at < self._heals_at:
                         self.state.unset(signal, self._heals_at)
+                    if at < self._strikes_again_at:
+                        self.state.unset(signal, self._strikes_again_at)
                     self._of_cause.discard(signal)
                     self.state.set(signal, series, at)
                 return
@@ -132,11 +191,25 @@ class SimulatedIncident:
     def _cure(self, run: Run, terms: WorldActionFields, at: float) -> None:
         cures = self.cause.fields.cures
         chance = next((cures[name] for name in run.names if name in cures), terms.cures)
-        if chance is None or self.luck(_about(run), self._use[run.key], "cures") >= chance:
+        about = _about(run), self._use[run.key]
+        change = self._change(run)
+        if chance is not None:
+            chance = change.cures_times * (chance if change.cures is None else change.cures)
+        if chance is None or at < self._strikes_again_at or self.luck(*about, "cures") >= chance:
             return
         for signal in self._of_cause:
             self.state.set(signal, self._world.healthy[signal], at)
-        self._of_cause = set()
+        relapses = self._world.fields.faults.relapses
+        if relapses is None or self.luck(*about, "relapses") >= relapses.probability:
+            self._of_cause = set()
+            return
+        strikes_at = at + self.draw(relapses.after, *about, "relapses after")
+        if at < self._heals_at <= strikes_at:
+            self._of_cause = set()
+            return
+        self._strikes_again_at = strikes_at
+        for signal in self._of_cause:
+            self.state.set(signal, self.cause.sets[signal], strikes_at)
 
 
 def _about(run: Run) -> str:

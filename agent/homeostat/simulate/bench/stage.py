@@ -70,7 +70,7 @@ def reading(sample: Sample, spec: SignalSpec, now: float) -> Reading:
         return Reading(value=value, sampled_at=now - spec.max_age_s - STALE_BY_S)
     if sample.absence is not None:
         return Reading(absence=sample.absence)
-    return Reading(value=sample.value, sampled_at=now)
+    return Reading(value=sample.value, sampled_at=now - sample.age_s)
 
 
 class ScriptedInbox:
@@ -122,6 +122,13 @@ class _Witness:
         self.failures.append(Failure(self._clock.now(), what, error))
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    mode: Mode
+    guards: Guards
+    people: Mapping[str, frozenset[str]] | None
+
+
 class Stage:
     """One policy in one scripted world.
 
@@ -146,16 +153,27 @@ class Stage:
     ) -> None:
         self.policy = policy
         self.begin = begin
+        self._sensor = ScriptedSensor(world)
+        self._seed = seed
+        self._terms = _Terms(mode, guards, people)
         self.clock = BenchClock(begin)
         self.actuator = ScriptedActuator(self.clock, world)
         self.inbox = ScriptedInbox()
         self.journal = MemoryJournal()
         self._witness = _Witness(self.clock)
+        self._loop = self._begun()
+
+    def _begun(self) -> Loop:
+        """An agent that has just begun: all it knows is in the journal."""
+        policy, terms = self.policy, self._terms
         leaves = (*policy.leaves.values(), *policy.undos.values())
         executor = Executor({leaf.action.actuator: self.actuator for leaf in leaves}, self._witness.failed)
-        outside = Outside(self.clock, ScriptedSensor(world), executor, self.journal, self._witness, inbox=self.inbox)
-        self._loop = Loop(outside, {policy.name: policy}, AGENT, seed, mode=mode, guards=guards, people=people)
-        self._loop.recover(__version__)
+        outside = Outside(self.clock, self._sensor, executor, self.journal, self._witness, inbox=self.inbox)
+        loop = Loop(
+            outside, {policy.name: policy}, AGENT, self._seed, mode=terms.mode, guards=terms.guards, people=terms.people
+        )
+        loop.recover(__version__)
+        return loop
 
     @property
     def entries(self) -> Sequence[tuple[str, e.Entry]]:
@@ -185,3 +203,9 @@ class Stage:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.wait(seconds)
+
+    def restart(self, down_s: float) -> None:
+        """Stop the agent, let time pass, and begin it again; what it started outside goes on."""
+        self.clock.wait(down_s)
+        self._seed += 1
+        self._loop = self._begun()

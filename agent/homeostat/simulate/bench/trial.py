@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
@@ -17,6 +18,8 @@ from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN, Stage
 from homeostat.simulate.bench.world import World
+
+R = TypeVar("R")
 
 QUIET_S = 600.0
 """An incident that has not been noticed, or has come back, so long after the last change of a signal is over."""
@@ -32,12 +35,14 @@ class Fate(StrEnum):
     """How a simulated incident went.
 
     dismissed: the trigger did not hold, and nothing came after. unknown: never noticed, or still open at the end.
+    mistaken: closed as recovered while `resolved` was not true of the world, as late or lying signals can have it.
     """
 
     RECOVERED = "recovered"
     ESCALATED = "escalated"
     DISMISSED = "dismissed"
     UNKNOWN = "unknown"
+    MISTAKEN = "mistaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +78,44 @@ def run_trials(policy: Policy, world: World, count: int, seed: int, workers: Wor
 
     All luck of an incident is a hash of the seed and its number, so it does not matter where which of them is run.
     """
-    firsts = range(1, count + 1, TRIALS_A_TASK)
-    numbers = [range(first, min(first + TRIALS_A_TASK, count + 1)) for first in firsts]
-    tasks = [(f"{policy.name}: simulated incidents {some[0]} to {some[-1]}", some) for some in numbers]
-    for trials in workers.run(partial(_run_some, policy, world, seed), tasks):
-        yield from trials
+    yield from for_each(run_trial, policy, world, range(1, count + 1), seed, workers)
 
 
-def _run_some(policy: Policy, world: World, seed: int, numbers: Sequence[int]) -> list[Trial]:
-    return [run_trial(policy, world, number, seed) for number in numbers]
+def for_each(
+    one: Callable[[Policy, World, int, int], R],
+    policy: Policy,
+    world: World,
+    numbers: Sequence[int],
+    seed: int,
+    workers: Workers,
+) -> Iterator[R]:
+    """Do one thing, like `run_trial`, for each of a world's incidents with these numbers, in order."""
+    parts = [numbers[first : first + TRIALS_A_TASK] for first in range(0, len(numbers), TRIALS_A_TASK)]
+    tasks = [(f"{policy.name}: simulated incidents {part[0]} to {part[-1]}", part) for part in parts]
+    for results in workers.run(partial(_for_some, one, policy, world, seed), tasks):
+        yield from results
+
+
+def _for_some(
+    one: Callable[[Policy, World, int, int], R], policy: Policy, world: World, seed: int, numbers: Sequence[int]
+) -> list[R]:
+    return [one(policy, world, number, seed) for number in numbers]
 
 
 def run_trial(policy: Policy, world: World, number: int, seed: int) -> Trial:
     """Run a policy through one incident of a world."""
-    simulated = SimulatedIncident(world, policy, seed, number, BEGIN)
-    return _measured(number, simulated.cause.fields.name, _run(policy, world, simulated, seed))
+    return measured(policy, number, *play(policy, world, number, seed))
 
 
 def course_of(policy: Policy, world: World, number: int, seed: int) -> Course:
     """The same incident, as everything that happened in it."""
-    return _run(policy, world, SimulatedIncident(world, policy, seed, number, BEGIN), seed)
+    return play(policy, world, number, seed)[1]
+
+
+def play(policy: Policy, world: World, number: int, seed: int) -> tuple[SimulatedIncident, Course]:
+    """The same incident: how its world went, and everything that happened in it."""
+    simulated = SimulatedIncident(world, policy, seed, number, BEGIN)
+    return simulated, _run(policy, world, simulated, seed)
 
 
 def _run(policy: Policy, world: World, simulated: SimulatedIncident, seed: int) -> Course:
@@ -100,7 +123,11 @@ def _run(policy: Policy, world: World, simulated: SimulatedIncident, seed: int) 
     people = _People(stage, simulated, world)
     interval_s = world.fields.interval
     stage.wait(simulated.luck("poll") * interval_s)
+    restarts_at = simulated.restarts_at
     while stage.elapsed_s < world.fields.incident_max:
+        if restarts_at is not None and stage.clock.now() >= restarts_at and world.fields.faults.restarts is not None:
+            restarts_at = None
+            stage.restart(world.fields.faults.restarts.down)
         people.answer()
         stage.tick()
         if _is_over(stage, simulated):
@@ -158,10 +185,14 @@ class _People:
         return None
 
 
-def _measured(number: int, cause: str, course: Course) -> Trial:
+def measured(policy: Policy, number: int, simulated: SimulatedIncident, course: Course) -> Trial:
+    """What a course comes to."""
     streams = course.streams()
     newest: Sequence[e.Entry] = next(reversed(streams.values()), [])
     fate, why = _fate(newest)
+    recovered = [entry.at for entry in newest if isinstance(entry, e.Recovered)]
+    if fate is Fate.RECOVERED and not simulated.holds(policy.resolved.condition, recovered[-1]):
+        fate, why = Fate.MISTAKEN, "recovered by the signals alone"
     proved = [entry for entry in newest if isinstance(entry, e.ConditionChanged) and entry.watch == "resolved"]
     recovered_s = course.after_s(proved[-1]) if fate is Fate.RECOVERED and proved else None
     entries = [entry for entries in streams.values() for entry in entries]
@@ -169,7 +200,7 @@ def _measured(number: int, cause: str, course: Course) -> Trial:
     concurrency, wait_s = _in_flight(entries)
     return Trial(
         number,
-        cause,
+        simulated.cause.fields.name,
         fate,
         recovered_s,
         _over_s(course, newest),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeostat.model.errors import PolicyError, Position, Problem
 from homeostat.model.nearest import did_you_mean
@@ -36,14 +36,40 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What is otherwise than the world has it, under a name of an action or step.
+
+    Attributes:
+        takes_times: what all its durations are multiplied by.
+        takes_s: its mean duration instead, its scatter as it was.
+        cures_times: what its chances to cure are multiplied by, to at most 1.
+        cures: its chance to cure instead, where it has any.
+    """
+
+    takes_times: float = 1.0
+    takes_s: float | None = None
+    cures_times: float = 1.0
+    cures: float | None = None
+
+
+NO_CHANGE = Change()
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """A world with everything looked up. `effects`: by the name of an action, what it sets."""
+    """A world with everything looked up.
+
+    Attributes:
+        effects: by the name of an action, what it sets.
+        changes: by the name of an action or a step.
+    """
 
     name: str
     fields: WorldFields
     healthy: Sets
     causes: tuple[Cause, ...]
     effects: Mapping[str, Sets]
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
     def names_not_shared(self, policies: Iterable[Policy]) -> list[str]:
         """In words: what the world names and no policy does, and signals that policies read and it does not have."""
@@ -68,13 +94,19 @@ def load_world(path: pathlib.Path, policies: Iterable[Policy]) -> World:
         PolicyError: every problem found, each with its position.
     """
     try:
-        document = read_yaml(FolderSources(path.parent).read(path.name), str(path))
+        text = FolderSources(path.parent).read(path.name)
     except SourceError as error:
         raise PolicyError([Problem(Position(str(path), 1, 1), "E100", str(error))]) from None
+    return world_of(text, str(path), policies)
+
+
+def world_of(text: str, file: str, policies: Iterable[Policy]) -> World:
+    """Read a world from its text; `file` is how its problems call it. Arguments and errors as for `load_world`."""
+    document = read_yaml(text, file)
     if document.problems:
         raise PolicyError(document.problems)
-    text = {name for policy in policies for name, spec in policy.signals.items() if spec.type is SignalType.TEXT}
-    return _Reader(document, text).read()
+    texts = {name for policy in policies for name, spec in policy.signals.items() if spec.type is SignalType.TEXT}
+    return _Reader(document, texts).read()
 
 
 class _Reader:
@@ -100,6 +132,10 @@ class _Reader:
         for index, name in enumerate(names):
             if name in names[:index]:
                 self._wrong(("causes", index, "name"), "E140", f"another cause is named '{name}' already")
+        lying = fields.faults.lying
+        for index, name in enumerate(lying.signals or () if lying is not None else ()):
+            if name not in healthy:
+                self._unknown_signal(("faults", "lying", "signals", index), name, healthy)
         if self._problems:
             raise PolicyError(self._problems)
         return World(fields.world, fields, healthy, causes, effects)
@@ -107,6 +143,10 @@ class _Reader:
     def _wrong(self, path: Path, code: str, message: str, *, at_key: bool = False) -> None:
         position = self._document.key_at(path) if at_key else self._document.at(path)
         self._problems.append(Problem(position, code, message))
+
+    def _unknown_signal(self, path: Path, name: str, healthy: Sets, *, at_key: bool = False) -> None:
+        hint = did_you_mean(name, healthy) or "; give it a healthy value in 'signals'"
+        self._wrong(path, "E121", f"unknown signal {shown(name)}{hint}", at_key=at_key)
 
     def _healthy(self, signals: Mapping[str, object]) -> Iterator[tuple[str, Series]]:
         """Healthy values; a signal that no policy knows is a number where it looks like one."""
@@ -134,8 +174,7 @@ class _Reader:
     def _sets(self, sets: Mapping[str, object], healthy: Sets, path: Path) -> Iterator[tuple[str, Series]]:
         for name, written in sets.items():
             if name not in healthy:
-                hint = did_you_mean(name, healthy) or "; give it a healthy value in 'signals'"
-                self._wrong((*path, name), "E121", f"unknown signal {shown(name)}{hint}", at_key=True)
+                self._unknown_signal((*path, name), name, healthy, at_key=True)
                 continue
             try:
                 yield name, parse_series(written, is_text=name in self._text)

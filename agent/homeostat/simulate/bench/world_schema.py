@@ -111,11 +111,57 @@ class SlowFields(Part):
     factor: Factor
 
 
+class LateFields(Part):
+    """Signals whose samples come old: in a share of incidents each, by a time that is drawn once."""
+
+    share: Share
+    by: Takes
+
+
+class LyingFields(Part):
+    """Signals that show their healthy values all through a share of incidents each.
+
+    Attributes:
+        signals: those that may; None: any.
+    """
+
+    share: Share
+    signals: list[str] | None = None
+
+
+class RestartFields(Part):
+    """In a share of incidents the agent stops so long after the strike, and begins again from its journal.
+
+    Attributes:
+        down: how long nobody looks.
+    """
+
+    share: Share
+    after: Takes
+    down: Duration = 30.0
+
+
+class RelapseFields(Part):
+    """Cures that do not last: the cause strikes again so long after."""
+
+    probability: Share
+    after: Takes
+
+
 class FaultsFields(Part):
-    """What goes wrong beside the incident."""
+    """What goes wrong beside the incident.
+
+    Attributes:
+        failing: share of runs that end with an error, whatever the actions' own `succeeds` say.
+    """
 
     missing: Share = 0.0
+    late: LateFields | None = None
+    lying: LyingFields | None = None
     slow: SlowFields | None = None
+    failing: Share = 0.0
+    restarts: RestartFields | None = None
+    relapses: RelapseFields | None = None
 
 
 class WorldFields(Part):

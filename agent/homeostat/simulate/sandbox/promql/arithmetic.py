@@ -141,7 +141,10 @@ def quantile(rank: float, values: Sequence[float]) -> float:
         return NAN
     if rank < 0 or rank > 1:
         return math.copysign(INFINITY, rank)
-    ordered = sorted(values, key=lambda value: (not math.isnan(value), value))
+    if math.isnan(sum(values)):  # perhaps only by infinities that cancel out
+        ordered = sorted(values, key=lambda value: (not math.isnan(value), value))
+    else:
+        ordered = sorted(values)
     position = rank * (len(ordered) - 1)
     lower = max(0, math.floor(position))
     upper = min(len(ordered) - 1, lower + 1)

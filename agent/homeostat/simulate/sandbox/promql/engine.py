@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -101,6 +101,25 @@ class Engine:
                     return ScalarResult(node.scalars(run, [at_ms])[0], at_ms)
                 case VectorNode():
                     return VectorResult(node.vectors(run, [at_ms])[0], at_ms)
+
+    def at_each(self, query: str, times_ms: Sequence[int]) -> list[Vector]:
+        """Evaluate at every one of `times_ms`, which rise, all together: what `instant` gives at each.
+
+        One budget of samples holds for all of them. Where one fails all do, and so do two series that a function
+        leaves with the same labels at different times: ask `instant` then.
+
+        Raises:
+            QueryError: as `instant`; NotSupported also for `@`, whose `start()` and `end()` would be those of the
+                whole, and for what yields no instant vector.
+        """
+        node = plan(query)
+        if not isinstance(node, VectorNode) or "@" in query:
+            raise NotSupported("to evaluate this at many times together")
+        if not times_ms:
+            return []
+        run = self._evaluation(times_ms[0], times_ms[-1])
+        with self._source.lock, _recursion_refused():
+            return node.vectors(run, times_ms)
 
     def over_range(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> MatrixResult:
         """Evaluate at `start_ms` and every `step_ms` after it up to `end_ms`.

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-Labels = tuple[tuple[str, str], ...]
+from homeostat.record.series_name import METRIC_NAME as METRIC_NAME
+from homeostat.record.series_name import Labels as Labels
 
-METRIC_NAME = "__name__"
 NO_LABELS: Labels = ()
 _CACHED_MAX = 16_384
 

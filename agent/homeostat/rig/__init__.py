@@ -1,0 +1,12 @@
+"""The rig: real servers on this machine's loopback, broken on purpose, to see whether the agent heals them.
+
+Promise: everything it starts listens on loopback alone, on ports that were free; it writes in its own folder and
+nowhere else; it ends only processes it started, each by its process id and only while that is still the same process.
+Nothing here decides about recovery: the agent that a drill tests is the real one, in a process of its own, with a
+workspace and a journal inside the rig's folder, so no drill ever trains or touches another journal.
+
+`rig.py` brings it up and down, `processes.py` starts and ends what runs, `configurations.py` writes what the servers
+read. `auth.py`, `payments.py`, `exporter.py`, `proxy.py` and `load.py` run as processes. `effector.py` is what
+operators (and the agent) can do, `faults/*.yaml` what can go wrong, `drill.py` tries one against the other, and
+`users.py` judges by what users saw.
+"""

@@ -1,0 +1,78 @@
+"""Each objection of the gate by itself, where everything else speaks for the ranking."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from tests.unit.learn.incident_streams import policy_of, records_of, remedy
+from tests.unit.learn.test_learn_gate import told_by_errors
+
+from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.evaluation.comparison import Comparison, Estimate
+from homeostat.learn.evaluation.contradiction import Check
+from homeostat.learn.evaluation.logged import Logged, logged_incidents
+from homeostat.learn.evaluation.replay import Replayed
+from homeostat.learn.gate import Bounds, _figures, _objection, judge
+from homeostat.learn.ranker import choose_nodes, labelled_trials, train_ranking
+
+POLICY = policy_of(remedy("restart", "shift"))
+AGREES = Check("fitted simulator", "the log is not randomised", Estimate(100.0, 10.0))
+NOTHING = Estimate(0.0, 0.0)
+
+
+def logged() -> Logged:
+    node = next(choose_nodes(POLICY))
+    trials = labelled_trials(decisions_frame(records_of(told_by_errors(8)), POLICY), node)
+    return logged_incidents(trials, node, POLICY)
+
+
+def compared(seconds: Mapping[str, float], error_s: float = 10.0) -> Comparison:
+    """Orders that take so many seconds where the ruling one takes 500, give or take the error."""
+    taken_s = {"held out": 400.0, "trained": 400.0, "ruling": 500.0} | dict(seconds)
+    one, path = np.ones(8), np.zeros((8, 2), dtype=np.intp)
+    spread = np.zeros((2, 3, 3))
+    spread[:, :2, 0] = [[error_s], [-error_s]]
+    replayed = {name: Replayed(one * each, one, one * 0.0) for name, each in taken_s.items()}
+    return Comparison(8, dict.fromkeys(taken_s, path), replayed, spread)
+
+
+def objection(seconds: Mapping[str, float], checked: Check = AGREES, excess: Estimate = NOTHING) -> str | None:
+    found = compared(seconds)
+    return _objection(found, _figures(found, checked, excess), checked, logged())
+
+
+def test_nothing_is_objected_to_what_is_surely_better() -> None:
+    assert objection({}) is None
+
+
+@pytest.mark.parametrize("held_out_s", [500.0, 484.0])
+def test_a_gain_whose_lower_bound_is_not_above_zero_is_not_enough(held_out_s: float) -> None:
+    """The bound is 1.645 standard errors of 10 s below the gain."""
+    assert objection({"held out": held_out_s}) == "is not surely better"
+
+
+def test_a_gain_is_judged_less_what_is_too_good_about_it_and_no_more_for_what_is_too_bad() -> None:
+    assert objection({}, excess=Estimate(90.0, 0.0)) == "is not surely better"
+    assert objection({}, excess=Estimate(0.0, 80.0)) == "is not surely better"
+    figures = _figures(compared({}), AGREES, Estimate(30.0, 0.0))
+    assert (figures.gain_s, figures.mttr_s, figures.ruling_mttr_s) == (70.0, 430.0, 500.0)
+    assert _figures(compared({}), AGREES, Estimate(-30.0, 0.0)).gain_s == 100.0
+
+
+def test_a_gain_that_only_refits_have_does_not_count() -> None:
+    said = objection({"trained": 495.0})
+    assert said == "is only better when it is refitted, so its numbers are not to be trusted"
+
+
+def test_a_check_that_says_the_opposite_and_a_log_that_is_off_are_objections() -> None:
+    against = Check("doubly robust", "the log is randomised", Estimate(-100.0, 10.0))
+    assert objection({}, against) == "is contradicted by the check"
+    off = Check("fitted simulator", "weights are thin", Estimate(100.0, 10.0), off="does not go with its log")
+    assert objection({}, off) == "does not go with its log"
+
+
+def test_one_incident_can_never_be_held_out() -> None:
+    decisions = decisions_frame(records_of(told_by_errors(1)), POLICY)
+    bounds = Bounds(attempts_min=1, incidents_min=1, replicates=2)
+    verdict = judge(train_ranking(decisions, POLICY, 0.0), decisions, POLICY, bounds=bounds)
+    assert verdict.text == "Refused: 'remedy' has 1 labelled attempts in 1 incidents, and needs 1 in 2."
