@@ -9,6 +9,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ WELL_S = 4.0
 """How long users must have been served well before a drill ends: a relapse is no recovery."""
 CONTROL_S = 9.0
 ACTIONS_END_S_MAX = 30.0
+ENDS_S_MAX = 60.0
 POLL_S = 0.25
 
 
@@ -84,22 +86,36 @@ def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
     reason = why_not(fault.tier)
     if reason is not None:
         raise UsageError(f"{fault.name}: {reason}")
-    goal_s = workspace.rto_s(policies, fault.policies)
-    limit_s = fault.limit_s if goal_s is None else min(goal_s, fault.limit_s)
     folder = layout.folder / "drills" / f"{time.time_ns()}-{fault.name}"
     folder.mkdir(parents=True)
     workspace.make_workspace(layout, folder, policies)
+    result = run_in_workspace(layout, fault, folder)
+    with (layout.folder / "results.jsonl").open("a") as results:
+        results.write(json.dumps(asdict(result)) + "\n")
+    return result
+
+
+def run_in_workspace(
+    layout: Layout, fault: Fault, folder: Path, has_ended: Callable[[], bool] = lambda: True
+) -> DrillResult:
+    """Try one fault against the agent of a workspace that is there already, with the journal it has.
+
+    After users are served well, the agent goes on until `has_ended`, for `ENDS_S_MAX` at most.
+
+    Raises:
+        UsageError: a policy of the fault is not there.
+        ActuatorError: the rig itself failed.
+    """
+    goal_s = workspace.rto_s(folder / "policies", fault.policies)
+    limit_s = fault.limit_s if goal_s is None else min(goal_s, fault.limit_s)
     _wait_for_baseline(layout)
     try:
         workspace.start_agent(layout, folder)
-        result = replace(_broken(layout, fault, limit_s), workspace=str(folder))
+        return replace(_broken(layout, fault, limit_s, has_ended), workspace=str(folder))
     finally:
         workspace.stop_agent(layout)
         _wait_for_actions(layout)
         rig.reset(layout, databases_too=fault.reset_databases)
-    with (layout.folder / "results.jsonl").open("a") as results:
-        results.write(json.dumps(asdict(result)) + "\n")
-    return result
 
 
 def _wait_for_baseline(layout: Layout) -> None:
@@ -115,12 +131,13 @@ def _wait_for_baseline(layout: Layout) -> None:
         time.sleep(POLL_S)
 
 
-def _broken(layout: Layout, fault: Fault, limit_s: float) -> DrillResult:
+def _broken(layout: Layout, fault: Fault, limit_s: float, has_ended: Callable[[], bool]) -> DrillResult:
     first_effect = len(read_effects(layout))
     broken_at = time.time()
     view = UsersView(layout, broken_at)
     inject.inject(layout, fault.inject)
     cause_after_s = _watch(layout, fault, view, limit_s)
+    _wait_until(has_ended, ENDS_S_MAX)
     workspace.stop_agent(layout)
     _wait_for_actions(layout)
     good = view.good()
@@ -163,11 +180,17 @@ def read_effects(layout: Layout) -> list[dict[str, object]]:
 
 def _wait_for_actions(layout: Layout) -> None:
     """An agent that stops leaves its running action running; nothing is judged or put back before it has ended."""
-    deadline = time.monotonic() + ACTIONS_END_S_MAX
-    while time.monotonic() < deadline:
+
+    def all_ended() -> bool:
         phases = [effect["phase"] for effect in read_effects(layout)]
-        if phases.count("begin") == len(phases) - phases.count("begin"):
-            return
+        return phases.count("begin") == len(phases) - phases.count("begin")
+
+    _wait_until(all_ended, ACTIONS_END_S_MAX)
+
+
+def _wait_until(condition: Callable[[], bool], seconds_max: float) -> None:
+    deadline = time.monotonic() + seconds_max
+    while time.monotonic() < deadline and not condition():
         time.sleep(POLL_S)
 
 
