@@ -16,9 +16,7 @@ def learnt(facts: Facts) -> Section:
     """One row for each pick of a candidate. What no pick led to teaches no ranking: it had no alternative."""
     trace = facts.trace
     if facts.drill is not None:
-        return Section(
-            _TITLE, note="Nothing: the fault was injected on purpose, and says nothing of how often it comes."
-        )
+        return Section(_TITLE, note="Nothing: it was a drill, and its fault was chosen.")
     trials = trials_of(trace, candidate_leaves(facts.policy), relapsed=facts.came_back is not None)
     picks = [trial for trial in trials if trial.decision.kind in _PICKS and trial.decision.chosen is not None]
     if not picks:

@@ -67,6 +67,12 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def clock(at: float, began_at: float) -> str:
+    """A time (Unix seconds) in UTC; the day is left out where it is that of the beginning."""
+    then, began = (datetime.fromtimestamp(it, UTC) for it in (at, began_at))
+    return then.strftime("%H:%M:%S" if then.date() == began.date() else "%Y-%m-%d %H:%M:%S")
+
+
 def duration(seconds: float | None) -> str:
     """A length of time as people say it: to the second, short ones to a tenth; None is unknown."""
     if seconds is None:

@@ -221,7 +221,8 @@ def decisions(facts: Facts) -> Section:
             )
         )
         before = signals
-    return Section("Decisions", columns, tuple(rows), "" if rows else "Nothing was decided.")
+    note = "In brackets, as it was estimated then: the chance to work, the time until the verdict, the chance of harm."
+    return Section("Decisions", columns, tuple(rows), note if rows else "Nothing was decided.")
 
 
 def _by(decision: e.Decided) -> str:
@@ -253,9 +254,9 @@ def _not_chosen(decision: e.Decided) -> Iterator[str]:
 def _score(option: e.Option) -> str:
     parts = []
     if option.probability is not None:
-        parts.append(f"works with {option.probability:.0%}")
+        parts.append(f"{option.probability:.0%}")
     if option.cost_s is not None:
-        parts.append(f"costs {duration(option.cost_s)}")
+        parts.append(duration(option.cost_s))
     if option.harm is not None:
-        parts.append(f"harms with {option.harm:.1%}")
+        parts.append(f"harm {option.harm:.1%}")
     return f"{option.id} ({', '.join(parts)})" if parts else option.id

@@ -6,8 +6,8 @@ from homeostat.app.explain import explain, value_text
 from homeostat.app.review.facts import Facts
 from homeostat.app.review.learnt import learnt
 from homeostat.app.review.people import feedback, follow_ups, people
-from homeostat.app.review.report import Report, Section, after, duration, moment
-from homeostat.app.review.similar import Similar
+from homeostat.app.review.report import Report, Section, after, clock, duration, moment
+from homeostat.app.review.similar import Past, Similar, past_of
 from homeostat.app.review.steps import course, decisions, steps_done, steps_not_done, time_spent
 from homeostat.drawing.labels import end_text, trigger_text
 from homeostat.learn.labels import last_effective
@@ -81,10 +81,7 @@ def _at_a_glance(facts: Facts) -> Section:
     harm = any(run.verdict is AttemptVerdict.HARMFUL for run in trace.attempts.values())
     rows = [
         ("result", str(trace.result) if trace.result else "still open"),
-        (
-            "plan",
-            f"{trace.policy}, version {trace.policy_hash[:12]}" + (f", owned by {policy.owner}" if policy else ""),
-        ),
+        ("plan", f"{trace.policy}, version {trace.policy_hash[:12]}"),
         ("opened", moment(trace.opened_at)),
     ]
     rows += [
@@ -114,8 +111,7 @@ def _similar(facts: Facts) -> Section:
     title = "Similar incidents before"
     if not facts.similar:
         return Section(title, note="None of this plan is known that was confirmed and was no drill.")
-    cured = facts.trace.attempts and last_effective(facts.trace.attempts.values())
-    rows = tuple(_past_row(one, cured.node if cured else None) for one in facts.similar)
+    rows = tuple(_past_row(one, past_of(facts.trace)) for one in facts.similar)
     note = (
         "Alike in the signals at confirmation: 100% is the same in every one. After the nearest come those that the"
         " same step cured."
@@ -124,14 +120,18 @@ def _similar(facts: Facts) -> Section:
     return Section(title, columns, rows, note)
 
 
-def _past_row(one: Similar, cured_by: str | None) -> tuple[str, ...]:
-    past = one.past
-    same = " (as here)" if cured_by is not None and past.cured_by == cured_by else ""
+def _past_row(one: Similar, here: Past) -> tuple[str, ...]:
+    past, differs_in = one.past, one.differs_in
+    same = " (as here)" if past.cured_by == here.cured_by else ""
+    differs = "-"
+    if differs_in is not None:
+        there, this = (value_text(of.signals.get(differs_in)) for of in (past, here))
+        differs = f"{differs_in}: {there}, here {this}"
     return (
         past.incident,
         moment(past.opened_at),
         f"{one.alike:.0%}",
-        one.differs_in or "-",
+        differs,
         str(past.result or "open"),
         "-" if past.took_s is None else duration(past.took_s),
         f"{past.cured_by}{same}" if past.cured_by else "no step that is known",
@@ -141,7 +141,7 @@ def _past_row(one: Similar, cured_by: str | None) -> tuple[str, ...]:
 def _time_line(facts: Facts) -> Section:
     opened_at = facts.entries[0].at
     rows = tuple(
-        (after(line.after_s), moment(opened_at + line.after_s), line.headline, "\n".join(line.details))
+        (after(line.after_s), clock(opened_at + line.after_s, opened_at), line.headline, "\n".join(line.details))
         for line in explain(facts.entries)
     )
-    return Section("Time line", ("after", "at", "what", "details"), rows)
+    return Section("Time line", ("after", "UTC", "what", "details"), rows)
