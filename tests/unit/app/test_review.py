@@ -251,7 +251,7 @@ def test_what_came_back_is_the_next_confirmed_incident_and_turns_the_cures_label
     streams = [first, blip, again, third]
     (row,) = reviewed(streams, "What the ranking learnt").rows
     assert row[2:4] == ("failed", "effective, but i2 followed 5m after the closing")
-    assert [row[0] for row in reviewed(streams, "To follow up").rows] == ["came back"]
+    assert [row[0] for row in reviewed(streams, "To follow up").rows] == ["relapse"]
     follow_ups = reviewed(streams, "To follow up", incident="i2").rows
     assert [row[1].split()[0] for row in follow_ups] == ["i3", "i1"]
     (row,) = reviewed([first, cured("i2", first.at + RECURRENCE_S + 1.0)], "What the ranking learnt").rows
@@ -319,7 +319,7 @@ def test_a_drill_is_called_one_and_teaches_nothing() -> None:
     assert report.title == "Drill: incident i1, p"
     assert "in the drill pool_full" in report.summary
     assert section(report, "What the ranking learnt").note.startswith("Nothing: it was a drill")
-    assert "came back" not in [row[0] for row in section(report, "To follow up").rows]
+    assert "relapse" not in [row[0] for row in section(report, "To follow up").rows]
     assert review(facts(journal, "i2")).title == "Incident i2, p"
 
 

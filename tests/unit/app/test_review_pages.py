@@ -100,7 +100,7 @@ def report(drawn: list[e.Entry], of_text: Callable[[str], str]) -> Report:
     drill = e.DrillRan(at=START + 99.0, fault=of_text("fault"), began_at=START, passed=False, why=of_text("why"))
     alike = [Similar(past, 0.5, of_text("errors"), nearest=True)]
     return review(
-        Facts(stream.entries, trace, START + 1e6, 60.0, similar=alike, came_back=past, before=past, drill=drill)
+        Facts(stream.entries, trace, START + 1e6, 60.0, similar=alike, relapse=past, relapse_of=past, drill=drill)
     )
 
 

@@ -29,8 +29,8 @@ class Facts:
         policy: the version the incident was pinned to; None where its text is not at hand.
         switched: pauses that held when the incident opened, and what was paused and resumed while it was open.
         drill: the one in which the incident opened.
-        came_back: the policy's next incident, where it opened within `recurrence_s` after this one had recovered.
-        before: the same, seen from this incident: the one that came back.
+        relapse: the policy's next incident, where it opened within `recurrence_s` after this one had recovered.
+        relapse_of: the same, seen from this incident: the one that came back.
         trained, promoted: rankings of the policy, oldest first, from the opening on.
     """
 
@@ -42,8 +42,8 @@ class Facts:
     switched: Sequence[e.Paused | e.Resumed] = ()
     drill: e.DrillRan | None = None
     similar: Sequence[Similar] = ()
-    came_back: Past | None = None
-    before: Past | None = None
+    relapse: Past | None = None
+    relapse_of: Past | None = None
     trained: Sequence[e.RankingTrained] = ()
     promoted: Sequence[e.RankingPromoted] = ()
 
@@ -95,8 +95,8 @@ def facts_of(
         _switched(journal, trace, entries[-1].at),
         drill,
         similar_to(itself, others) if is_known else (),
-        _recurrence(itself, others, recurrence_s) if drill is None else None,
-        _recurred(itself, others, recurrence_s) if is_known and drill is None else None,
+        _relapse(itself, others, recurrence_s) if drill is None else None,
+        _relapse_of(itself, others, recurrence_s) if is_known and drill is None else None,
         [it for it in later if isinstance(it, e.RankingTrained)],
         [it for it in later if isinstance(it, e.RankingPromoted)],
     )
@@ -131,14 +131,14 @@ def _drill(journal: Journal, opened_at: float) -> e.DrillRan | None:
     return next((it for it in drills if isinstance(it, e.DrillRan) and it.began_at <= opened_at <= it.at), None)
 
 
-def _recurrence(one: Past, others: Sequence[Past], recurrence_s: float) -> Past | None:
+def _relapse(one: Past, others: Sequence[Past], recurrence_s: float) -> Past | None:
     """The next incident, where `learn.labels` has it that this one's cure did not hold."""
     later = [other for other in others if _order(other) > _order(one)]
     following = min(later, key=_order, default=None)
     return following if following is not None and _came_back(one, following, recurrence_s) else None
 
 
-def _recurred(one: Past, others: Sequence[Past], recurrence_s: float) -> Past | None:
+def _relapse_of(one: Past, others: Sequence[Past], recurrence_s: float) -> Past | None:
     """The incident of which this one is the recurrence."""
     earlier = [other for other in others if _order(other) < _order(one)]
     last = max(earlier, key=_order, default=None)

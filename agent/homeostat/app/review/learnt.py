@@ -17,7 +17,7 @@ def learnt(facts: Facts) -> Section:
     trace = facts.trace
     if facts.drill is not None:
         return Section(_TITLE, note="Nothing: it was a drill, and its fault was chosen.")
-    trials = trials_of(trace, candidate_leaves(facts.policy), relapsed=facts.came_back is not None)
+    trials = trials_of(trace, candidate_leaves(facts.policy), relapsed=facts.relapse is not None)
     picks = [trial for trial in trials if trial.decision.kind in _PICKS and trial.decision.chosen is not None]
     if not picks:
         return Section(_TITLE, note="Nothing: no candidate was picked.")
@@ -45,8 +45,8 @@ def _why(trial: Trial, facts: Facts) -> str:
         return "it has no verdict yet"
     if last.after_escalation:
         return f"{last.verdict}, but people had been called: what helped then is not known"
-    if taught.relapsed and facts.came_back is not None:
-        return f"{last.verdict}, but {facts.came_back.incident} followed {duration(_gap_s(facts))} after the closing"
+    if taught.relapsed and facts.relapse is not None:
+        return f"{last.verdict}, but {facts.relapse.incident} followed {duration(_gap_s(facts))} after the closing"
     if not WEIGHTS[last.verdict]:
         return f"{last.verdict} proves nothing about it"
     if not taught.weight:
@@ -55,8 +55,8 @@ def _why(trial: Trial, facts: Facts) -> str:
 
 
 def _gap_s(facts: Facts) -> float:
-    came_back, closed_at = facts.came_back, facts.trace.closed_at
-    return 0.0 if came_back is None or closed_at is None else came_back.opened_at - closed_at
+    relapse, closed_at = facts.relapse, facts.trace.closed_at
+    return 0.0 if relapse is None or closed_at is None else relapse.opened_at - closed_at
 
 
 def _final_at(facts: Facts) -> float | None:

@@ -79,10 +79,13 @@ def _open_ends(facts: Facts) -> Iterator[tuple[str, str]]:
     for entry in facts.entries:
         if isinstance(entry, e.JournalInterrupted):
             yield "journal", f"it could not be written for {duration(entry.at - entry.since)}: {entry.error}"
-    if facts.came_back is not None:
-        yield "came back", f"{facts.came_back.incident} opened within {window} of the closing: the cure did not last"
-    if facts.before is not None:
-        yield "recurrence", f"{facts.before.incident} had closed as recovered less than {window} before"
+    if facts.relapse is not None:
+        yield "relapse", f"{facts.relapse.incident} opened within {window} of the closing: the cure did not last"
+    if facts.relapse_of is not None:
+        yield (
+            "relapse",
+            f"{facts.relapse_of.incident} had closed as recovered less than {window} before this one opened",
+        )
     if facts.policy is None:
         yield "plan", "the text of the plan that ruled is not at hand"
 
