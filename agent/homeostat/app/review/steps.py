@@ -22,7 +22,7 @@ def course(facts: Facts) -> Course:
     opened_at, end_at = trace.opened_at, max(facts.end_at, facts.entries[-1].at)
     bars = [
         Bar(
-            _name(run, trace),
+            _name(run),
             run.intended_at - opened_at,
             (run.ended_at or run.verdict_at or end_at) - opened_at,
             (run.verdict_at or end_at) - opened_at,
@@ -30,25 +30,27 @@ def course(facts: Facts) -> Course:
         )
         for run in _runs(trace)
     ]
+    rto_at = opened_at + facts.policy.rto_s if facts.policy and facts.policy.rto_s else None
     moments = [
         (at - opened_at, what)
         for at, what in (
             (trace.confirmed_at, "confirmed"),
             (trace.escalated_at, "people called"),
+            (rto_at, "RTO"),
             (trace.recovered_at, "recovered"),
         )
-        if at is not None
+        if at is not None and at <= end_at
     ]
-    return Course(end_at - opened_at, bars, moments)
+    return Course(end_at - opened_at, bars, sorted(moments))
 
 
 def _runs(trace: IncidentTrace) -> list[AttemptTrace]:
     return sorted((*trace.attempts.values(), *trace.undos.values()), key=lambda run: run.intended_at)
 
 
-def _name(run: AttemptTrace, trace: IncidentTrace) -> str:
+def _name(run: AttemptTrace) -> str:
     again = f" (attempt {run.number})" if run.number > 1 else ""
-    return f"{run.node}{again}" if run.key not in trace.undos else f"{run.node} (undo)"
+    return f"{run.node}{again}"
 
 
 def steps_done(facts: Facts) -> Section:
@@ -61,7 +63,7 @@ def steps_done(facts: Facts) -> Section:
         rows.append(
             (
                 after(run.intended_at - trace.opened_at),
-                _name(run, trace),
+                _name(run),
                 f"{run.action} on {run.target}",
                 _ended(run, facts.policy),
                 _verdict(run, trace),

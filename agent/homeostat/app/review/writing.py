@@ -51,7 +51,7 @@ def _what_was_done(facts: Facts) -> str:
     runs = list(trace.attempts.values())
     said = ", ".join(f"{run.node} ({run.verdict or 'no verdict yet'})" for run in runs)
     tried = f"{len(runs)} step{'' if len(runs) == 1 else 's'} ran: {said}" if runs else "No step ran"
-    taken_back = f", {len(trace.undos)} taken back" if trace.undos else ""
+    taken_back = f", {len(trace.undos)} undo{'' if len(trace.undos) == 1 else 's'} ran" if trace.undos else ""
     return f"{tried}{taken_back}; {_end(facts)}."
 
 
@@ -109,6 +109,8 @@ def _at_a_glance(facts: Facts) -> Section:
 
 def _similar(facts: Facts) -> Section:
     title = "Similar incidents before"
+    if facts.trace.confirmed_at is not None and facts.trace.seen_confirmed is None:
+        return Section(title, note="Its signals at confirmation are not in the journal, so there is nothing to go by.")
     if not facts.similar:
         return Section(title, note="None of this plan is known that was confirmed and was no drill.")
     rows = tuple(_past_row(one, past_of(facts.trace)) for one in facts.similar)
