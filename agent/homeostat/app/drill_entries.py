@@ -38,7 +38,12 @@ def drill_entry(result: DrillResult, at: float, *, elsewhere: bool = False) -> D
 
 
 def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResult, wait_s: float) -> bool:
-    """Have a workspace's journal say that its policies were drilled; False if no agent took that in within `wait_s`.
+    """Have a workspace's journal say that its policies were drilled. See `journal_drill`."""
+    return journal_drill(settings, clock, by, drill_entry(result, clock.now(), elsewhere=True), wait_s)
+
+
+def journal_drill(settings: Settings, clock: Clock, by: str, ran: DrillRan, wait_s: float) -> bool:
+    """Have a workspace's journal tell of a drill; False if no agent took that in within `wait_s`.
 
     Where no agent runs it is written here. A journal has one writer, so an agent that runs, or agents that share a
     store, are told through the inbox, where it lies until one of them takes it in.
@@ -47,7 +52,6 @@ def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResul
         UsageError: `by` is no name, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
-    ran = drill_entry(result, clock.now(), elsewhere=True)
     if settings.store.url is None and WriterLock.holder(settings.journal) is None:
         try:
             with journal_to_write(settings) as journal:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.drill_people import due, list_drills, tabletop
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ WAIT_HELP = "Seconds to wait until a running agent has journalled it."
 @click.group()
 def drill() -> None:
     """Break a plant, processes or real servers on purpose, and judge the agent by what users saw."""
+
+
+for _command in (tabletop, due, list_drills):
+    drill.add_command(_command)
 
 
 @drill.group()

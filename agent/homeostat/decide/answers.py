@@ -65,6 +65,9 @@ def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
         policies=ran.policies,
         elsewhere=True,
         answer=answer.id,
+        people=ran.people,
+        answers=ran.answers,
+        whole_s=ran.whole_s,
     )
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from homeostat.model.drill_entries import DrillRan as DrillRan
+from homeostat.model.drill_entries import TabletopAnswer as TabletopAnswer
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type

@@ -23,6 +23,10 @@ BYTES_MAX = 16 << 10
 TEXT_MAX = 1000
 POLICIES_MAX = 50
 """Of one drill."""
+PEOPLE_MAX = 10
+TABLETOP_ANSWERS_MAX = 12
+TABLETOP_STEPS_MAX = 4
+"""Named in one answer."""
 _NAME = re.compile(r"[A-Za-z0-9_@.+ -]{1,64}", re.ASCII)
 _SUFFIX = ".json"
 
@@ -139,6 +143,22 @@ def _check_drill(ran: DrillRan) -> None:
         raise UsageError(f"a drill is for at most {POLICIES_MAX} policies, not {len(ran.policies)}")
     for text in (ran.fault, ran.why, ran.tier, *ran.policies, *ran.policies.values()):
         check_text(text)
+    _check_tabletop(ran)
+
+
+def _check_tabletop(ran: DrillRan) -> None:
+    if len(ran.people) > PEOPLE_MAX:
+        raise UsageError(f"at most {PEOPLE_MAX} people sit at a tabletop, not {len(ran.people)}")
+    if len(ran.answers) > TABLETOP_ANSWERS_MAX:
+        raise UsageError(f"a tabletop has at most {TABLETOP_ANSWERS_MAX} answers, not {len(ran.answers)}")
+    for name in ran.people:
+        check_name(name)
+    for answer in ran.answers:
+        for steps in (answer.expected, answer.picked):
+            if len(steps) > TABLETOP_STEPS_MAX:
+                raise UsageError(f"an answer names at most {TABLETOP_STEPS_MAX} steps, not {len(steps)}")
+        for text in (answer.comment, *answer.expected, *answer.picked):
+            check_text(text)
 
 
 def check_name(name: str) -> None:
