@@ -39,8 +39,8 @@ ELSEWHERE = {
     "W240": "Said where the policy has a review on record (`homeostat review-policy`) and git shows later commits to "
     "files that its `covers` names: look whether the plan still fits, and record a new review. "
     "`homeostat drift` lists the commits.",
-    "W241": "Said with `--journal`, where the policy has `drills: {every: 90d}` and the workspace's journal tells of no "
-    "passed drill in that time, of the `kinds` that count: hold one. `homeostat drill due` lists them all.",
+    "W241": "Said with `--journal`, where the policy has `drills: {every: 90d}` and the journal of the workspace tells "
+    "of no passed drill in that time, of the `kinds` that count: hold one. `homeostat drill due` lists them all.",
 }
 """Codes that no text of a policy alone calls for: why each is said. They have no example here."""
 

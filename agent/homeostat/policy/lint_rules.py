@@ -65,9 +65,7 @@ def overdue_drill(linted: Linted) -> Iterator[Problem]:
     due_at = fields.schedule.due_at(drilled.get(linted.policy.name, {}))
     if due_at is None:
         kinds = " or ".join(kind.value for kind in fields.kinds)
-        yield linted.warn_key(
-            "drills", "W241", f"no drill of it was ever passed ({kinds}); `homeostat drill` holds one"
-        )
+        yield linted.warn_key("drills", "W241", f"no drill of it was ever passed ({kinds}); hold one")
     elif (due := datetime.fromtimestamp(due_at, UTC).date()) < today:
         yield linted.warn_key("drills", "W241", f"its drill was due on {due}; today is {today}")
 

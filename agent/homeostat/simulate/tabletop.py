@@ -105,9 +105,7 @@ def steps_of(policy: Policy) -> tuple[str, ...]:
     steps = tuple(node.id for node in policy.nodes() if isinstance(node, Do))
     for word in WORDS:
         if word in steps:
-            raise UsageError(
-                f"a step of {policy.name} has the id '{word}', which is an answer at a tabletop; rename it"
-            )
+            raise UsageError(f"a step of {policy.name} has the id '{word}', an answer at a tabletop; rename it")
     return steps
 
 
