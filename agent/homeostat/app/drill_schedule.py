@@ -15,6 +15,7 @@ from homeostat.model.drill_schedule import DrillKind, DrillSchedule, kind_of
 from homeostat.model.entries import DrillRan
 from homeostat.model.errors import PolicyError, Problem
 from homeostat.model.ports import Journal
+from homeostat.policy.load import read_draft
 from homeostat.policy.sources import FolderSources
 
 
@@ -138,5 +139,12 @@ def _due(version: Version, known: Mapping[str, DrillsOfPolicy], now: float, with
         state = DrillState.OVERDUE
     else:
         state = DrillState.SOON if due_at <= now + within_s else DrillState.OK
-    is_same = None if counted is None else counted.policies[name] == version.policy.hash
+    is_same = None if counted is None else counted.policies[name] in _hashes(version)
     return DrillDue(name, state, schedule, last, counted, due_at, is_same)
+
+
+def _hashes(version: Version) -> set[str]:
+    """The hash of a policy in each environment it declares, and without any."""
+    path = Path(version.draft.document.file)
+    drafts = [read_draft(FolderSources(path.parent), path.name, name) for name in version.fields.environments]
+    return {version.policy.hash, *(draft.policy.hash for draft in drafts if draft.policy is not None)}

@@ -76,8 +76,10 @@ def _picks(value: object) -> list[str]:
 
 
 def _comment(value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong("E112", f"a comment is text, not {shown(value)}; put it in quotes")
     try:
-        return parse_comment(str(value)) if isinstance(value, str) else parse_comment("\n.")
+        return parse_comment(value)
     except ValueError as error:
         raise wrong("E112", str(error)) from error
 

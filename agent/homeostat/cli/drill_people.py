@@ -135,7 +135,7 @@ class _Talk:
                 try:
                     answer = self._ask()
                 except (click.Abort, KeyboardInterrupt):
-                    self._say(f"\ninterrupted; the {len(self._table.answers)} answers that were given are kept")
+                    self._say(f"\ninterrupted; kept: {len(self._table.answers)} of {len(questions)} answers")
                     return True
             self._show(question, answer)
         self._close()

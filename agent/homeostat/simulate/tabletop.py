@@ -222,8 +222,8 @@ class _Questions:
         refusals: dict[str, str] = {}
         for step in self._policy.leaves:
             ids, conditions = self._ways[step]
-            why = _attempted(incident, step) or next((said[one] for one in ("", *ids) if one in said), None)
-            why = why or _condition(conditions, values)
+            why = _attempted(incident, step) or _condition(conditions, values)
+            why = why or next((said[one] for one in ("", *ids) if one in said), None)
             if why is not None:
                 refusals[step] = why
         return refusals
