@@ -11,12 +11,14 @@ from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.authoring.versions import Version, read_version
 from homeostat.learn.drills import drill_records
+from homeostat.model.drill_entries import TABLETOP
 from homeostat.model.drill_schedule import DrillKind, DrillSchedule, kind_of
 from homeostat.model.entries import DrillRan
 from homeostat.model.errors import PolicyError, Problem
 from homeostat.model.ports import Journal
 from homeostat.policy.load import read_draft
 from homeostat.policy.sources import FolderSources
+from homeostat.simulate.tabletop import NOTHING
 
 
 class DrillState(StrEnum):
@@ -34,7 +36,7 @@ class DrillsOfPolicy:
 
     Attributes:
         last: the newest, passed or not.
-        passed: the newest that was passed, of each kind.
+        passed: the newest of each kind that `counts`.
     """
 
     last: DrillRan
@@ -73,9 +75,14 @@ def drills_by_policy(journal: Journal) -> dict[str, DrillsOfPolicy]:
             of_policy = found.setdefault(policy, DrillsOfPolicy(ran))
             of_policy.last = ran
             kind = kind_of(ran.tier)
-            if ran.passed and kind is not None:
+            if kind is not None and counts(ran):
                 of_policy.passed[kind] = ran
     return found
+
+
+def counts(ran: DrillRan) -> bool:
+    """Whether a drill has shown anything of the plan: it was passed, and at a tabletop something had to be done."""
+    return ran.passed and (ran.tier != TABLETOP or any(answer.expected != (NOTHING,) for answer in ran.answers))
 
 
 def drills_in(journal: Journal) -> list[DrillRan]:

@@ -66,8 +66,10 @@ def _cases(folder: Path, policy: Policy) -> dict[str, Case]:
 
 
 def _scenario_or_none(case: Case) -> Scenario | None:
-    course = run_case(case)
-    return _of_course(case.name, case.policy, course) if course.streams() else None
+    try:
+        return _of_course(case.name, case.policy, run_case(case))
+    except UsageError:
+        return None
 
 
 def _of_course(name: str, policy: Policy, course: Course) -> Scenario:

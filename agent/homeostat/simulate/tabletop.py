@@ -119,12 +119,14 @@ def scenario_of(name: str, policy: Policy, entries: Sequence[e.Entry], why: str 
         why: what a replay could not say.
 
     Raises:
-        UsageError: nothing is ever asked: there is no incident in it.
+        UsageError: nothing is ever asked: there is no incident in it, or no decision.
     """
     if not entries or not isinstance(entries[0], e.Suspected):
         raise UsageError(f"'{name}': the trigger of {policy.name} is never true in it, so there is nothing to ask")
     began_at = entries[0].at
     questions, after = _Questions(policy, began_at).ask(entries)
+    if not questions:
+        raise UsageError(f"'{name}': {policy.name} decides nothing in it, so there is nothing to ask")
     end = None if why else next((entry for entry in entries if isinstance(entry, (e.Closed, e.Escalated))), None)
     result = end.result if isinstance(end, e.Closed) else Result.ESCALATED if end else None
     ended_s = None if end is None else end.at - began_at
