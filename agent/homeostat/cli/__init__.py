@@ -53,6 +53,7 @@ COMMANDS = {
     "autonomy": "homeostat.cli.autonomy",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
+    "feedback": "homeostat.cli.feedback",
     "pending": "homeostat.cli.people",
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",
