@@ -54,6 +54,7 @@ COMMANDS = {
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
     "feedback": "homeostat.cli.feedback",
+    "trends": "homeostat.cli.trends",
     "pending": "homeostat.cli.people",
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",
