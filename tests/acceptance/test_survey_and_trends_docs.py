@@ -11,6 +11,7 @@ from tests.acceptance.test_readme import ROOT, commands, shown
 
 from homeostat.model import entries as e
 from homeostat.model.ports import Batch
+from homeostat.model.reasons import Result
 from homeostat.record.sqlite import SqliteJournal
 
 PAGE = (ROOT / "docs/after-an-incident.md").read_text()
@@ -27,7 +28,7 @@ def test_the_survey(tmp_path: Path) -> None:
     (tmp_path / "homeostat.toml").write_text('[prometheus]\nurl = "http://127.0.0.1:9"\n')
     journal = SqliteJournal(tmp_path / "state/journal.sqlite")
     opened = e.Suspected(at=AT, incident="i-1", policy="p", policy_hash="h", dedup_key="p", seed=1)
-    closed = [e.Confirmed(at=AT + 1.0), e.Recovered(at=AT + 9.0), e.Closed(at=AT + 9.0, result=e.Result.RECOVERED)]
+    closed = [e.Confirmed(at=AT + 1.0), e.Recovered(at=AT + 9.0), e.Closed(at=AT + 9.0, result=Result.RECOVERED)]
     journal.append([Batch("i-1", None, [opened, *closed])])
     journal.close()
     said = [[word.replace("INCIDENT", "i-1") for word in command] for command in section("The team's survey")]
