@@ -263,10 +263,11 @@ class Standing:
         history = (record.entry for record in self._journal.read(policy_stream(policy)))
         self._rankings[policy] = promoted_ranking(history)
 
-    def lifted(self) -> frozenset[str]:
-        """Ids of the answers that have lifted the kill switch. Raises JournalError."""
-        records = self._journal.since(0.0, {e.Resumed.TYPE})
-        return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
+    def heard(self) -> frozenset[str]:
+        """Ids of the answers that have lifted the kill switch or brought a survey. Raises JournalError."""
+        records = self._journal.since(0.0, {e.Resumed.TYPE, e.FeedbackGiven.TYPE})
+        found = (record.entry for record in records)
+        return frozenset(entry.answer for entry in found if isinstance(entry, (e.Resumed, e.FeedbackGiven)))
 
 
 def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:
