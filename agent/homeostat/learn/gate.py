@@ -6,14 +6,14 @@ estimation, where the log is randomised) does not contradict, and when no more h
 
 What is replayed is held out: in every part of the incidents, the order of refits that have not seen it; what still is
 too good about it is measured and taken off (`evaluation.optimism`). The trained numbers themselves must gain too, and
-be what training gives (`evaluation.integrity`).
+be what training on the same gives (`evaluation.integrity`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,13 @@ from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import Comparison, Estimate, compare
 from homeostat.learn.evaluation.contradiction import Check, check
 from homeostat.learn.evaluation.imputation import PARTS, held_out_parts, parts_of
-from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, losses_of, misfit, refit_each
+from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, misfit, refit_each
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
 from homeostat.learn.evaluation.optimism import optimism_s
 from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
 from homeostat.learn.evaluation.support import unsupported
-from homeostat.learn.ranker import choose_nodes, labelled_trials
+from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of
 from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import GateFigures, NodeRanking, Ranking
@@ -150,7 +150,7 @@ def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
     return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
 
 
-def _held_out_ruling(ruling: NodeRanking, trained_at: float, counted: Samples, logged: Logged, part: Ints) -> Order:
+def _held_out_ruling(ruling: NodeRanking, trained_at: float, logged: Logged, part: Ints) -> Order:
     """What rules, as it orders what it has not seen: it was trained on what is older, and would look too good there.
 
     In every part, refits to the older incidents of the other parts order the older ones; later ones are ordered by its
@@ -161,6 +161,7 @@ def _held_out_ruling(ruling: NodeRanking, trained_at: float, counted: Samples, l
     older: Bools = (opened < pd.Timestamp(trained_at, unit="s", tz="UTC")).to_numpy(dtype=bool)
     if today is None or older.sum() < PARTS:
         return RankedOrder(ruling, logged)
+    counted = counted_samples(ruling, logged.trials, logged.samples)
     refits = refit_each(today, counted, [seen & older for seen in held_out_parts(part)])
     own = int(part.max()) + 1
     orders = (*(RankedOrder(refit, logged) for refit in refits), RankedOrder(ruling, logged))
@@ -194,29 +195,36 @@ def _judge_node(
     wrong = misfit(trained, logged)
     if wrong is not None:
         return _refused(wrong)
+    counted = counted_samples(trained, trials, samples_of(trials, node, trained.features))
+    corrupt = corruption(trained, counted)
+    if corrupt is not None:
+        return _refused(corrupt)
     try:
-        return _replayed(trained, incumbent, node.id, logged, bounds)
+        return _replayed(trained, incumbent, node.id, logged, _last(counted, len(logged)), bounds)
     except TimeIsUp:
         return _refused(f"could not be judged in time on {len(logged)} incidents")
 
 
+def _last(counted: Samples, incidents: int) -> Samples:
+    """The samples of the newest so many incidents, which are numbered from 0."""
+    before = int(counted.incident[-1]) + 1 - incidents
+    newest = counted.take(counted.incident >= before)
+    return replace(newest, incident=newest.incident - before)
+
+
 def _replayed(
-    trained: NodeRanking, incumbent: Ranking | None, node: str, logged: Logged, bounds: Bounds
+    trained: NodeRanking, incumbent: Ranking | None, node: str, logged: Logged, counted: Samples, bounds: Bounds
 ) -> NodeVerdict:
     part = parts_of(len(logged))
     ruling = incumbent.nodes.get(node) if incumbent is not None else None
-    counted = counted_samples(trained, logged)
     refits = refit_each(trained, counted, held_out_parts(part))
-    corrupt = corruption(losses_of(trained, refits, logged, part))
-    if corrupt is not None:
-        return _refused(corrupt)
     held_out = HeldOutOrder(tuple(RankedOrder(refit, logged) for refit in refits), part[logged.samples.incident])
     orders: dict[str, Order] = {
         _HELD_OUT: held_out,
         _TRAINED: RankedOrder(trained, logged),
         _RULING: FixedOrder(logged.candidates)
         if ruling is None or incumbent is None
-        else _held_out_ruling(ruling, incumbent.trained_at, counted_samples(ruling, logged), logged, part),
+        else _held_out_ruling(ruling, incumbent.trained_at, logged, part),
     }
     compared = compare(orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up)
     unknown = unsupported(compared.paths[_TRAINED], logged)

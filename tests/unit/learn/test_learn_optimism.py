@@ -25,7 +25,7 @@ def excess(streams: list[Stream], policy: Policy, *, believed: bool = False) -> 
     logged, model = logged_incidents(trials, node, policy), train_node(trials, node, policy)
     if believed:
         model = changed(model, stack=Stack(0.0, tuple(1.0 / len(model.members) for _ in model.members)))
-    counted = counted_samples(model, logged)
+    counted = counted_samples(model, logged.trials, logged.samples)
     return optimism_s(model, counted, FixedOrder(logged.candidates), logged, parts_of(len(logged)))
 
 
