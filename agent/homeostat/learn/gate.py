@@ -29,7 +29,7 @@ from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_t
 from homeostat.learn.evaluation.optimism import optimism_s
 from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
-from homeostat.learn.evaluation.support import unsupported
+from homeostat.learn.evaluation.support import is_mostly_unknown, never_tried, thin_support
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of
 from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.policy import Choose, Policy
@@ -226,8 +226,10 @@ def _replayed(
         if ruling is None or incumbent is None
         else _held_out_ruling(ruling, incumbent.trained_at, logged, part),
     }
-    compared = compare(orders, logged, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up)
-    unknown = unsupported(compared.paths[_TRAINED], logged)
+    compared = compare(
+        orders, logged, over=_RULING, replicates=bounds.replicates, seed=bounds.seed, time_is_up=bounds.time_is_up
+    )
+    unknown = never_tried(compared.paths[_TRAINED], logged)
     if unknown is not None:
         return _refused(unknown)
     checked = check(held_out, orders[_RULING], compared.paths[_HELD_OUT], logged, part)
@@ -241,32 +243,41 @@ def _objection(compared: Comparison, figures: GateFigures, checked: Check, logge
     """Say why this is not enough, or None."""
     if checked.off is not None:
         return checked.off
+    if is_mostly_unknown(compared.paths[_HELD_OUT], logged):
+        return thin_support(compared.paths[_HELD_OUT], logged)
     if not figures.gain_low_s > 0.0:
+        if figures.gain_low_s + compared.less_at_worst_s(_HELD_OUT, _RULING) > 0.0:
+            return thin_support(compared.paths[_HELD_OUT], logged)
         return "is not surely better"
-    if not compared.gain_s(_TRAINED, _RULING).low() > 0.0:
+    if not compared.gain_s(_TRAINED, _RULING).low() - compared.less_at_worst_s(_TRAINED, _RULING) > 0.0:
         return "is only better when it is refitted, so its numbers are not to be trusted"
     if checked.refutes:
         return "is contradicted by the check"
-    more = compared.more_harms(_HELD_OUT, _RULING)
-    if (logged.harmful == 1.0).any() and more.value > max(more.error, 0.0):
-        return "would do more harm"
+    if (logged.harmful == 1.0).any():
+        more = compared.more_harms(_HELD_OUT, _RULING)
+        if more.value > max(more.error, 0.0):
+            return "would do more harm"
+        if more.value + compared.more_harms_at_worst(_HELD_OUT) > max(more.error, 0.0):
+            return thin_support(compared.paths[_HELD_OUT], logged)
     return None
 
 
 def _figures(compared: Comparison, checked: Check, excess: Estimate) -> GateFigures:
-    """What was estimated, less what is too good about it."""
+    """What was estimated, less what is too good about it and what rests on first choices the log does not know."""
+    own, ruling = compared.worst[_HELD_OUT]
     found, less_s = compared.gain_s(_HELD_OUT, _RULING), max(excess.value, 0.0)
-    gain = Estimate(found.value - less_s, math.hypot(found.error, excess.error))
+    mttr_s, ruling_mttr_s = float(own.seconds.mean()) + less_s, float(ruling.seconds.mean())
+    gain = Estimate(ruling_mttr_s - mttr_s, math.hypot(found.error, excess.error))
     return GateFigures(
         incidents=compared.incidents,
-        mttr_s=compared.seconds(_HELD_OUT).value + less_s,
-        ruling_mttr_s=compared.seconds(_RULING).value,
+        mttr_s=mttr_s,
+        ruling_mttr_s=ruling_mttr_s,
         gain_s=gain.value,
         gain_low_s=gain.low(),
         gain_high_s=gain.high(),
-        first_success=compared.first_success(_HELD_OUT).value,
+        first_success=float(own.first_success.mean()),
         ruling_first_success=compared.first_success(_RULING).value,
-        harms=compared.harms(_HELD_OUT).value,
+        harms=float(own.harms.mean()),
         ruling_harms=compared.harms(_RULING).value,
         check=checked.name,
         check_gain_s=checked.gain_s.value,

@@ -298,10 +298,26 @@ def told_by_zone(tried_in_b: bool) -> GateVerdict:
 def test_a_first_choice_that_was_never_possible_in_its_pattern_is_thin_support() -> None:
     assert "where it was never tried" not in told_by_zone(tried_in_b=True).text
     verdict = told_by_zone(tried_in_b=False)
-    assert verdict.text == (
+    assert verdict.text.startswith(
         "Refused: 'remedy' would put 'shift' first where it was never tried: 40 of 80 incidents have a first choice"
-        " that the log does not know in their pattern."
+        " that the log does not know in their pattern: replayed on 80 incidents"
     )
+    assert verdict.figures["remedy"].first_success == 0.5, "what is not known is held to fail"
+
+
+def test_what_gains_even_if_all_fails_that_the_log_does_not_know_needs_no_more_support() -> None:
+    """Six of eighty incidents are of a zone in which shift was never tried; it is held to fail there."""
+    streams = []
+    for n in range(80):
+        zone = "b" if n % 13 == 0 else "a"
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose("restart", {"errors": 1.0, "zone": zone}, eligible=ALL[:2]).attempt("restart", INEFFECTIVE)
+        if zone == "a":
+            stream.choose("shift", {"errors": 1.0, "zone": zone}, eligible=("shift",)).attempt("shift", EFFECTIVE)
+        streams.append(stream.close())
+    verdict = judged(streams, policy_of(remedy("restart", "shift"), texts=["zone"]))
+    assert verdict.passed
+    assert verdict.figures["remedy"].first_success == pytest.approx(73 / 80)
 
 
 def told_by_chance(count: int, signals: tuple[str, ...]) -> list[Stream]:

@@ -30,7 +30,7 @@ def excess(streams: list[Stream], policy: Policy, *, believed: bool = False) -> 
 
 
 def test_what_is_learnt_from_noise_looks_better_to_who_saw_the_same_noise() -> None:
-    noise = excess(told_by_noise(200), policy_of(remedy("restart", "shift"), signals=NOISE), believed=True)
+    noise = excess(told_by_noise(200, NOISE), policy_of(remedy("restart", "shift"), signals=NOISE), believed=True)
     assert noise.low() > 0.0
 
 
