@@ -65,7 +65,7 @@ def fit_node(
             then up to a tenth of the history old; everything else is as without.
         members: what foretells.
     """
-    newest = _newest(samples)
+    newest = samples.newest(INCIDENTS_MAX)
     foretold = foretell(newest, members, memory or Memory())
     changes = changes_of(samples, foretold)
     counted = weighted(samples, changes)
@@ -89,7 +89,7 @@ def fit_node(
 
 def as_counted(samples: Samples, members: Sequence[Member] = MEMBERS) -> Samples:
     """The samples as `fit_node` counts them: by age, and by what has changed since."""
-    foretold = foretell(_newest(samples), members, Memory())
+    foretold = foretell(samples.newest(INCIDENTS_MAX), members, Memory())
     return weighted(samples, changes_of(samples, foretold))
 
 
@@ -113,13 +113,6 @@ def _changed(samples: Samples, changes: Sequence[Change], candidates: Sequence[C
         )
         for change in last.values()
     )
-
-
-def _newest(samples: Samples) -> Samples:
-    numbers = np.unique(samples.incident)
-    if len(numbers) <= INCIDENTS_MAX:
-        return samples
-    return samples.take(samples.incident >= numbers[-INCIDENTS_MAX])
 
 
 def _fit(

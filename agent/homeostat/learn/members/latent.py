@@ -57,7 +57,7 @@ class LatentCauses:
 
     def fit(self, samples: Samples, previous: MemberModel | None = None) -> LatentModel:  # noqa: ARG002 - where the search starts decides which mode it finds, so it never starts elsewhere
         """See `Member`."""
-        samples = _newest(samples)
+        samples = samples.newest(INCIDENTS_MAX)
         pooled = PooledLogistic().fit_posterior(samples).mean
         gate, logits = _start(samples, pooled, min(self._causes_max, samples.candidates))
         if samples.succeeded.any() and not samples.succeeded.all():
@@ -87,15 +87,6 @@ class LatentCauses:
         there = np.zeros_like(gate)
         there[:, used] = found[: shape[0] * shape[1]].reshape(shape)
         return there, found[shape[0] * shape[1] :].reshape(logits.shape)
-
-
-def _newest(samples: Samples) -> Samples:
-    if not len(samples):
-        return samples
-    numbers = np.unique(samples.incident)
-    if len(numbers) <= INCIDENTS_MAX:
-        return samples
-    return samples.take(np.isin(samples.incident, numbers[-INCIDENTS_MAX:]))
 
 
 def _start(samples: Samples, pooled: Floats, causes: int) -> tuple[Floats, Floats]:

@@ -68,6 +68,7 @@ class Design:
             for candidate, (start, end) in enumerate(pairwise(starts))
             for at in range(start, end, BLOCK_ROWS)
         ]
+        self.block_rows = max((len(rows) for _, rows in self._blocks), default=0)
         cached = len(samples) * self.width <= CACHED_MAX
         self._cache = [self._rows(rows) for _, rows in self._blocks] if cached else None
 
@@ -126,12 +127,13 @@ def _derivatives(design: Design, theta: Floats, mu: Floats, precision: Precision
     gradient = precision.own * apart
     curvature = np.zeros((*theta.shape, theta.shape[1]))
     curvature[:] = np.diag(precision.own)
+    room = np.empty((design.block_rows, design.width))  # one for all blocks: fresh memory costs as much as the product
     for candidate, rows, succeeded, weight in design.blocks():
         logits = rows @ theta[candidate]
         objective += float(weight @ (_log1p_exp(logits) - succeeded * logits))
         chances = 0.5 * (1.0 + np.tanh(0.5 * logits))
         gradient[candidate] += (weight * (chances - succeeded)) @ rows
-        scaled = np.sqrt(weight * chances * (1.0 - chances))[:, None] * rows
+        scaled = np.multiply(np.sqrt(weight * chances * (1.0 - chances))[:, None], rows, out=room[: len(rows)])
         curvature[candidate] += scaled.T @ scaled
     return objective, gradient, curvature
 
