@@ -70,6 +70,9 @@ class InVirtualTime:
                 assert not thread.is_alive(), "the training does not end"
         return trained
 
+    def stale(self, policy: str) -> None:
+        self._inner.stale(policy)
+
 
 class Failures:
     """An observer that keeps what went wrong."""

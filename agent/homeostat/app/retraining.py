@@ -30,6 +30,9 @@ PAUSE_FACTOR = 9.0
 RULINGS_MAX = 16
 """Words of people that wait for the next ticks, one a tick."""
 
+STALE_MAX = 3
+"""After so many trainings in a row that came too late, the next waits for the interval."""
+
 RETRY_S_MAX = 86_400.0
 """However often trainings have failed, another one is tried after this time."""
 
@@ -120,6 +123,9 @@ class BackgroundRetrainer:
         self._matures_at: float | None = None
         self._last_matures_at = -inf
         self._failed_in_a_row = 0
+        self._stale_in_a_row = 0
+        self._was_stale = False
+        self._was_trained = False
         self._worker: threading.Thread | None = None
         self._trained = Trained()
         self._asked = threading.Event()
@@ -149,6 +155,7 @@ class BackgroundRetrainer:
         """
         if not self._rulings.empty():
             policy, entry = self._rulings.get_nowait()
+            self._was_trained = False
             return {policy: [replace(entry, at=now)]}  # whoever said it has a clock of their own
         if self._worker is not None:
             return {} if self._worker.is_alive() else self._hand_over(now)
@@ -157,6 +164,14 @@ class BackgroundRetrainer:
         elif self._is_due(now, self._due_at):
             self._start(now)
         return {}
+
+    def stale(self, policy: str) -> None:
+        """See `model.ports.Retrainer`. What was trained is made anew after the usual pause, a few times in a row."""
+        del policy
+        if self._was_trained and not self._was_stale and self._stale_in_a_row < STALE_MAX:
+            self._was_stale = True
+            self._stale_in_a_row += 1
+            self._matures_at = self._started_at
 
     def _is_due(self, now: float, due_at: float) -> bool:
         if self._asked.is_set() or now >= due_at:
@@ -179,6 +194,8 @@ class BackgroundRetrainer:
 
     def _hand_over(self, now: float) -> Mapping[str, Sequence[Entry]]:
         self._worker = None
+        self._stale_in_a_row = self._stale_in_a_row if self._was_stale else 0
+        self._was_stale, self._was_trained = False, True
         trained, self._trained = self._trained, Trained()
         for policy, error in trained.failures.items():
             self._observer.failed(f"retraining of {policy}", error)

@@ -13,7 +13,7 @@ from homeostat.loop.tenure import Tenure
 from homeostat.loop.turns import Look, Terms, Turns, own_part
 from homeostat.model import entries as e
 from homeostat.model.commands import Done
-from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
+from homeostat.model.errors import HomeostatError, InvariantError, JournalConflict, JournalError, PolicyError
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
@@ -213,6 +213,8 @@ class Loop:
             try:
                 self._standing.take_ranking(policy, entries)
             except JournalError as error:
+                if isinstance(error, JournalConflict):
+                    self._outside.retrainer.stale(policy)
                 self._outside.observer.failed(f"ranking of {policy}", error)
 
 

@@ -263,6 +263,10 @@ class Retrainer(Protocol):
         """Start what is due, and hand over the entries of what is finished, by policy."""
         ...
 
+    def stale(self, policy: str) -> None:
+        """What was just handed over for a policy was not taken: what rules has changed since it was found."""
+        ...
+
 
 class Observer(Protocol):
     """Told of everything after it happened: logs, metrics, people."""

@@ -15,6 +15,7 @@ from homeostat.app.retraining import (
     PAUSE_S_MIN,
     RETRY_S_MAX,
     RULINGS_MAX,
+    STALE_MAX,
     BackgroundRetrainer,
     Trained,
     TrainingHere,
@@ -226,3 +227,28 @@ def test_a_policy_may_only_be_stricter_than_the_settings(policy: Policy) -> None
     assert may_promote(policy, settings_allow=True)
     assert not may_promote(policy, settings_allow=False)
     assert not may_promote(reviewed, settings_allow=True)
+
+
+def test_what_came_too_late_is_trained_again_soon_and_not_for_ever(policy: Policy) -> None:
+    scheduled = Scheduled(policy)
+    scheduled.tick(1000.0)
+    now = 1000.0
+    for again in range(STALE_MAX):
+        scheduled.retrainer.stale(policy.name)
+        scheduled.tick(now + PAUSE_S_MIN - 1.0)
+        assert len(scheduled.trainings) == again + 1, "it pauses as after every training"
+        now += PAUSE_S_MIN
+        scheduled.tick(now)
+        assert len(scheduled.trainings) == again + 2
+    scheduled.retrainer.stale(policy.name)
+    scheduled.tick(now + 10 * PAUSE_S_MIN)
+    assert len(scheduled.trainings) == 1 + STALE_MAX
+
+
+def test_a_word_of_a_person_that_came_too_late_trains_nothing(policy: Policy) -> None:
+    scheduled = Scheduled(policy)
+    scheduled.retrainer.rule(policy.name, e.RankingPromoted(at=0.0, version="v", actor="ada"))
+    assert scheduled.retrainer.collect(1.0)
+    scheduled.retrainer.stale(policy.name)
+    scheduled.tick(10 * PAUSE_S_MIN)
+    assert scheduled.trainings == []
