@@ -154,6 +154,22 @@ class TestWhatIsExplored:
             driver.confirm()
             assert (driver.names(), decided(driver)[0].seed) == (["a"], None)
 
+    def test_what_is_only_observed_is_passed_over_and_holds_up_nobody(self) -> None:
+        """It is held to be best, and would be waited for until the incident's time is up."""
+        watched = Choose("choose", (do("a", mode=Mode.OBSERVE), do("b"), do("c")))
+        driver = Driver(policy(watched), RANKING)
+        driver.confirm()
+        made = decided(driver)[0]
+        assert (driver.names(), made.chosen) == (["b"], "b")
+        assert [option.reason for option in made.options if option.id == "a"] == [Reason.MODE_OBSERVE]
+
+    @pytest.mark.parametrize("who", ["agent", "policy"])
+    def test_what_observes_altogether_still_says_what_it_would_choose(self, who: str) -> None:
+        driver = Driver(policy(choice_of("a", "b"), mode=Mode.OBSERVE if who == "policy" else Mode.AUTO), RANKING)
+        driver.mode = Mode.OBSERVE if who == "agent" else Mode.AUTO
+        driver.confirm()
+        assert (driver.names(), decided(driver)[0].chosen) == ([], "a")
+
     @pytest.mark.parametrize("harm", [None, 10.0])
     def test_nothing_is_where_harm_would_not_be_seen(self, harm: float | None) -> None:
         for seed in range(8):
