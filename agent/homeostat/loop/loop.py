@@ -13,7 +13,7 @@ from homeostat.loop.tenure import Tenure
 from homeostat.loop.turns import Look, Terms, Turns, own_part
 from homeostat.model import entries as e
 from homeostat.model.commands import Done
-from homeostat.model.errors import HomeostatError, InvariantError, JournalConflict, JournalError, PolicyError
+from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
@@ -210,12 +210,13 @@ class Loop:
         if self._outside.retrainer is None:
             return
         for policy, entries in self._outside.retrainer.collect(now).items():
+            wrong: JournalError | None = None
             try:
                 self._standing.take_ranking(policy, entries)
             except JournalError as error:
-                if isinstance(error, JournalConflict):
-                    self._outside.retrainer.stale(policy)
+                wrong = error
                 self._outside.observer.failed(f"ranking of {policy}", error)
+            self._outside.retrainer.settled(policy, wrong)
 
 
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:

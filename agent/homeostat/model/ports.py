@@ -13,6 +13,7 @@ from typing import Protocol
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Done, Report, StartAction
 from homeostat.model.entries import Entry
+from homeostat.model.errors import JournalError
 from homeostat.model.signals import SignalSpec, Snapshot
 
 
@@ -263,8 +264,8 @@ class Retrainer(Protocol):
         """Start what is due, and hand over the entries of what is finished, by policy."""
         ...
 
-    def stale(self, policy: str) -> None:
-        """What was just handed over for a policy was not taken: what rules has changed since it was found."""
+    def settled(self, policy: str, error: JournalError | None) -> None:
+        """What was just handed over for a policy is journalled, or why it is not: nothing was written then."""
         ...
 
 

@@ -11,7 +11,7 @@ import pytest
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, Running, StartAction
-from homeostat.model.errors import ActuatorError, InvariantError, JournalWriteError
+from homeostat.model.errors import ActuatorError, InvariantError, JournalError, JournalWriteError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.ports import Batch
 from homeostat.model.ranking import Ranking
@@ -303,8 +303,7 @@ def test_a_ranking_that_cannot_be_read_back_does_not_end_the_agent(rig: Rig) -> 
         def collect(self, now: float) -> Mapping[str, Sequence[e.Entry]]:
             return {"a": [e.RankingPromoted(at=now, version="never trained", actor="test")]}
 
-        def stale(self, policy: str) -> None:
-            raise AssertionError(policy)
+        def settled(self, policy: str, error: JournalError | None) -> None: ...
 
     outside = replace(rig.loop._outside, retrainer=Retrainer())
     rig.loop = Loop(outside, rig.policies, "test", seed=1)
@@ -325,14 +324,14 @@ def test_a_training_that_came_too_late_is_told_so(rig: Rig) -> None:
             trained = e.RankingTrained(at=now, ranking=ranking, gate="Passed.", passed=True)
             return {"a": [trained, e.RankingPromoted(at=now, version="v2", actor="schedule", replaces="v1")]}
 
-        def stale(self, policy: str) -> None:
-            self.told.append(policy)
+        def settled(self, policy: str, error: JournalError | None) -> None:
+            self.told.append(f"{policy}: {type(error).__name__}")
 
     retrainer = Retrainer()
     rig.loop = Loop(replace(rig.loop._outside, retrainer=retrainer), rig.policies, "test", seed=1)
     rig.loop.recover("0")
     rig.ticks(1)
-    assert retrainer.told == ["a"]
+    assert retrainer.told == ["a: JournalConflict"]
     assert "ranking of a: JournalConflict" in rig.noted.failures
 
 
