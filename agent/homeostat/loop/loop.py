@@ -210,10 +210,13 @@ class Loop:
         if self._outside.retrainer is None:
             return
         for policy, entries in self._outside.retrainer.collect(now).items():
+            wrong: JournalError | None = None
             try:
                 self._standing.take_ranking(policy, entries)
             except JournalError as error:
+                wrong = error
                 self._outside.observer.failed(f"ranking of {policy}", error)
+            self._outside.retrainer.settled(policy, wrong)
 
 
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:

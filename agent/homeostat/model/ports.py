@@ -13,6 +13,7 @@ from typing import Protocol
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Done, Report, StartAction
 from homeostat.model.entries import Entry
+from homeostat.model.errors import JournalError
 from homeostat.model.signals import SignalSpec, Snapshot
 
 
@@ -261,6 +262,10 @@ class Retrainer(Protocol):
 
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
         """Start what is due, and hand over the entries of what is finished, by policy."""
+        ...
+
+    def settled(self, policy: str, error: JournalError | None) -> None:
+        """What was just handed over for a policy is journalled, or why it is not: nothing was written then."""
         ...
 
 
