@@ -62,7 +62,7 @@ def cooling_down(turn: Turn, leaf: Do) -> bool:
     if leaf.cooldown_s <= 0:
         return False
     last_start = turn.ledger.last_start.get((leaf.action.name, leaf.target))
-    return last_start is not None and turn.now - last_start < leaf.cooldown_s
+    return last_start is not None and not turn.has_lasted(turn.now - last_start, leaf.cooldown_s)
 
 
 def attempts_exhausted(turn: Turn) -> bool:

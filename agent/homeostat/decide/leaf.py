@@ -32,7 +32,7 @@ def walk_leaf(turn: Turn, leaf: Do) -> Status:
         return Status.RUNNING
     if not guards.may_run_again(leaf, attempts):
         return Status.FAILED
-    if turn.now < last.verdict_at + leaf.retry.wait_s and not turn.draining:
+    if not turn.has_come(last.verdict_at + leaf.retry.wait_s) and not turn.draining:
         turn.withhold(leaf.id, Reason.RETRY_WAIT)
         return Status.RUNNING
     return _start(turn, leaf, len(attempts) + 1)

@@ -32,8 +32,10 @@ class Hearing:
         self._by_incident = {}
         if self._inbox is None:
             return
-        mine = {incident.id for incident in self._standing.incidents.values()}
         said = self._inbox.collect()
+        if not said:
+            return
+        mine = {incident.id for incident in self._standing.incidents.values()}
         known = {None, *self._standing.open_streams.values()}
         try:
             if any(answer.incident not in known for answer in said):

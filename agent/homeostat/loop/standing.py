@@ -8,7 +8,7 @@ from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.decide.projection import fold, promoted_ranking
 from homeostat.decide.rulings import speak_of
 from homeostat.model import entries as e
-from homeostat.model.commands import Step
+from homeostat.model.commands import Quiet, Step
 from homeostat.model.errors import JournalConflict, JournalError
 from homeostat.model.evolve import evolve
 from homeostat.model.incident import Incident, Ledger
@@ -36,6 +36,7 @@ class Standing:
         ledger: facts of all streams that guards share.
         position: the write position up to which `ledger` and `open_streams` are known.
         in_doubt: an append failed, and only the journal knows what was written.
+        quiet: what the last steps have said of the looks to come, by dedup key.
         trouble: since when the journal cannot be written, and why; None while it can.
         lost: incidents that were let go since somebody last asked.
         cancelled: keys whose cancellation another agent has journalled.
@@ -49,6 +50,7 @@ class Standing:
         self.ledger = Ledger()
         self.position = 0
         self.in_doubt = False
+        self.quiet: dict[str, Quiet | None] = {}
         self.trouble: tuple[float, str] | None = None
         self.lost: list[Incident] = []
         self.cancelled: set[str] = set()
@@ -171,6 +173,7 @@ class Standing:
     def remember(self, policy: Policy, decided: Step) -> None:
         """Take over the incident of a step that is durable."""
         incident = decided.incident
+        self.quiet[incident.dedup_key] = decided.quiet
         if incident.phase is Phase.DORMANT:
             return  # there is none; what is open under its dedup key is another agent's
         if incident.phase is Phase.CLOSED:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Done, Report, StartAction
 from homeostat.model.entries import Entry
@@ -67,8 +69,7 @@ class Actuator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An entry as the journal holds it.
 
     Attributes:
@@ -86,8 +87,7 @@ class Record:
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Entries for one stream.
 
     Attributes:
