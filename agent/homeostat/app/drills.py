@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -83,10 +85,29 @@ def drill_local(fault: Fault, policies: Path, keep: Path | None) -> DrillResult:
     """
     policies_tried(policies, fault)  # before anything is started
     with ExitStack() as opened:
+        opened.enter_context(_taken_down_when_asked_to_end())
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="homeostat-local-")))
         layout = local.up(folder)
         opened.callback(local.stop_all, layout)
         return _noted(run_drill(layout, fault, policies, local.LOCAL))
+
+
+@contextmanager
+def _taken_down_when_asked_to_end() -> Iterator[None]:
+    """SIGTERM ends this process in order, as Ctrl-C does, so that no process of a drill outlives it."""
+
+    def end(number: int, frame: object) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _noted(result: DrillResult) -> DrillResult:

@@ -11,6 +11,7 @@ from typing import Any
 
 from homeostat.model import entries as e
 from homeostat.model.drill_entries import TABLETOP
+from homeostat.model.feedback import RATING_MAX
 from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
 from homeostat.policy.units import format_reading
@@ -201,6 +202,14 @@ def _sat_at_a_table(entry: e.DrillRan) -> tuple[str, list[str]]:
     return f"tabletop '{entry.fault}' with {', '.join(entry.people)} {verdict}", details
 
 
+def _surveyed(entry: e.FeedbackGiven) -> tuple[str, list[str]]:
+    said = entry.feedback
+    ratings = f"clarity {said.clarity}, usability {said.usability}, confidence {said.confidence}, of {RATING_MAX}"
+    wrong = f"wrong step: {said.wrong_step}" if said.wrong_step else ""
+    missing = f"missing step: {said.missing_step}" if said.missing_step else ""
+    return f"{entry.by} on incident {said.incident}: {ratings}", list(filter(None, [said.note, wrong, missing]))
+
+
 def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
     ranking = entry.ranking
     data = f"trained on {ranking.attempts} attempts of {ranking.incidents} incidents"
@@ -290,6 +299,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     ),
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
     e.DrillRan: _drilled,
+    e.FeedbackGiven: _surveyed,
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",
         [f"left running: {k}" for k in entry.running],

@@ -53,6 +53,8 @@ COMMANDS = {
     "autonomy": "homeostat.cli.autonomy",
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
+    "feedback": "homeostat.cli.feedback",
+    "trends": "homeostat.cli.trends",
     "pending": "homeostat.cli.people",
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",

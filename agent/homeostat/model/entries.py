@@ -26,6 +26,7 @@ from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
 from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
 from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
+from homeostat.model.people_entries import FeedbackGiven as FeedbackGiven
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepRequested as StepRequested

@@ -16,6 +16,7 @@ import msgspec
 from homeostat.model.answers import AGENT_NAME, SCHEDULE_NAME, SWITCHES, Answer, AnswerKind
 from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import JournalWriteError, UsageError
+from homeostat.model.feedback import RATING_MAX, RATING_MIN, Feedback
 
 ANSWERS_MAX = 200
 """Taken in at once; the rest waits for the next tick."""
@@ -136,6 +137,10 @@ def check(answer: Answer) -> None:
         raise UsageError("an answer of kind 'drill' brings a drill, and no other does")
     if answer.drill is not None:
         _check_drill(answer.drill)
+    if (answer.kind is AnswerKind.FEEDBACK) != (answer.feedback is not None):
+        raise UsageError("an answer of kind 'feedback' brings a survey, and no other does")
+    if answer.feedback is not None:
+        _check_feedback(answer.feedback)
 
 
 def _check_drill(ran: DrillRan) -> None:
@@ -159,6 +164,15 @@ def _check_tabletop(ran: DrillRan) -> None:
                 raise UsageError(f"an answer names at most {TABLETOP_STEPS_MAX} steps, not {len(steps)}")
         for text in (answer.comment, *answer.expected, *answer.picked):
             check_text(text)
+
+
+def _check_feedback(feedback: Feedback) -> None:
+    for name in ("clarity", "usability", "confidence"):
+        rating = getattr(feedback, name)
+        if not RATING_MIN <= rating <= RATING_MAX:
+            raise UsageError(f"{name} is rated from {RATING_MIN} to {RATING_MAX}, not {rating}")
+    for text in (feedback.incident, feedback.note, feedback.wrong_step, feedback.missing_step):
+        check_text(text)
 
 
 def check_name(name: str) -> None:

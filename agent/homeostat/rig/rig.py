@@ -127,11 +127,12 @@ def start_monitoring(layout: Layout) -> None:
 
 
 def stop_all(layout: Layout) -> list[str]:
-    """End everything of the rig, the load first; returns what was ended."""
+    """End everything of the rig or of the local tier, the load first; returns what was ended."""
     known = processes.names(layout)
     ended = list(dict.fromkeys(name for name in [*reversed(UP_ORDER), *known] if name in known))
     errors: list[HomeostatError] = []
-    packets.clear(layout)
+    if "primary" in layout.ports:  # the local tier, left by a drill that was killed, has no database
+        packets.clear(layout)
     for name in ended:
         try:
             if name in databases.SERVERS:

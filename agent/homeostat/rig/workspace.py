@@ -7,11 +7,14 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from homeostat.model.errors import UsageError
+from homeostat.model.policy import MANUAL
+from homeostat.policy.load import load_policies
 from homeostat.rig import processes
 from homeostat.rig.layout import Layout
 
@@ -24,11 +27,12 @@ def make_workspace(layout: Layout, folder: Path, policies: Path, effector_module
     """Copy the policies, point their actions to this system's effector, and write settings. The journal is a new one.
 
     Raises:
-        UsageError: no policies there, or none of their actions is the effector's.
+        UsageError: no policies there, or one of them does what is not the effector's.
     """
     catalogue = policies / "actions.yaml"
     if not catalogue.is_file():
         raise UsageError(f"{policies}: no actions.yaml here; give the folder of the policies to drill with --policies")
+    _check_actions(policies)
     shutil.copytree(policies, folder / "policies")
     effector = write_effector(layout, effector_module)
     actions = yaml.safe_load(catalogue.read_text(encoding="utf-8"))
@@ -41,6 +45,20 @@ def make_workspace(layout: Layout, folder: Path, policies: Path, effector_module
         f'[prometheus]\nurl = "{layout.url("prometheus", "")}"\ntimeout_s = 2.0\n{token}'
         f'[agent]\nmode = "auto"\npoll_interval_s = 0.5\nlisten = "127.0.0.1:{layout.ports["agent"]}"\n'
     )
+
+
+def _check_actions(policies: Path) -> None:
+    """The drilled agent acts by itself: what is not done by the effector would be done to something real."""
+    for policy in load_policies(policies)[0].values():
+        for step in (*policy.leaves.values(), *policy.undos.values()):
+            argv = step.action.parameters.get("argv")
+            program = argv[0] if isinstance(argv, Sequence) and argv else None
+            if step.action.actuator != MANUAL and not (step.action.actuator == "command" and program == EFFECTOR):
+                by = program or step.action.actuator
+                raise UsageError(
+                    f"{policies}: '{step.id}' of {policy.name} does {step.action.name} by {by}; in a drill every action"
+                    f" has to run {EFFECTOR}, so that nothing outside is acted on"
+                )
 
 
 def write_effector(layout: Layout, module: str) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from homeostat.model.errors import UsageError
-from homeostat.rig import processes
+from homeostat.rig import rig
 from homeostat.rig.drill import read_effects
 from homeostat.rig.effects import act
 from homeostat.rig.layout import Layout
@@ -26,8 +26,8 @@ FAULTS = system.local_faults()
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     made = system.up(tmp_path_factory.mktemp("local"))
     yield made
-    system.stop_all(made)
-    assert processes.names(made) == []
+    rig.down(made.folder)
+    assert not made.folder.exists()
     assert [fetch(made.url(port), timeout_s=0.2) for port in system.PORTS] == [0] * len(system.PORTS)
 
 
