@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from homeostat.app.drill_schedule import DrillDue
     from homeostat.app.tabletop import Tabletop
     from homeostat.cli.output import Cell, Row
+    from homeostat.model.answers import Answer
     from homeostat.model.drill_entries import DrillRan, TabletopAnswer
     from homeostat.simulate.tabletop import Question, Scenario
 
@@ -71,8 +75,43 @@ def tabletop(
         raise UsageError(f"at most {PEOPLE_MAX} people sit at a tabletop, not {len(people)}")
     scenario = _scenario(workspace, policy, test, incident, world, number, seed)
     table = Tabletop(scenario, people, SystemClock().now())
-    interrupted = _Talk(workspace, table).run(answers)
-    _finish(ctx, workspace, table, wait_s, interrupted=interrupted)
+    talk = _Talk(workspace, table)
+    with _heard_once() as ignore:
+        try:
+            talk.run(answers)
+            ignore()
+            interrupted = False
+        except (click.Abort, KeyboardInterrupt):
+            interrupted = True
+            talk.say(f"\ninterrupted; kept: {len(table.answers)} of {len(table.questions)} answers")
+        if table.answers:
+            _tell_summary(workspace, table)
+        waits_for = _write_down(workspace, table)
+    _tell(workspace, table, waits_for, wait_s)
+    if interrupted:
+        ctx.exit(INTERRUPTED)
+    if list(table.shortcomings()):
+        ctx.exit(1)
+
+
+@contextmanager
+def _heard_once() -> Iterator[Callable[[], None]]:
+    """Let one Ctrl-C interrupt, or none once it is told to ignore them: what was answered is then being written."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def ignore(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def hear(*_: object) -> None:
+        ignore()
+        raise KeyboardInterrupt
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield ignore
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _scenario(
@@ -112,11 +151,12 @@ class _Talk:
         self._scenario = table.scenario
         self._steps = steps_of(table.scenario.policy)
 
-    def run(self, answers: Path | None) -> bool:
-        """Ask everything; whether it was interrupted.
+    def run(self, answers: Path | None) -> None:
+        """Ask everything.
 
         Raises:
             UsageError: there is no terminal to ask at, and no file. PolicyError: the file is wrong.
+            click.Abort, KeyboardInterrupt: Ctrl-C.
         """
         from homeostat.app.tabletop_answers import read_answers
         from homeostat.model.errors import UsageError
@@ -130,42 +170,38 @@ class _Talk:
             self._pose(question, number)
             if given is not None:
                 answer = self._table.take(given[number].picked, given[number].took_s, given[number].comment)
-                self._say(f"  answered: {', '.join(answer.picked)}")
+                self.say(f"  answered: {', '.join(answer.picked)}")
             else:
-                try:
-                    answer = self._ask()
-                except (click.Abort, KeyboardInterrupt):
-                    self._say(f"\ninterrupted; kept: {len(self._table.answers)} of {len(questions)} answers")
-                    return True
+                answer = self._ask()
             self._show(question, answer)
         self._close()
-        return False
 
-    def _say(self, text: str = "") -> None:
+    def say(self, text: str = "") -> None:
+        """Print for people."""
         click.echo(text, err=self._to_stderr)
 
     def _open(self) -> None:
         policy = self._scenario.policy
-        self._say(f"Tabletop of {policy.name}: {self._scenario.name}")
-        self._say(f"With {', '.join(self._table.people)}. Nothing is started: say what you would do next.\n")
+        self.say(f"Tabletop of {policy.name}: {self._scenario.name}")
+        self.say(f"With {', '.join(self._table.people)}. Nothing is started: say what you would do next.\n")
         self._say_steps()
 
     def _say_steps(self) -> None:
         policy = self._scenario.policy
         for number, step in enumerate(self._steps, 1):
             leaf = policy.leaves[step]
-            self._say(f"  {number:>2} {step}: {leaf.action.name} on {leaf.target}")
-        self._say(f"   n nothing, not now; e escalate to {policy.escalate.to}; o other, which is not in the plan")
+            self.say(f"  {number:>2} {step}: {leaf.action.name} on {leaf.target}")
+        self.say(f"   n nothing, not now; e escalate to {policy.escalate.to}; o other, which is not in the plan")
 
     def _pose(self, question: Question, number: int) -> None:
         from homeostat.app.explain import value_text
         from homeostat.policy.units import format_seconds
 
         after = format_seconds(round(question.after_s))
-        self._say(f"\nQuestion {number + 1} of {len(self._table.questions)}, {after} after the first sign")
+        self.say(f"\nQuestion {number + 1} of {len(self._table.questions)}, {after} after the first sign")
         for line in self._news(question.news):
-            self._say(f"  {line}")
-        self._say("  signals: " + ", ".join(f"{name} {value_text(value)}" for name, value in question.values.items()))
+            self.say(f"  {line}")
+        self.say("  signals: " + ", ".join(f"{name} {value_text(value)}" for name, value in question.values.items()))
 
     def _news(self, entries: tuple[object, ...]) -> list[str]:
         from homeostat.model.entries import Entry
@@ -192,7 +228,7 @@ class _Talk:
                 picked = parse_picks(text, self._steps)
                 break
             except ValueError as error:
-                self._say(f"  {error}")
+                self.say(f"  {error}")
         took_s = clock.now() - asked_at
         self._table.take(picked, took_s)  # before the comment: an interruption must not lose it
         while True:
@@ -200,27 +236,27 @@ class _Talk:
             try:
                 return self._table.comment(parse_comment(text))
             except ValueError as error:
-                self._say(f"  {error}")
+                self.say(f"  {error}")
 
     def _show(self, question: Question, answer: TabletopAnswer) -> None:
-        self._say(f"  the policy: {', '.join(question.expected)}")
+        self.say(f"  the policy: {', '.join(question.expected)}")
         for line in _reasons(self._scenario, question):
-            self._say(f"    {line}")
+            self.say(f"    {line}")
         refused = [f"{step}: {question.refusals[step]}" for step in answer.picked if step in question.refusals]
-        self._say(f"  => {answer.verdict}, {answer.took_s:.0f} s")
+        self.say(f"  => {answer.verdict}, {answer.took_s:.0f} s")
         for line in () if answer.verdict == "agrees" else refused:
-            self._say(f"     {line}")
+            self.say(f"     {line}")
 
     def _close(self) -> None:
-        self._say("\nAnd then:")
+        self.say("\nAnd then:")
         for line in self._news(self._scenario.after):
-            self._say(f"  {line}")
+            self.say(f"  {line}")
         if self._scenario.why:
-            self._say(f"  the scenario ends here: {self._scenario.why}")
+            self.say(f"  the scenario ends here: {self._scenario.why}")
         left = len(self._scenario.questions) - len(self._table.questions)
         if left:
-            self._say(f"  {left} more decisions of this incident were not asked")
-        self._say()
+            self.say(f"  {left} more decisions of this incident were not asked")
+        self.say()
 
 
 def _reasons(scenario: Scenario, question: Question) -> list[str]:
@@ -238,24 +274,30 @@ def _reasons(scenario: Scenario, question: Question) -> list[str]:
     return lines
 
 
-def _finish(ctx: click.Context, workspace: Workspace, table: Tabletop, wait_s: float, *, interrupted: bool) -> None:
-    """Say how it went, and have it journalled."""
+def _write_down(workspace: Workspace, table: Tabletop) -> Answer | None:
+    """Have it journalled; what a running agent has to take in first is given back."""
     from homeostat.app.clock import SystemClock
-    from homeostat.app.drill_entries import journal_drill
+    from homeostat.app.drill_entries import put_drill
 
-    if table.answers:
-        _tell_summary(workspace, table)
-        clock = SystemClock()
-        if not workspace.is_there:
-            workspace.output.say("this is no workspace, so no journal tells of it")
-        elif journal_drill(workspace.settings, clock, table.people[0], table.entry(clock.now()), wait_s):
-            workspace.output.say(f"the journal of {workspace.settings.root} tells of it")
-        else:
-            workspace.output.say("no agent has taken it in yet; it lies in the inbox until one does")
-    if interrupted:
-        ctx.exit(INTERRUPTED)
-    if list(table.shortcomings()):
-        ctx.exit(1)
+    if not table.answers or not workspace.is_there:
+        return None
+    clock = SystemClock()
+    return put_drill(workspace.settings, clock, table.people[0], table.entry(clock.now()))
+
+
+def _tell(workspace: Workspace, table: Tabletop, waits_for: Answer | None, wait_s: float) -> None:
+    """Say where it is written."""
+    from homeostat.app.clock import SystemClock
+    from homeostat.app.people import outcome_of
+
+    if not table.answers:
+        return
+    if not workspace.is_there:
+        workspace.output.say("this is no workspace, so no journal tells of it")
+    elif waits_for is None or outcome_of(workspace.settings, SystemClock(), waits_for, wait_s) is not None:
+        workspace.output.say(f"the journal of {workspace.settings.root} tells of it")
+    else:
+        workspace.output.say("no agent has taken it in yet; it lies in the inbox until one does")
 
 
 def _tell_summary(workspace: Workspace, table: Tabletop) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.policy.policy_texts import FILE, RESTART, policy_text
 
 from homeostat.app.drill_schedule import DrillDue, DrillState, drills_by_policy, drills_due
 from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.model.drill_entries import TabletopAnswer, TabletopVerdict
 from homeostat.model.drill_schedule import DAY_S, DrillKind
 from homeostat.model.entries import DrillRan
 from homeostat.model.errors import PolicyError
@@ -26,9 +28,13 @@ TODAY = datetime.fromtimestamp(NOW, UTC).date()
 
 def ran(ago_days: float, tier: str = "tabletop", *, passed: bool = True, version: str = "h" * 64) -> DrillRan:
     at = NOW - ago_days * DAY_S
-    return DrillRan(
-        at=at, fault="f", began_at=at - 9, passed=passed, tier=tier, policies={"p": version}, elsewhere=True
-    )
+    answers = (answer("restart"),)
+    tried = {"p": version}
+    return DrillRan(at=at, fault="f", began_at=at - 9, passed=passed, tier=tier, policies=tried, answers=answers)
+
+
+def answer(expected: str) -> TabletopAnswer:
+    return TabletopAnswer(0.0, (expected,), (expected,), TabletopVerdict.AGREES, 1.0)
 
 
 def due(folder: Path, *drills: DrillRan, drill: str | None = "{every: 90d}") -> DrillDue:
@@ -64,6 +70,14 @@ def test_a_failed_drill_is_told_and_does_not_count(tmp_path: Path) -> None:
     assert one.state is DrillState.OVERDUE
     assert one.last is not None
     assert (one.last.passed, one.due_at) == (False, NOW - 10.0 * DAY_S)
+
+
+def test_a_tabletop_in_which_nothing_had_to_be_done_does_not_count(tmp_path: Path) -> None:
+    quiet = msgspec.structs.replace(ran(1.0), answers=(answer("nothing"),))
+    assert due(tmp_path, quiet).state is DrillState.OVERDUE
+    folder = tmp_path / "more"
+    folder.mkdir()
+    assert due(folder, msgspec.structs.replace(quiet, answers=(answer("nothing"), answer("escalate")))).state == "ok"
 
 
 @pytest.mark.parametrize("tier", ["tabletop", "sandbox", "local", "binaries", "root"])
