@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.drill_people import due, list_drills, tabletop
+from homeostat.cli.drill_due import due, list_drills
+from homeostat.cli.drill_tabletop import tabletop
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ WAIT_HELP = "Seconds to wait until a running agent has journalled it."
 
 @click.group()
 def drill() -> None:
-    """Break a plant, processes or real servers on purpose, and judge the agent by what users saw."""
+    """Practise: break a plant, processes or real servers on purpose, or walk people through a policy in words."""
 
 
 for _command in (tabletop, due, list_drills):
