@@ -54,6 +54,8 @@ COMMANDS = {
     "incidents": "homeostat.cli.incidents",
     "explain": "homeostat.cli.incidents",
     "review": "homeostat.cli.review",
+    "feedback": "homeostat.cli.feedback",
+    "trends": "homeostat.cli.trends",
     "pending": "homeostat.cli.people",
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",

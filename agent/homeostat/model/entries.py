@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
+from homeostat.model.drill_entries import DrillRan as DrillRan
+from homeostat.model.drill_entries import TabletopAnswer as TabletopAnswer
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
@@ -24,6 +26,7 @@ from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
 from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
 from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
+from homeostat.model.people_entries import FeedbackGiven as FeedbackGiven
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepRequested as StepRequested
@@ -393,20 +396,6 @@ class AgentStopped(Entry, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "agent.stopped"
     agent: str
     running: tuple[str, ...] = ()
-
-
-@entry_type
-class DrillRan(Entry, frozen=True, kw_only=True):
-    """A fault was injected on purpose from `began_at` (Unix seconds) until now; incidents of that time teach nothing.
-
-    `passed` and `why` are the drill's verdict, by what users saw.
-    """
-
-    TYPE: ClassVar[str] = "drill.ran"
-    fault: str
-    began_at: float
-    passed: bool
-    why: str = ""
 
 
 @entry_type

@@ -14,6 +14,7 @@ from homeostat.app.review.writing import review
 from homeostat.learn.retrain import retrain
 from homeostat.model import entries as e
 from homeostat.model.errors import UsageError
+from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Effect, Policy, Steps
 from homeostat.model.ports import Batch
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus, Reason, Result
@@ -323,6 +324,9 @@ def test_a_drill_is_called_one_and_teaches_nothing() -> None:
     assert section(report, "What the ranking learnt").note.startswith("Nothing: it was a drill")
     assert "relapse" not in [row[0] for row in section(report, "To follow up").rows]
     assert review(facts(journal, "i2")).title == "Incident i2, p"
+    elsewhere = journal_of([stream])
+    elsewhere.append([Batch(AGENT_STREAM, 0, [msgspec.structs.replace(drill, elsewhere=True)])])
+    assert review(facts(elsewhere, "i1")).title == "Incident i1, p"
 
 
 def test_what_is_left_open_is_listed() -> None:
@@ -333,6 +337,26 @@ def test_what_is_left_open_is_listed() -> None:
     assert [row[0] for row in rows] == ["open", "escalated", "outcome", "harm", "in doubt", "missing data"]
     assert rows[-1][1] == "errors: unknown in 1 of 2 snapshots"
     assert reviewed([stream], "Steps done").note == "Harm was done, as the plan defines harm, by shift."
+
+
+def test_what_the_team_said_is_shown_by_name_each_persons_newest_answer() -> None:
+    journal = journal_of([cured("i1", START), cured("i2", START + 9000.0)])
+    assert section(review(facts(journal, "i1")), "What the team said").note == "Nobody has answered the survey."
+    said = [
+        ("ann", Feedback("i1", 2, 2, 2)),
+        ("bo", Feedback("i1", 5, 4, 1, note="puzzling", wrong_step="restart", missing_step="warn the bank")),
+        ("ann", Feedback("i1", 4, 4, 4)),
+        ("cy", Feedback("i2", 3, 3, 3)),
+    ]
+    answers = [
+        e.FeedbackGiven(at=LONG_AFTER, by=by, answer=f"a{place}", given_at=START + place, feedback=feedback)
+        for place, (by, feedback) in enumerate(said)
+    ]
+    journal.append([Batch(AGENT_STREAM, 0, answers)])
+    assert section(review(facts(journal, "i1")), "What the team said").rows == (
+        ("bo", "5 of 5", "4 of 5", "1 of 5", "restart", "warn the bank", "puzzling"),
+        ("ann", "4 of 5", "4 of 5", "4 of 5", "", "", ""),
+    )
 
 
 def test_what_is_no_incident_is_refused() -> None:

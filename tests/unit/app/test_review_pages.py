@@ -21,6 +21,7 @@ from homeostat.app.review.similar import Past, Similar
 from homeostat.app.review.writing import review
 from homeostat.learn.trace import trace_incidents
 from homeostat.model import entries as e
+from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Effect
 from homeostat.model.reasons import AttemptVerdict
 
@@ -99,9 +100,12 @@ def report(drawn: list[e.Entry], of_text: Callable[[str], str]) -> Report:
     past = Past(of_text("i0"), START - 99.0, None, None, None, {of_text("errors"): of_text("high")}, of_text("step"))
     drill = e.DrillRan(at=START + 99.0, fault=of_text("fault"), began_at=START, passed=False, why=of_text("why"))
     alike = [Similar(past, 0.5, of_text("errors"), nearest=True)]
-    return review(
-        Facts(stream.entries, trace, START + 1e6, 60.0, similar=alike, relapse=past, relapse_of=past, drill=drill)
+    said = Feedback("i1", 1, 2, 3, note=of_text("note"), wrong_step=of_text("step"), missing_step=of_text("none"))
+    surveys = [e.FeedbackGiven(at=START, by=of_text("ann"), answer="a", given_at=START, feedback=said)]
+    facts = Facts(
+        stream.entries, trace, START + 1e6, 60.0, similar=alike, relapse=past, relapse_of=past, surveys=surveys
     )
+    return review(dataclasses.replace(facts, drill=drill if len(drawn) % 2 else None))
 
 
 class Structure(HTMLParser):

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from homeostat.app.explain import paused_now
+from homeostat.app.feedback import feedback_of
+from homeostat.app.pinned import pinned_policy
 from homeostat.app.review.similar import Past, Similar, past_of, similar_to
+from homeostat.learn.drills import drill_records
 from homeostat.learn.trace import IncidentTrace, newest_incidents, trace_incidents
 from homeostat.model import entries as e
 from homeostat.model.errors import PolicyError, UsageError
@@ -14,7 +17,6 @@ from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal
 from homeostat.model.reasons import Result
 from homeostat.model.streams import policy_stream
-from homeostat.policy.load import load_journalled
 
 _INCIDENTS_MAX = 2_000
 """How many of the policy's newest incidents are looked at for similar ones and recurrences; as many are learnt from."""
@@ -32,6 +34,7 @@ class Facts:
         relapse: the policy's next incident, where it opened within `recurrence_s` after this one had recovered.
         relapse_of: the same, seen from this incident: the one that came back.
         trained, promoted: rankings of the policy, oldest first, from the opening on.
+        surveys: what the team said afterwards, one a person.
     """
 
     entries: Sequence[e.Entry]
@@ -46,6 +49,7 @@ class Facts:
     relapse_of: Past | None = None
     trained: Sequence[e.RankingTrained] = ()
     promoted: Sequence[e.RankingPromoted] = ()
+    surveys: Sequence[e.FeedbackGiven] = ()
 
     @property
     def end_at(self) -> float:
@@ -91,7 +95,7 @@ def facts_of(
         trace,
         now,
         recurrence_s,
-        _pinned(of_policy, trace, policy_named),
+        pinned_policy(journal, trace.policy, trace.policy_hash) or _same_version(trace, policy_named),
         _switched(journal, trace, entries[-1].at),
         drill,
         similar_to(itself, others) if is_known else (),
@@ -99,16 +103,11 @@ def facts_of(
         _relapse_of(itself, others, recurrence_s) if is_known and drill is None else None,
         [it for it in later if isinstance(it, e.RankingTrained)],
         [it for it in later if isinstance(it, e.RankingPromoted)],
+        feedback_of(journal, trace.id),
     )
 
 
-def _pinned(
-    of_policy: Sequence[e.Entry], trace: IncidentTrace, policy_named: Callable[[str], Policy] | None
-) -> Policy | None:
-    try:
-        return load_journalled(of_policy, trace.policy_hash)
-    except (PolicyError, UsageError):
-        pass
+def _same_version(trace: IncidentTrace, policy_named: Callable[[str], Policy] | None) -> Policy | None:
     if policy_named is None:
         return None
     try:
@@ -127,8 +126,9 @@ def _switched(journal: Journal, trace: IncidentTrace, until: float) -> Sequence[
 
 
 def _drill(journal: Journal, opened_at: float) -> e.DrillRan | None:
-    drills = [record.entry for record in journal.since(opened_at, {e.DrillRan.TYPE})]
-    return next((it for it in drills if isinstance(it, e.DrillRan) and it.began_at <= opened_at <= it.at), None)
+    ran = [record.entry for record in drill_records(journal)]
+    here = [it for it in ran if isinstance(it, e.DrillRan) and not it.elsewhere]
+    return next((it for it in here if it.began_at <= opened_at <= it.at), None)
 
 
 def _relapse(one: Past, others: Sequence[Past], recurrence_s: float) -> Past | None:

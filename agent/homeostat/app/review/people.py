@@ -8,6 +8,7 @@ from homeostat.app.explain import explain
 from homeostat.app.review.facts import Facts
 from homeostat.app.review.report import Section, after, duration, moment
 from homeostat.model import entries as e
+from homeostat.model.feedback import RATING_MAX, Feedback
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus
 
 _SAID = (e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.Paused, e.Resumed, e.AnswerRefused)
@@ -55,10 +56,18 @@ def _is_manual(key: str, facts: Facts) -> bool:
     return leaf is not None and leaf.is_manual
 
 
-def feedback(facts: Facts) -> tuple[Section, ...]:
-    """What the team said of it afterwards: sections to stand after `people`; none as long as no survey is kept."""
-    del facts
-    return ()
+def feedback(facts: Facts) -> Section:
+    """What the team said of it afterwards."""
+    columns = ("who", "clarity", "usability", "confidence", "wrong step", "missing step", "note")
+    rows = tuple(
+        (entry.by, *_rated(entry.feedback), entry.feedback.wrong_step, entry.feedback.missing_step, entry.feedback.note)
+        for entry in facts.surveys
+    )
+    return Section("What the team said", columns, rows, "" if rows else "Nobody has answered the survey.")
+
+
+def _rated(said: Feedback) -> tuple[str, ...]:
+    return tuple(f"{rating} of {RATING_MAX}" for rating in (said.clarity, said.usability, said.confidence))
 
 
 def follow_ups(facts: Facts) -> Section:

@@ -29,7 +29,7 @@ def review(facts: Facts) -> Report:
             steps_not_done(facts),
             decisions(facts),
             people(facts),
-            *feedback(facts),
+            feedback(facts),
             learnt(facts),
             _similar(facts),
             _time_line(facts),
