@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -64,3 +65,14 @@ def test_a_planted_violation_is_caught(broken: str, file: str, line: str, contra
     (found,) = [text for title, text in zip(sections[::2], sections[1::2], strict=True) if title.startswith(contract)]
     importer = "homeostat." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     assert f" {importer} -> {line.removeprefix('import ')} (l." in found
+
+
+def test_decisions_compare_times_by_methods_of_the_turn() -> None:
+    """Only so does a step know until when nothing changes by the passing of time (`Step.quiet`)."""
+    for path in sorted((ROOT / "agent/homeostat/decide").glob("*.py")):
+        if path.name == "turn.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            compared = ast.walk(node) if isinstance(node, ast.Compare) else ()
+            times = [part for part in compared if isinstance(part, ast.Attribute) and part.attr == "now"]
+            assert not times, f"{path.name}:{times[0].lineno} compares with `now` itself"
