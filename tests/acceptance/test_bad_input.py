@@ -42,9 +42,19 @@ def agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return result
 
 
-def make_journal(workspace: Path) -> Path:
-    assert agent(workspace, "run", "--ticks", "1").returncode == 0
-    return workspace / "state" / "journal.sqlite"
+@pytest.fixture(scope="module")
+def journalled(initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which an agent ran for a tick, made once."""
+    folder = shutil.copytree(initialised, tmp_path_factory.mktemp("journalled") / "workspace")
+    assert agent(folder, "run", "--ticks", "1").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def journal(journalled: Path, tmp_path: Path) -> Path:
+    """The journal of a copy of that workspace."""
+    pipe = shutil.ignore_patterns("bell")  # what an agent makes anew
+    return shutil.copytree(journalled, tmp_path / "workspace", ignore=pipe) / "state" / "journal.sqlite"
 
 
 @pytest.mark.parametrize(
@@ -97,8 +107,8 @@ def test_a_prometheus_out_of_reach_is_told_and_nothing_is_done(workspace: Path) 
     assert "missing data never acts" in homeostat(workspace, "explain").stdout
 
 
-def test_a_corrupt_journal_stops_every_command_that_needs_it(workspace: Path) -> None:
-    journal = make_journal(workspace)
+def test_a_corrupt_journal_stops_every_command_that_needs_it(journal: Path) -> None:
+    workspace = journal.parent.parent
     content = bytearray(journal.read_bytes())
     content[0:100] = b"\x00" * 100
     journal.write_bytes(bytes(content))
@@ -109,8 +119,8 @@ def test_a_corrupt_journal_stops_every_command_that_needs_it(workspace: Path) ->
     assert bytes(content) == journal.read_bytes(), "a journal that is not understood is not touched"
 
 
-def test_a_tampered_journal_does_not_start_an_agent_that_needs_it(workspace: Path) -> None:
-    journal = make_journal(workspace)
+def test_a_tampered_journal_does_not_start_an_agent_that_needs_it(journal: Path) -> None:
+    workspace = journal.parent.parent
     with sqlite3.connect(journal) as connection:
         connection.execute("DROP TRIGGER IF EXISTS journal_no_update")
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
@@ -125,8 +135,8 @@ def test_a_tampered_journal_does_not_start_an_agent_that_needs_it(workspace: Pat
     assert ran.returncode == 3
 
 
-def test_a_newer_journal_is_refused(workspace: Path) -> None:
-    journal = make_journal(workspace)
+def test_a_newer_journal_is_refused(journal: Path) -> None:
+    workspace = journal.parent.parent
     with sqlite3.connect(journal) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
@@ -168,9 +178,8 @@ def test_a_state_folder_that_cannot_be_written_is_named(workspace: Path) -> None
     assert "state" in ran.stderr
 
 
-def test_an_incident_that_is_not_there_is_told(workspace: Path) -> None:
-    make_journal(workspace)
-    result = homeostat(workspace, "explain", "0000")
+def test_an_incident_that_is_not_there_is_told(journal: Path) -> None:
+    result = homeostat(journal.parent.parent, "explain", "0000")
     assert result.returncode == 2
     assert "no incident '0000'" in result.stderr
 
