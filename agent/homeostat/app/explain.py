@@ -19,11 +19,15 @@ _TRUTH = {True: "true", False: "false", None: "unknown"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened, `after_s` seconds after the stream's first entry, with what is to be known about it."""
+    """One thing that happened, `after_s` seconds after the stream's first entry, with what is to be known about it.
+
+    `number` is its entry's place in the stream, from 1.
+    """
 
     after_s: float
     headline: str
     details: tuple[str, ...] = ()
+    number: int = 0
 
 
 def explain(entries: Sequence[e.Entry]) -> list[Line]:
@@ -31,7 +35,7 @@ def explain(entries: Sequence[e.Entry]) -> list[Line]:
     lines: list[Line] = []
     snapshot: Snapshot | None = None
     started_at = entries[0].at if entries else 0.0
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         if isinstance(entry, e.Observed):
             snapshot = entry.snapshot
             continue
@@ -41,7 +45,7 @@ def explain(entries: Sequence[e.Entry]) -> list[Line]:
         headline, details = say(entry)
         if isinstance(entry, (e.Decided, e.Suspected, e.DecisionWithheld)):
             details = [*details, *_signals(entry, snapshot)]
-        lines.append(Line(entry.at - started_at, headline, tuple(details)))
+        lines.append(Line(entry.at - started_at, headline, tuple(details), number))
     return lines
 
 
