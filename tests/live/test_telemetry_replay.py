@@ -31,14 +31,19 @@ CPU = load_policy(Path(__file__).parents[1] / "acceptance/telemetry/cpu-saturate
 START_S = 1_700_000_000
 STEP_S = 15
 SERVICES = 4
+REQUESTED = 0.4
+"""The share of samples at which a service had requests."""
 
 
 def with_gaps(count: int) -> Telemetry:
-    """CPU of some services that each saturate twice; samples are lost alone, in runs, and for all series at once."""
+    """CPU and latency of some services that each saturate twice.
+
+    Samples are lost alone, in runs, and for all series at once; while a service has no requests it has no latency.
+    """
     luck = random.Random(7)
     series = []
     for service in range(SERVICES):
-        times, values = array("q"), array("d")
+        cpu, latency = ((array("q"), array("d")) for _ in range(2))
         lost_until = 0
         for step in range(count):
             if luck.random() < 0.02:
@@ -46,11 +51,14 @@ def with_gaps(count: int) -> Telemetry:
             if step < lost_until or 300 <= step < 330:
                 continue
             saturated = any(begin <= step < begin + 25 for begin in (100 + 40 * service, 340 + 30 * service))
-            times.append((START_S + step * STEP_S) * 1000)
-            values.append(round(luck.uniform(88, 101) if saturated else luck.uniform(2, 20), 3))
-        series.append(
-            RecordedSeries(whole_series_name(f'pod_cpu_usage_percent{{service="s{service}"}}'), times, values)
-        )
+            at_ms = (START_S + step * STEP_S) * 1000
+            cpu[0].append(at_ms)
+            cpu[1].append(round(luck.uniform(88, 101) if saturated else luck.uniform(2, 20), 3))
+            if luck.random() < REQUESTED:
+                latency[0].append(at_ms)
+                latency[1].append(round(luck.uniform(0.2, 2) if saturated else luck.uniform(0.05, 0.2), 3))
+        for metric, (times, values) in (("pod_cpu_usage_percent", cpu), ("pod_server_latency_p90_seconds", latency)):
+            series.append(RecordedSeries(whole_series_name(f'{metric}{{service="s{service}"}}'), times, values))
     return of_series(series)
 
 
