@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from homeostat.act.context import ActuatorContext
@@ -25,6 +25,17 @@ from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policies
 
 LOOK_INTERVAL_S = 0.2
+
+WHY_REFUSED: Mapping[str, str] = {
+    "not_an_approver": "{by} is not among those who are asked; `homeostat pending` says who is, --as says who you are",
+    "is_the_requester": "{by} asked for this start; somebody else must agree",
+    "already_decided": "it was decided before; `homeostat explain INCIDENT` says by whom",
+    "nothing_asked": "nothing is being asked there any more",
+    "no_such_incident": "the incident is over",
+    "other_plan": "the plan has changed since you looked at it",
+    "too_late": "the question had expired, and silence is a no",
+}
+"""What a refusal of an answer means for who gets it, by its reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class Gate:
         if morsel is None:
             return None
         try:
-            name, mark = self._sessions.loads(morsel.value, max_age=self._table.session_s)
+            name, mark = self._sessions.loads(morsel.value, max_age=int(self._table.session_s))
         except (BadSignature, ValueError, TypeError):
             return None
         person = self._access.named(str(name))
@@ -129,11 +129,9 @@ class Gate:
         if caller is not None and caller.means is Means.TOKEN:
             return True
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site is not None and site not in _SAME:
-            return False
-        if origin is not None:
-            return self.is_own_origin(origin)
-        return site is not None
+        if site is not None:
+            return site in _SAME
+        return origin is not None and self.is_own_origin(origin)
 
     def is_own_origin(self, origin: str) -> bool:
         """Whether an Origin is one of the console's addresses."""
