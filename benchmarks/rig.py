@@ -20,8 +20,9 @@ from homeostat.app.drills import drill
 from homeostat.app.scaffold import shipped
 from homeostat.model.errors import HomeostatError
 from homeostat.rig import rig
-from homeostat.rig.drill import DrillResult
-from homeostat.rig.faults import Fault, all_faults, fault_named, why_not
+from homeostat.rig.fault_file import Fault
+from homeostat.rig.faults import all_faults, fault_named, why_not
+from homeostat.rig.verdict import DrillResult
 
 HEAD = (
     "| fault | passed | cause seen | users see it | clean | from the action | by hand | actions | forbidden | needless "
@@ -97,7 +98,7 @@ def report(
 
 
 def _line(fault: Fault, results: Sequence[DrillResult]) -> str:
-    lost, acknowledged = (sum(r.payments_lost for r in results), sum(r.payments_acknowledged for r in results))
+    lost, acknowledged = (sum(r.payments_lost or 0 for r in results), sum(r.payments_acknowledged for r in results))
     cells = [
         fault.name,
         f"{sum(result.passed for result in results)}/{len(results)}",

@@ -35,9 +35,12 @@ from homeostat.decide.projection import fold
 from homeostat.learn.promotion import promotions_of
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.rig import rig
-from homeostat.rig.drill import DrillResult, run_in_workspace
-from homeostat.rig.faults import Fault, fault_named
+from homeostat.rig.drill import run_in_workspace
+from homeostat.rig.fault_file import Fault
+from homeostat.rig.faults import fault_named
 from homeostat.rig.layout import Layout
+from homeostat.rig.rig_system import RIG
+from homeostat.rig.verdict import DrillResult
 from homeostat.rig.workspace import make_workspace
 
 POLICY = Path(__file__).parent / "rig_pool" / "rig-pool.homeostat.yaml"
@@ -118,14 +121,14 @@ def _workspace(layout: Layout, name: str) -> Path:
     for path in (shipped("policies") / "rig" / "signals.yaml", shipped("policies") / "rig" / "actions.yaml", POLICY):
         shutil.copy(path, policies)
     folder.mkdir()
-    make_workspace(layout, folder, policies)
+    make_workspace(layout, folder, policies, RIG.effector)
     with (folder / FILE_NAME).open("a") as settings:
         settings.write(LEARNING)
     return folder
 
 
 def _recover(layout: Layout, folder: Path, fault: Fault, order: str) -> Recovery:
-    result = run_in_workspace(layout, fault, folder, _all_closed(folder))
+    result = run_in_workspace(layout, fault, folder, RIG, _all_closed(folder))
     print(order, result, file=sys.stderr, flush=True)
     return Recovery(order, fault.name, _clean_s(result), result.actions)
 

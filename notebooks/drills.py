@@ -18,9 +18,8 @@
 # it states itself (`rto`): in a simulated world with many incidents, and in the embedded payments plant, where faults
 # strike a running system and the real loop, sensor, journal and executor deal with them.
 #
-# What it is not: a drill on your own staging system with your own people. There is no command for that yet. It will bring
-# what no simulation has: real faults in real systems, the time that people take, what was found to be out of date, and a
-# record in the journal that learning leaves out (weight 0).
+# What it is not: a drill with your own people, or on real servers. `homeostat drill run` breaks the plant of this page
+# (`--sandbox`), processes (`--local`) or a rig of real servers (`--rig`) by a fault with a verdict, and the journal keeps it.
 
 # %%
 from collections import Counter

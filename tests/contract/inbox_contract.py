@@ -8,6 +8,7 @@ import pytest
 
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done
+from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import UsageError
 from homeostat.model.ports import Inbox, LateOutcomes
 from homeostat.model.reasons import OutcomeStatus
@@ -70,6 +71,17 @@ class InboxContract(ABC):
         self.put(pause)
         assert pause in one.collect()
         assert len(one.collect()) == ANSWERS_MAX
+
+    def test_a_drill_is_delivered_whole_and_does_not_stand_before_the_kill_switch(self) -> None:
+        one, other = self.inboxes()
+        ran = DrillRan(at=1.0, fault="auth_hung", began_at=0.5, passed=False, why="late", policies={"p": "h" * 64})
+        drills = [Answer(f"d{n}", AnswerKind.DRILL, "ann", float(n), drill=ran) for n in range(ANSWERS_MAX)]
+        for drill in drills:
+            self.put(drill)
+        assert list(other.collect()) == drills
+        pause = Answer(id="p", kind=AnswerKind.PAUSE, by="ann", at=ANSWERS_MAX + 1.0)
+        self.put(pause)
+        assert pause in one.collect()
 
 
 class LateOutcomesContract(ABC):

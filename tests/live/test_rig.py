@@ -18,9 +18,9 @@ from click.testing import CliRunner
 
 from homeostat.cli import main
 from homeostat.rig import packets, processes, rig
-from homeostat.rig.drill import is_up
 from homeostat.rig.faults import all_faults, why_not
 from homeostat.rig.layout import Layout
+from homeostat.rig.rig_system import is_up
 
 ROUTINE = ("database_lost", "control_dead_exporter")
 DRILLS = tuple(all_faults()) if os.environ.get("HOMEOSTAT_ALL_DRILLS") == "1" else ROUTINE
@@ -55,7 +55,7 @@ def layout() -> Iterator[Layout]:
 
 def test_the_commands_of_the_page_run() -> None:
     require("binaries")
-    (session,) = re.findall(r"```console\n(\$ homeostat drill .*?)```", PAGE, re.DOTALL)
+    (session,) = re.findall(r"```console\n(\$ homeostat drill faults.*?)```", PAGE, re.DOTALL)
     lines = [line.partition("#")[0].removeprefix("$ homeostat ").split() for line in session.splitlines()]
     assert [words[1:3] for words in lines][-1] == ["rig", "down"]
     with tempfile.TemporaryDirectory(prefix="homeostat-rig-") as folder:

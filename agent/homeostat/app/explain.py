@@ -183,6 +183,14 @@ def _loaded(entry: e.PolicyLoaded) -> tuple[str, list[str]]:
     return f"policy {entry.policy} version {entry.policy_hash[:12]} in use", []
 
 
+def _drilled(entry: e.DrillRan) -> tuple[str, list[str]]:
+    tier = f" ({entry.tier})" if entry.tier else ""
+    learnt = "its incidents are in another journal" if entry.elsewhere else "nothing is learnt of its incidents"
+    tried = [f"policy {name} version {version[:12]}" for name, version in entry.policies.items()]
+    verdict = "passed" if entry.passed else "did not pass"
+    return f"drill {entry.fault}{tier} {verdict}; {learnt}", [*([entry.why] if entry.why else []), *tried]
+
+
 def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
     ranking = entry.ranking
     data = f"trained on {ranking.attempts} attempts of {ranking.incidents} incidents"
@@ -271,10 +279,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
         [entry.why, f"{entry.to[:12] if entry.to else 'the written order'} rules from here on"],
     ),
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
-    e.DrillRan: lambda entry: (
-        f"drill {entry.fault} {'passed' if entry.passed else 'did not pass'}; nothing is learnt of its incidents",
-        [entry.why] if entry.why else [],
-    ),
+    e.DrillRan: _drilled,
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",
         [f"left running: {k}" for k in entry.running],

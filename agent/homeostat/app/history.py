@@ -18,6 +18,7 @@ from homeostat.app.recordings import version_used
 from homeostat.learn.buffers import Table
 from homeostat.learn.columns import REPLAY_DTYPES
 from homeostat.learn.dataset import attempt_rows, decision_rows, incident_rows, journal_records, option_rows
+from homeostat.learn.drills import Drills
 from homeostat.learn.labels import RECURRENCE_S
 from homeostat.learn.ranking_frames import rankings_frame, rankings_history_frame
 from homeostat.learn.reliability import GROUPS, reliability_of_decisions
@@ -76,7 +77,8 @@ class History:
         self, policy: PolicyGiven = None, *, recurrence_s: float | None = None, as_of: float | None = None
     ) -> pd.DataFrame:
         """One row per incident, oldest first; see `learn.dataset.incidents_frame`. The arguments as for `attempts`."""
-        return incident_rows(self._traces(self._policy(policy)), self._window(recurrence_s), self._when(as_of))
+        traces, drills = self._traces(self._policy(policy)), Drills.of(self._source.journal)
+        return incident_rows(traces, self._window(recurrence_s), self._when(as_of), drills)
 
     def attempts(
         self,

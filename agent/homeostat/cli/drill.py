@@ -1,7 +1,8 @@
-"""`drill`: break a rig of real servers on purpose, and see whether the agent recovers it."""
+"""`drill`: break a system on purpose, and see whether the agent recovers it."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,17 @@ import click
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
+    from homeostat.app.settings import Settings
     from homeostat.cli.output import Row
-    from homeostat.rig.drill import DrillResult
+    from homeostat.rig.verdict import DrillResult
 
-COLUMNS = ("fault", "passed", "visible_s", "clean_s", "actions", "needless", "lost", "why")
+COLUMNS = ("fault", "tier", "passed", "visible_s", "clean_s", "actions", "needless", "lost", "why", "policies")
+WAIT_HELP = "Seconds to wait until a running agent has journalled it."
 
 
 @click.group()
 def drill() -> None:
-    """Break real servers on this machine's loopback, and judge the agent by what users saw."""
+    """Break a plant, processes or real servers on purpose, and judge the agent by what users saw."""
 
 
 @drill.group()
@@ -67,44 +70,92 @@ def status(ctx: click.Context, workspace: Workspace, folder: Path) -> None:
 @drill.command()
 @pass_workspace
 def faults(workspace: Workspace) -> None:
-    """The faults there are, and which can be tried on this machine."""
-    from homeostat.rig.faults import all_faults, why_not
+    """The faults there are, how each is tried, and which cannot be on this machine, and why."""
+    from homeostat.app.drills import FAULTS, why_not
 
     rows: list[Row] = [
-        {"fault": name, "tier": fault.tier, "not here": why_not(fault.tier), "about": fault.about}
-        for name, fault in all_faults().items()
+        {"fault": name, "run": f"--{place}", "tier": fault.tier, "not here": why_not(fault.tier), "about": fault.about}
+        for place, read in FAULTS.items()
+        for name, fault in read().items()
     ]
-    workspace.output.rows(rows, ("fault", "tier", "not here", "about"))
+    workspace.output.rows(rows, ("fault", "run", "tier", "not here", "about"))
 
 
 @drill.command()
 @click.argument("fault")
-@click.option("--rig", "folder", type=click.Path(path_type=Path), required=True, help="The folder of a rig that is up.")
+@click.option("--sandbox", is_flag=True, help="On the embedded payments plant, in virtual time.")
+@click.option("--local", is_flag=True, help="On real processes of this machine's Python, started for this drill.")
+@click.option("--rig", "folder", type=click.Path(path_type=Path), help="On the rig of real servers that is up there.")
 @click.option(
-    "--policies", type=click.Path(path_type=Path), help="The policies that are tried [default: the shipped ones]."
+    "--policies",
+    type=click.Path(path_type=Path),
+    help="The policies that are tried [default: the workspace's if it has them, else the shipped ones].",
 )
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the sandbox's chances.")
+@click.option("--keep", type=click.Path(path_type=Path), help="New folder for what --sandbox or --local leave.")
+@click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), default=20.0, show_default=True, help=WAIT_HELP)
 @pass_workspace
 @click.pass_context
-def run(ctx: click.Context, workspace: Workspace, fault: str, folder: Path, policies: Path | None) -> None:
-    """Break the rig by FAULT, let the agent recover it, and put it back. Exit code 1 if the drill did not pass.
+def run(
+    ctx: click.Context,
+    workspace: Workspace,
+    fault: str,
+    sandbox: bool,
+    local: bool,
+    folder: Path | None,
+    policies: Path | None,
+    seed: int,
+    keep: Path | None,
+    by: str,
+    wait_s: float,
+) -> None:
+    """Break a system by FAULT, let the agent recover it, and put it back. Exit code 1 if the drill did not pass.
 
-    The agent runs in mode auto, with a workspace and a journal of its own inside the rig's folder.
+    The drilled agent acts by itself, with a journal of its own. In a workspace the journal there is told of the drill.
     """
-    from homeostat.app.drills import drill as try_fault
-    from homeostat.app.scaffold import shipped
-    from homeostat.rig.faults import fault_named
+    from homeostat.app import drills
+    from homeostat.model.errors import UsageError
+    from homeostat.record.inbox import check_name
     from homeostat.rig.layout import Layout
 
-    result = try_fault(Layout.load(folder), fault_named(fault), policies or shipped("policies") / "rig")
+    if sandbox + local + (folder is not None) != 1:
+        raise UsageError("say what to break: one of --sandbox, --local and --rig FOLDER")
+    if folder is not None and keep is not None:
+        raise UsageError("--keep is for --sandbox and --local; a rig keeps what drills leave until it is taken down")
+    check_name(by)
+    settings = workspace.settings if workspace.is_there else None
+    place: drills.Place = "sandbox" if sandbox else "local" if local else "rig"
+    tried = drills.fault_of(place, fault)
+    with_policies = policies or drills.policies_for(place, tried, settings)
+    if folder is not None:
+        result = drills.drill(Layout.load(folder), tried, with_policies)
+    elif local:
+        result = drills.drill_local(tried, with_policies, keep)
+    else:
+        result = drills.drill_sandbox(tried, with_policies, keep, seed)
     workspace.output.rows([drill_row(result)], COLUMNS)
+    if settings is not None:
+        _tell(workspace, settings, by, result, wait_s)
     if not result.passed:
         ctx.exit(1)
+
+
+def _tell(workspace: Workspace, settings: Settings, by: str, result: DrillResult, wait_s: float) -> None:
+    from homeostat.app.clock import SystemClock
+    from homeostat.app.drill_entries import tell_workspace
+
+    if tell_workspace(settings, SystemClock(), by, result, wait_s):
+        workspace.output.say(f"the journal of {settings.root} tells of it")
+    else:
+        workspace.output.say("no agent has taken it in yet; it lies in the inbox until one does")
 
 
 def drill_row(result: DrillResult) -> Row:
     """A result as a row."""
     return {
         "fault": result.fault,
+        "tier": result.tier,
         "passed": result.passed,
         "visible_s": result.visible_after_s,
         "clean_s": result.clean_after_s,
@@ -112,4 +163,5 @@ def drill_row(result: DrillResult) -> Row:
         "needless": " ".join(result.needless) or None,
         "lost": result.payments_lost,
         "why": result.why or None,
+        "policies": " ".join(f"{name}@{version[:12]}" for name, version in result.policies.items()) or None,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeostat.model.incident import Incident
     from homeostat.model.ports import Journal
 
-COLUMNS = ("incident", "policy", "phase", "result", "opened", "duration_s", "attempts")
+COLUMNS = ("incident", "policy", "phase", "result", "opened", "duration_s", "attempts", "drill")
 
 
 @click.group(invoke_without_command=True)
@@ -39,19 +39,22 @@ def list_incidents(workspace: Workspace, only_open: bool, policy: str | None, li
     """List incidents, oldest first."""
     from homeostat.app.store import journal_to_read
     from homeostat.decide.projection import fold
+    from homeostat.learn.drills import Drills
 
     with journal_to_read(workspace.settings) as journal:
+        drills = Drills.of(journal)
         streams = journal.open_incidents() if only_open else journal.incidents()
         newest_first = (fold(record.entry for record in journal.read(stream)) for stream in reversed(streams))
         wanted = (incident for incident in newest_first if policy in (None, incident.policy))
         found = list(islice(wanted, limit))
         is_cut = next(wanted, None) is not None
-    workspace.output.rows([_row(incident) for incident in reversed(found)], COLUMNS)
+    rows = [_row(incident, drill=drills.hold(incident.opened_at)) for incident in reversed(found)]
+    workspace.output.rows(rows, COLUMNS)
     if is_cut:
         workspace.output.say("older ones are not shown; `incidents list --limit` shows more")
 
 
-def _row(incident: Incident) -> Row:
+def _row(incident: Incident, *, drill: bool) -> Row:
     ended_at = incident.closed_at
     return {
         "incident": incident.id,
@@ -61,6 +64,7 @@ def _row(incident: Incident) -> Row:
         "opened": datetime.fromtimestamp(incident.opened_at, UTC).isoformat(timespec="seconds"),
         "duration_s": None if ended_at is None else round(ended_at - incident.opened_at, 3),
         "attempts": sum(1 for _ in incident.every_attempt()),
+        "drill": drill,
     }
 
 

@@ -22,6 +22,13 @@ class Workspace:
         self._config = config
         self.output = output
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a settings file, or one was named."""
+        from homeostat.app.settings import FILE_NAME
+
+        return self._config is not None or Path(FILE_NAME).exists()
+
     @cached_property
     def settings(self) -> Settings:
         """The settings. Raises PolicyError when the file is wrong, or was named and is not there."""

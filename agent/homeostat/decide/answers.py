@@ -6,8 +6,10 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from homeostat.model import entries as e
-from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.answers import SWITCHES, Answer, AnswerKind
 from homeostat.model.reasons import AnswerRefusal
+
+OF_NO_INCIDENT = (*SWITCHES, AnswerKind.DRILL)
 
 
 @dataclass(slots=True)
@@ -36,17 +38,34 @@ def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], lifted: Se
     """
     found = SortedAnswers()
     for answer in answers:
-        if answer.incident in open_incidents and answer.kind not in (AnswerKind.PAUSE, AnswerKind.RESUME):
+        if answer.incident in open_incidents and answer.kind not in OF_NO_INCIDENT:
             found.by_incident.setdefault(str(answer.incident), []).append(answer)
             continue
         found.settled.append(answer.id)
         if answer.kind is AnswerKind.PAUSE:
             found.said.append(e.Paused(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+        elif answer.drill is not None:
+            found.said.append(_drill(answer.drill, answer, now))
         elif answer.kind is not AnswerKind.RESUME:
             found.said.append(_no_such_incident(answer, now))
         elif answer.id not in lifted:
             found.said.append(e.Resumed(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
     return found
+
+
+def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
+    """A drill that somebody tells of ran elsewhere: no word from outside makes incidents of this journal drills."""
+    return e.DrillRan(
+        at=now,
+        fault=ran.fault,
+        began_at=ran.began_at,
+        passed=ran.passed,
+        why=ran.why,
+        tier=ran.tier,
+        policies=ran.policies,
+        elsewhere=True,
+        answer=answer.id,
+    )
 
 
 def _no_such_incident(answer: Answer, now: float) -> e.AnswerRefused:

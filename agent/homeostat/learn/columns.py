@@ -147,6 +147,7 @@ INCIDENT_DTYPES: Mapping[str, Any] = {
     "escalation": _vocabulary(EscalationReason),
     "relapsed": "bool",
     "mature": "bool",
+    "drill": "bool",
 }
 """Columns of `dataset.incidents_frame`."""
 

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from homeostat.learn.cells import (
     NO_CONTEXT,
@@ -28,6 +31,7 @@ from homeostat.learn.cells import (
     readings,
 )
 from homeostat.learn.columns import AFTER, AGE, ATTEMPT_DTYPES, DECISION_DTYPES, INCIDENT_DTYPES, OPTION_DTYPES
+from homeostat.learn.drills import Drills, drill_records
 from homeostat.learn.labels import RECURRENCE_S, Label, label, last_effective
 from homeostat.learn.rows import Rows
 from homeostat.learn.signal_buffers import SignalNumbers, SignalValues
@@ -43,9 +47,10 @@ TRAINING_COLUMNS |= {"succeeded", "relapsed", "mature", "weight"}
 
 
 def journal_records(journal: Journal) -> Iterator[Record]:
-    """All records of all incidents in a journal, oldest incident first."""
+    """All records of all incidents in a journal, oldest incident first, and then those that tell of drills."""
     for stream in journal.incidents():
         yield from journal.read(stream)
+    yield from drill_records(journal)
 
 
 def attempts_frame(
@@ -173,15 +178,23 @@ def incidents_frame(
 
     `mttr_s` runs from the opening to the recovery; NaN without one. `escalation` says why people were called.
     `relapsed`: it closed as recovered, and the policy's next confirmed incident opened within `recurrence_s`.
+    `drill`: it opened during a drill that `records` tell of.
     """
-    return incident_rows(trace_incidents(records), recurrence_s, as_of)
+    drills = Drills()
+    return incident_rows(trace_incidents(drills.noting(records)), recurrence_s, as_of, drills)
 
 
 def incident_rows(
-    traces: Iterable[IncidentTrace], recurrence_s: float = RECURRENCE_S, as_of: float = math.inf
+    traces: Iterable[IncidentTrace],
+    recurrence_s: float = RECURRENCE_S,
+    as_of: float = math.inf,
+    drills: Drills | None = None,
 ) -> pd.DataFrame:
-    """The frame of `incidents_frame`, from traced incidents in any order."""
-    rows = Rows(INCIDENT_DTYPES)
+    """The frame of `incidents_frame`, from traced incidents in any order.
+
+    `drills` are looked at once all of `traces` are read: a journal tells of a drill when it is over.
+    """
+    rows = Rows({name: dtype for name, dtype in INCIDENT_DTYPES.items() if name != "drill"})
     for trace in traces:
         rows.begin(trace)
         rows.append(
@@ -197,4 +210,15 @@ def incident_rows(
             },
             Label(succeeded=False, weight=0.0, relapsed=True),
         )
-    return rows.frame(recurrence_s, as_of)
+    frame = rows.frame(recurrence_s, as_of)
+    frame["drill"] = _within(frame["opened_at"], [] if drills is None else drills.spans)
+    return frame
+
+
+def _within(opened_at: pd.Series[Any], spans: Iterable[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Whether each time lies in one of `spans` (Unix seconds): (n,). Frames keep whole microseconds."""
+    times = opened_at.to_numpy(dtype="datetime64[us]").astype(np.int64)
+    found = np.zeros(len(times), dtype=bool)
+    for began, ended in spans:
+        found |= (times >= math.floor(began * 1e6)) & (times <= math.ceil(ended * 1e6))
+    return found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeostat.learn.drills import Drills
 from homeostat.model import entries as e
 from homeostat.model.incident import verify_window
 from homeostat.model.ports import Journal, Record
@@ -114,14 +115,12 @@ def newest_incidents(journal: Journal, policy: str, incidents_max: int) -> Itera
         JournalCorrupt: a stream's chain is broken.
     """
     found = 0
-    drills = [record.entry for record in journal.since(0.0, {e.DrillRan.TYPE})]
-    spans = [(entry.began_at, entry.at) for entry in drills if isinstance(entry, e.DrillRan)]
+    drills = Drills.of(journal)
     for stream in reversed(journal.incidents()):
         if found >= incidents_max:
             return
         trace = _trace_stream(journal, stream, policy)
-        drilled = trace is not None and any(began <= trace.opened_at <= ended for began, ended in spans)
-        if trace is not None and trace.confirmed_at is not None and not drilled:
+        if trace is not None and trace.confirmed_at is not None and not drills.hold(trace.opened_at):
             found += 1
             yield trace
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from homeostat.model.drill_entries import DrillRan
+
 AGENT_NAME = "agent"
 """Who asked, where no person did."""
 
@@ -16,7 +18,7 @@ class AnswerKind(StrEnum):
     """What a person says.
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. pause, resume: the kill
-    switch, for one policy or for all.
+    switch, for one policy or for all. drill: that one ran, for the journal that the running agent alone may write.
     """
 
     APPROVE = "approve"
@@ -24,6 +26,11 @@ class AnswerKind(StrEnum):
     REQUEST = "request"
     PAUSE = "pause"
     RESUME = "resume"
+    DRILL = "drill"
+
+
+SWITCHES = (AnswerKind.PAUSE, AnswerKind.RESUME)
+"""What moves the kill switch; it is heard first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,10 @@ class Answer:
     Attributes:
         id: unique; an answer that is delivered twice changes nothing the second time.
         by: the person's name.
-        incident, node: what it is about; None for `pause` and `resume`.
+        incident, node: what it is about; None for `pause`, `resume` and `drill`.
         policy: for `pause` and `resume`; None for all policies.
         plan: SHA-256 of the policy version the person looked at; "" when they did not say.
+        drill: for `drill`, and for nothing else.
     """
 
     id: str
@@ -47,3 +55,4 @@ class Answer:
     policy: str | None = None
     note: str = ""
     plan: str = ""
+    drill: DrillRan | None = None

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
+from homeostat.model.drill_entries import DrillRan as DrillRan
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
@@ -393,20 +394,6 @@ class AgentStopped(Entry, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "agent.stopped"
     agent: str
     running: tuple[str, ...] = ()
-
-
-@entry_type
-class DrillRan(Entry, frozen=True, kw_only=True):
-    """A fault was injected on purpose from `began_at` (Unix seconds) until now; incidents of that time teach nothing.
-
-    `passed` and `why` are the drill's verdict, by what users saw.
-    """
-
-    TYPE: ClassVar[str] = "drill.ran"
-    fault: str
-    began_at: float
-    passed: bool
-    why: str = ""
 
 
 @entry_type

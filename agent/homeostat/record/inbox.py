@@ -13,13 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from homeostat.model.answers import AGENT_NAME, SCHEDULE_NAME, Answer
+from homeostat.model.answers import AGENT_NAME, SCHEDULE_NAME, SWITCHES, Answer, AnswerKind
+from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import JournalWriteError, UsageError
 
 ANSWERS_MAX = 200
 """Taken in at once; the rest waits for the next tick."""
 BYTES_MAX = 16 << 10
 TEXT_MAX = 1000
+POLICIES_MAX = 50
+"""Of one drill."""
 _NAME = re.compile(r"[A-Za-z0-9_@.+ -]{1,64}", re.ASCII)
 _SUFFIX = ".json"
 
@@ -90,10 +93,10 @@ def _answer_in(path: Path) -> Answer:
 def first_to_hear(answers: Iterable[Answer]) -> list[Answer]:
     """Give as many as are taken in at once, oldest first.
 
-    What concerns no incident is always among them: the kill switch must not wait behind answers that nobody takes.
+    The kill switch is always among them: it must not wait behind answers that nobody takes.
     Ids are drawn: only the time says that it was pulled after it had been lifted.
     """
-    first = sorted(answers, key=lambda answer: (answer.incident is not None, answer.at, answer.id))[:ANSWERS_MAX]
+    first = sorted(answers, key=lambda answer: (answer.kind not in SWITCHES, answer.at, answer.id))[:ANSWERS_MAX]
     return sorted(first, key=lambda answer: (answer.at, answer.id))
 
 
@@ -124,6 +127,17 @@ def check(answer: Answer) -> None:
     if re.fullmatch(r"[A-Za-z0-9-]{1,80}", answer.id, re.ASCII) is None:
         raise UsageError(f"{answer.id!r} is no answer's id")
     for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan):
+        check_text(text)
+    if (answer.kind is AnswerKind.DRILL) != (answer.drill is not None):
+        raise UsageError("an answer of kind 'drill' brings a drill, and no other does")
+    if answer.drill is not None:
+        _check_drill(answer.drill)
+
+
+def _check_drill(ran: DrillRan) -> None:
+    if len(ran.policies) > POLICIES_MAX:
+        raise UsageError(f"a drill is for at most {POLICIES_MAX} policies, not {len(ran.policies)}")
+    for text in (ran.fault, ran.why, ran.tier, *ran.policies, *ran.policies.values()):
         check_text(text)
 
 

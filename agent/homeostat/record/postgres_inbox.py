@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from homeostat.model.answers import Answer
+from homeostat.model.answers import SWITCHES, Answer
 from homeostat.model.commands import Done
 from homeostat.model.errors import JournalError, JournalWriteError, UsageError
+from homeostat.model.streams import AGENT_STREAM
 from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check, first_to_hear
 from homeostat.record.postgres_append import stored
 from homeostat.record.postgres_connection import Server
@@ -45,7 +46,9 @@ class PostgresInbox:
             UsageError: it says what no answer may. JournalWriteError: it could not be stored.
         """
         check(answer)
-        _put(self._rows, answer.id, "answer", answer.incident, None, answer)
+        # Read first are rows without an incident: only the kill switch has none.
+        about = answer.incident if answer.kind in SWITCHES else answer.incident or AGENT_STREAM
+        _put(self._rows, answer.id, "answer", about, None, answer)
 
     def collect(self) -> Sequence[Answer]:
         """See `model.ports.Inbox`."""

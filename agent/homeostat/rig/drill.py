@@ -1,4 +1,4 @@
-"""One drill: break the rig, let the agent recover it, judge by what users saw and what the database has, put it back.
+"""One drill: break a system, let the agent recover it, judge by what users saw and what the database has, put it back.
 
 The verdict never reads the agent's signals, its journal or Prometheus: those may err together with the agent.
 """
@@ -9,14 +9,17 @@ import json
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from homeostat.model.errors import ActuatorError, UsageError
-from homeostat.rig import databases, inject, processes, rig, users, workspace
-from homeostat.rig.faults import Fault, why_not
+from homeostat.model.policy import Policy
+from homeostat.policy.load import SUFFIX, load_policy
+from homeostat.rig import users, workspace
+from homeostat.rig.fault_file import Fault, What
 from homeostat.rig.layout import Layout
+from homeostat.rig.verdict import Begun, DrillResult, Seen, judge
 
 BASELINE_S, BASELINE_S_MAX = 3, 25.0
 WELL_S = 4.0
@@ -28,35 +31,22 @@ POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class DrillResult:
-    """How one drill went. Seconds count from the injection, except `action_to_clean_s`.
+class System:
+    """What is broken, and how it is put back: the rig, or the processes of the local tier.
 
     Attributes:
-        cause_after_s: until Prometheus could show the cause; None if it never did.
-        visible_after_s: until the first payment failed; None if none did.
-        clean_after_s: until the last payment that failed before users were served well; None: they were not.
-        action_to_clean_s: the same from the start of the last action; negative if the last failure was before it.
-        actions: what the effector did, in order.
-        needless: of these, what neither helps nor is forbidden.
-        payments_lost: acknowledged since shortly before the injection, and not in the database afterwards.
-        began_at: when the fault was injected, Unix seconds.
-        workspace: the folder of the agent's workspace.
+        effector: the module that carries out actions, `python -m EFFECTOR FOLDER ACTION`.
+        why_not: why faults of a tier cannot be tried on this machine; None if they can.
+        inject: do the steps of a fault.
+        reset: put everything back as it was before the fault.
+        count_payments: how many of these payments, by id, are there.
     """
 
-    fault: str
-    passed: bool
-    why: str
-    cause_after_s: float | None
-    visible_after_s: float | None
-    clean_after_s: float | None
-    action_to_clean_s: float | None
-    actions: tuple[str, ...]
-    forbidden: tuple[str, ...]
-    needless: tuple[str, ...]
-    payments_acknowledged: int
-    payments_lost: int
-    began_at: float
-    workspace: str = ""
+    effector: str
+    why_not: Callable[[str], str | None]
+    inject: Callable[[Layout, Sequence[Mapping[str, What]]], None]
+    reset: Callable[[Layout, Fault], None]
+    count_payments: Callable[[Layout, list[str]], int]
 
 
 class UsersView:
@@ -76,27 +66,30 @@ class UsersView:
         return users.good_seconds(self.payments, self.since, until, self._layout.requests_per_s)
 
 
-def run_drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
-    """Try one fault against the agent. The rig is as it was before, however the drill ends.
+def run_drill(layout: Layout, fault: Fault, policies: Path, system: System) -> DrillResult:
+    """Try one fault against the agent. The system is as it was before, however the drill ends.
 
     Raises:
         UsageError: the fault cannot be tried here, or the policies are not there.
-        ActuatorError: the rig itself failed.
+        PolicyError: one of the policies that the fault is for is wrong.
+        ActuatorError: the system itself failed.
     """
-    reason = why_not(fault.tier)
+    reason = system.why_not(fault.tier)
     if reason is not None:
         raise UsageError(f"{fault.name}: {reason}")
+    # Of the sources: those that are run name this system's effector.
+    hashes = {policy.name: policy.hash for policy in policies_tried(policies, fault)}
     folder = layout.folder / "drills" / f"{time.time_ns()}-{fault.name}"
     folder.mkdir(parents=True)
-    workspace.make_workspace(layout, folder, policies)
-    result = run_in_workspace(layout, fault, folder)
+    workspace.make_workspace(layout, folder, policies, system.effector)
+    result = replace(run_in_workspace(layout, fault, folder, system), policies=hashes)
     with (layout.folder / "results.jsonl").open("a") as results:
         results.write(json.dumps(asdict(result)) + "\n")
     return result
 
 
 def run_in_workspace(
-    layout: Layout, fault: Fault, folder: Path, has_ended: Callable[[], bool] = lambda: True
+    layout: Layout, fault: Fault, folder: Path, system: System, has_ended: Callable[[], bool] = lambda: True
 ) -> DrillResult:
     """Try one fault against the agent of a workspace that is there already, with the journal it has.
 
@@ -104,18 +97,38 @@ def run_in_workspace(
 
     Raises:
         UsageError: a policy of the fault is not there.
-        ActuatorError: the rig itself failed.
+        ActuatorError: the system itself failed.
     """
-    goal_s = workspace.rto_s(folder / "policies", fault.policies)
-    limit_s = fault.limit_s if goal_s is None else min(goal_s, fault.limit_s)
+    limit_s = limit_of(fault, policies_tried(folder / "policies", fault))
     _wait_for_baseline(layout)
     try:
         workspace.start_agent(layout, folder)
-        return replace(_broken(layout, fault, limit_s, has_ended), workspace=str(folder))
+        return replace(_broken(layout, fault, limit_s, system, has_ended), workspace=str(folder))
     finally:
         workspace.stop_agent(layout)
         _wait_for_actions(layout)
-        rig.reset(layout, databases_too=fault.reset_databases)
+        system.reset(layout, fault)
+
+
+def policies_tried(policies: Path, fault: Fault) -> list[Policy]:
+    """The policies that a fault is for, from a folder.
+
+    Raises:
+        UsageError: one of them is not there.
+        PolicyError: one of them is wrong.
+    """
+    found = []
+    for name in fault.policies:
+        path = policies / f"{name}{SUFFIX}"
+        if not path.is_file():
+            raise UsageError(f"{path}: {fault.name} is for this policy, which is not there")
+        found.append(load_policy(path))
+    return found
+
+
+def limit_of(fault: Fault, tried: Sequence[Policy]) -> float:
+    """How long the agent has, in seconds: the fault's limit, or the policies' shortest `rto`."""
+    return min([fault.limit_s, *(policy.rto_s for policy in tried if policy.rto_s is not None)])
 
 
 def _wait_for_baseline(layout: Layout) -> None:
@@ -127,15 +140,15 @@ def _wait_for_baseline(layout: Layout) -> None:
         if view.good()[-BASELINE_S:] == [True] * BASELINE_S:
             return
         if time.time() - began > BASELINE_S_MAX:
-            raise ActuatorError(f"users of the rig in {layout.folder} are not served well; take it down and up again")
+            raise ActuatorError(f"users of {layout.folder} are not served well; take it down and up again")
         time.sleep(POLL_S)
 
 
-def _broken(layout: Layout, fault: Fault, limit_s: float, has_ended: Callable[[], bool]) -> DrillResult:
+def _broken(layout: Layout, fault: Fault, limit_s: float, system: System, has_ended: Callable[[], bool]) -> DrillResult:
     first_effect = len(read_effects(layout))
     broken_at = time.time()
     view = UsersView(layout, broken_at)
-    inject.inject(layout, fault.inject)
+    system.inject(layout, fault.inject)
     cause_after_s = _watch(layout, fault, view, limit_s)
     _wait_until(has_ended, ENDS_S_MAX)
     workspace.stop_agent(layout)
@@ -143,8 +156,14 @@ def _broken(layout: Layout, fault: Fault, limit_s: float, has_ended: Callable[[]
     good = view.good()
     effects = read_effects(layout)[first_effect:]
     acknowledged = [payment.id for payment in view.payments if payment.code == 200]
-    present = databases.count_payments(layout, acknowledged)
-    return judge(fault, limit_s, view.payments, good, broken_at, effects, cause_after_s, len(acknowledged), present)
+    present = system.count_payments(layout, acknowledged)
+    seen = seen_by_users(view.payments, good, broken_at, acknowledged=len(acknowledged), present=present)
+    begun = [
+        Begun(str(effect["action"]), float(str(effect["at"])) - broken_at)
+        for effect in effects
+        if effect["phase"] == "begin"
+    ]
+    return judge(fault, limit_s, seen, begun, cause_after_s, broken_at)
 
 
 def _watch(layout: Layout, fault: Fault, view: UsersView, limit_s: float) -> float | None:
@@ -164,8 +183,11 @@ def _watch(layout: Layout, fault: Fault, view: UsersView, limit_s: float) -> flo
 def _yields(layout: Layout, expression: str) -> bool:
     """Whether an expression has a result in the rig's Prometheus."""
     url = layout.url("prometheus", f"/api/v1/query?query={urllib.parse.quote(expression)}")
+    request = urllib.request.Request(url)  # noqa: S310 - loopback over http
+    if layout.token.exists():
+        request.add_header("Authorization", f"Bearer {layout.token.read_text().strip()}")
     try:
-        with urllib.request.urlopen(url, timeout=1.0) as response:  # noqa: S310 - loopback over http
+        with urllib.request.urlopen(request, timeout=1.0) as response:  # noqa: S310 - loopback over http
             return bool(json.load(response)["data"]["result"])
     except (OSError, ValueError):
         return False
@@ -194,44 +216,17 @@ def _wait_until(condition: Callable[[], bool], seconds_max: float) -> None:
         time.sleep(POLL_S)
 
 
-def judge(
-    fault: Fault,
-    limit_s: float,
-    payments: list[users.Payment],
-    good: list[bool],
-    broken_at: float,
-    effects: list[dict[str, object]],
-    cause_after_s: float | None,
-    acknowledged: int,
-    present: int,
-) -> DrillResult:
-    """The verdict, from the users' view, the payments that are there, and what was really done."""
-    begun = [effect for effect in effects if effect["phase"] == "begin"]
-    actions = tuple(str(effect["action"]) for effect in begun)
-    forbidden = tuple(action for action in actions if fault.control or action in fault.forbidden)
-    clean_s = _clean_s(payments, good, broken_at)
-    lost = acknowledged - present
-    why = _why(fault, limit_s, good, clean_s, forbidden, lost)
-    last_began = None if not begun else float(str(begun[-1]["at"])) - broken_at
-    return DrillResult(
-        fault=fault.name,
-        passed=not why,
-        why=why,
-        cause_after_s=cause_after_s,
-        visible_after_s=_rounded(users.first_failure(payments, broken_at)),
-        clean_after_s=_rounded(clean_s),
-        action_to_clean_s=None if clean_s is None or last_began is None else _rounded(clean_s - last_began),
-        actions=actions,
-        forbidden=forbidden,
-        needless=tuple(action for action in actions if action not in (*forbidden, *fault.helps)),
-        payments_acknowledged=acknowledged,
-        payments_lost=lost,
-        began_at=broken_at,
+def seen_by_users(
+    payments: list[users.Payment], good: list[bool], broken_at: float, *, acknowledged: int, present: int
+) -> Seen:
+    """The users' view, summed up: `good` are the whole seconds from the injection on."""
+    return Seen(
+        visible_after_s=users.first_failure(payments, broken_at),
+        clean_after_s=_clean_s(payments, good, broken_at),
+        well_in_the_end=bool(good) and all(good[-users.CLEAN_S :]),
+        acknowledged=acknowledged,
+        lost=acknowledged - present,
     )
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 2)
 
 
 def _clean_s(payments: list[users.Payment], good: list[bool], broken_at: float) -> float | None:
@@ -241,25 +236,3 @@ def _clean_s(payments: list[users.Payment], good: list[bool], broken_at: float) 
         return None
     failed = [p.at - broken_at for p in payments if p.code != 200 and 0 <= p.at - broken_at < start]
     return max(failed, default=float(start))
-
-
-def _why(
-    fault: Fault, limit_s: float, good: list[bool], clean_s: float | None, forbidden: tuple[str, ...], lost: int
-) -> str:
-    """What speaks against the agent; empty if nothing does."""
-    if forbidden:
-        return f"did what is forbidden: {', '.join(forbidden)}"
-    if lost > fault.payments_lost_max:
-        return f"{lost} acknowledged payments are lost"
-    if not fault.control and clean_s is None:
-        return f"users were not served well within {limit_s:g} s" if False in good else "the fault hurt nobody"
-    if clean_s is not None and clean_s > limit_s:
-        return f"users were served well only after {clean_s:.1f} s, not {limit_s:g} s"
-    if not good or not all(good[-users.CLEAN_S :]):
-        return "users were not served well in the end"
-    return ""
-
-
-def is_up(layout: Layout) -> bool:
-    """Whether every process of the rig runs."""
-    return all(running for _, running in rig.status(layout)) and not processes.is_running(layout, workspace.AGENT)

@@ -6,14 +6,10 @@ the agent believes. A started process is not a recovered one: whether an action 
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from homeostat.model.errors import HomeostatError
-from homeostat.rig import balancer, configurations, databases, pool, processes, rig
+from homeostat.rig import balancer, configurations, databases, pool, processes, rig, services
+from homeostat.rig.effects import run
 from homeostat.rig.layout import Layout, change_control
 
 
@@ -25,7 +21,7 @@ def grow_pool(layout: Layout) -> None:
 def restart_auth(layout: Layout) -> None:
     """End auth and start it, until it answers."""
     processes.stop(layout, "auth")
-    rig.start_module(layout, "auth", "auth", path="/check")
+    services.start_module(layout, "auth", "auth", path="/check")
 
 
 def use_cached_tokens(layout: Layout) -> None:
@@ -108,33 +104,5 @@ ACTIONS: Mapping[str, Callable[[Layout], None]] = {
 }
 
 
-def note(layout: Layout, action: str, phase: str) -> None:
-    """Write down what begins or ends."""
-    with layout.effects.open("a") as effects:
-        effects.write(json.dumps({"at": round(time.time(), 3), "action": action, "phase": phase}) + "\n")
-
-
-def act(layout: Layout, action: str) -> None:
-    """Do it, and write down that it began and how it ended."""
-    note(layout, action, "begin")
-    try:
-        ACTIONS[action](layout)
-    except Exception:
-        note(layout, action, "failed")
-        raise
-    note(layout, action, "end")
-
-
-def main() -> None:
-    """Do one action; exit code 1 with a message if it failed."""
-    folder, action = sys.argv[1:]
-    if action not in ACTIONS:
-        sys.exit(f"no action {action!r}; there are: {', '.join(ACTIONS)}")
-    try:
-        act(Layout.load(Path(folder)), action)
-    except HomeostatError as error:
-        sys.exit(str(error))
-
-
 if __name__ == "__main__":
-    main()
+    run(ACTIONS)

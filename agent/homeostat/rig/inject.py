@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from homeostat.model.errors import UsageError
-from homeostat.rig import balancer, databases, packets, processes, rig
+from homeostat.rig import balancer, databases, packets, processes, rig, signals
 from homeostat.rig.effector import restart_payments
+from homeostat.rig.fault_file import What, a_name
 from homeostat.rig.layout import Layout, change_control
 
-DELAY_S = 1.5
-BLIP_S = 1.2
 DRAIN_S = 0.5
 HOLDERS = {"pool_connections", "table_lock"}
-
-
-def freeze(layout: Layout, name: str) -> None:
-    """It hangs: SIGSTOP."""
-    if not processes.send(layout, name, signal.SIGSTOP):
-        raise UsageError(f"{name} does not run, so it cannot be frozen")
-
-
-def freeze_for_a_second(layout: Layout, name: str) -> None:
-    """It hangs and goes on by itself."""
-    freeze(layout, name)
-    time.sleep(BLIP_S)
-    processes.send(layout, name, signal.SIGCONT)
-
-
-def kill(layout: Layout, name: str) -> None:
-    """SIGKILL."""
-    if not processes.is_running(layout, name):
-        raise UsageError(f"{name} does not run, so it cannot be killed")
-    processes.stop(layout, name, signal.SIGKILL)
 
 
 def lose(layout: Layout, name: str) -> None:
@@ -44,7 +22,7 @@ def lose(layout: Layout, name: str) -> None:
 
 def delay(layout: Layout, name: str) -> None:
     """A proxy that is slow."""
-    change_control(layout, name, delay_s=DELAY_S)
+    change_control(layout, name, delay_s=signals.DELAY_S)
 
 
 def hold(layout: Layout, what: str) -> None:
@@ -79,9 +57,9 @@ def start(layout: Layout, what: str) -> None:
 
 
 VERBS: Mapping[str, Callable[[Layout, str], None]] = {
-    "freeze": freeze,
-    "freeze_for_a_second": freeze_for_a_second,
-    "kill": kill,
+    "freeze": signals.freeze,
+    "freeze_for_a_second": signals.freeze_for_a_second,
+    "kill": signals.kill,
     "lose": lose,
     "delay": delay,
     "hold": hold,
@@ -92,8 +70,8 @@ VERBS: Mapping[str, Callable[[Layout, str], None]] = {
 }
 
 
-def inject(layout: Layout, steps: Sequence[Mapping[str, str]]) -> None:
+def inject(layout: Layout, steps: Sequence[Mapping[str, What]]) -> None:
     """Do the steps of a fault, in order."""
     for step in steps:
         for verb, what in step.items():
-            VERBS[verb](layout, what)
+            VERBS[verb](layout, a_name(what))

@@ -82,16 +82,18 @@ class Layout:
     Attributes:
         ports: by the names of `PORTS`, all on 127.0.0.1.
         requests_per_s: what the load generator sends.
+        entrance: the port at which users pay.
     """
 
     folder: Path
     ports: dict[str, int]
     requests_per_s: float = 20.0
+    entrance: str = "haproxy"
 
     @classmethod
-    def new(cls, folder: Path) -> Layout:
-        """A layout with ports that are free now."""
-        return cls(folder.resolve(), dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
+    def new(cls, folder: Path, names: Sequence[str] = PORTS, entrance: str = "haproxy") -> Layout:
+        """A layout with ports that are free now, by `names`."""
+        return cls(folder.resolve(), dict(zip(names, free_ports(len(names)), strict=True)), entrance=entrance)
 
     @classmethod
     def load(cls, folder: Path) -> Layout:
@@ -100,7 +102,7 @@ class Layout:
             data = json.loads((folder / "rig.json").read_text())
         except FileNotFoundError as error:
             raise UsageError(f"{folder}: no rig here; start one with: homeostat drill rig up {folder}") from error
-        return cls(Path(data["folder"]), data["ports"], data["requests_per_s"])
+        return cls(Path(data["folder"]), data["ports"], data["requests_per_s"], data.get("entrance", "haproxy"))
 
     def save(self) -> None:
         """Write `rig.json`."""
@@ -130,6 +132,11 @@ class Layout:
         return self.folder / "postgres" / "backup"
 
     @property
+    def token(self) -> Path:
+        """The bearer token that the system's Prometheus asks for; no such file where it asks for none."""
+        return self.folder / "prometheus.token"
+
+    @property
     def effects(self) -> Path:
         """What the effector did, a line each."""
         return self.folder / "effects.jsonl"
@@ -151,6 +158,13 @@ def read_control(layout: Layout, name: str) -> dict[str, object]:
     """What a service's control file says now."""
     data: dict[str, object] = json.loads(layout.control(name).read_text())
     return data
+
+
+def original_control(layout: Layout, name: str, **values: object) -> None:
+    """Write what it says in a system where nothing is wrong."""
+    if not layout.control(name).exists():
+        write_whole(layout.control(name), "{}")
+    change_control(layout, name, **values)
 
 
 def change_control(layout: Layout, name: str, **changes: object) -> None:

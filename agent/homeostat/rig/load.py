@@ -34,7 +34,7 @@ def main() -> None:
 
         def pay(payment: str, sent_at: float) -> None:
             try:
-                record(payment, sent_at, fetch(layout.url("haproxy", f"/pay?id={payment}"), timeout_s=TIMEOUT_S))
+                record(payment, sent_at, fetch(layout.url(layout.entrance, f"/pay?id={payment}"), timeout_s=TIMEOUT_S))
             finally:
                 slots.release()
 

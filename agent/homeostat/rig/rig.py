@@ -6,15 +6,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.rig import balancer, configurations, databases, packets, pool, processes
-from homeostat.rig.layout import Layout, change_control, missing_programs, program, write_whole
-from homeostat.rig.web import fetch
+from homeostat.rig.layout import Layout, missing_programs, original_control, program
+from homeostat.rig.services import READY_S_MAX, start_module, wait_for_web
 
-READY_S_MAX = 15.0
 FOLDERS = ("run", "log", "control", "work", "postgres", "prometheus", "alertmanager")
 UP_ORDER = (
     "primary", "replica", "wal_receiver", "primary_proxy", "pgbouncer", "auth", "auth_proxy", "payments_a",
@@ -77,17 +75,11 @@ def originals(layout: Layout) -> None:
     long_ago = time.time() - 7 * 24 * 3600
     deployed = {"release": "good", "pool_port": layout.ports["pgbouncer"]}
     for name in ("payments_a", "payments_b"):
-        _original(layout, name, **deployed, deployed_at=long_ago, configured_at=long_ago)
-    _original(layout, "route", degraded=False)
-    _original(layout, "pool", size=configurations.POOL_SIZE, database="primary")
+        original_control(layout, name, **deployed, deployed_at=long_ago, configured_at=long_ago)
+    original_control(layout, "route", degraded=False)
+    original_control(layout, "pool", size=configurations.POOL_SIZE, database="primary")
     for name in ("primary_proxy", "auth_proxy"):
-        _original(layout, name, delay_s=0.0)
-
-
-def _original(layout: Layout, name: str, **values: object) -> None:
-    if not layout.control(name).exists():
-        write_whole(layout.control(name), "{}")
-    change_control(layout, name, **values)
+        original_control(layout, name, delay_s=0.0)
 
 
 def start_all(layout: Layout) -> None:
@@ -101,39 +93,18 @@ def start_all(layout: Layout) -> None:
     start_payments(layout, "payments_a")
     start_payments(layout, "payments_b")
     processes.start(layout, "haproxy", [program("haproxy") or "haproxy", "-db", "-f", layout.folder / "haproxy.cfg"])
-    _wait_for_web(layout, "haproxy", "haproxy_metrics", "/metrics")
+    wait_for_web(layout, "haproxy", "haproxy_metrics", "/metrics")
     start_module(layout, "exporter", "exporter", path="/metrics")
     start_monitoring(layout)
     processes.start_module(layout, "load", "load")
     processes.wait_until(layout, "load", layout.users.exists, READY_S_MAX)
 
 
-def start_module(
-    layout: Layout,
-    name: str,
-    module: str,
-    *arguments: str,
-    path: str = "/",
-    ready: Callable[[int, float], bool] | None = None,
-) -> None:
-    """Start a process of this package, until it answers 200 on `path`, or until `ready(port, seconds)`."""
-    processes.start_module(layout, name, module, *arguments)
-    if ready is None:
-        _wait_for_web(layout, name, name, path)
-    else:
-        processes.wait_until(layout, name, lambda: ready(layout.ports[name], 0.5), READY_S_MAX)
-
-
 def start_payments(layout: Layout, name: str, *, wait: bool = True) -> None:
     """Start payments `a` or `b` under its supervisor."""
     processes.start_module(layout, name, "supervisor", name, "payments", name.removeprefix("payments_"))
     if wait:
-        _wait_for_web(layout, name, name, "/metrics")
-
-
-def _wait_for_web(layout: Layout, name: str, port: str, path: str) -> None:
-    url = layout.url(port, path)
-    processes.wait_until(layout, name, lambda: fetch(url, timeout_s=0.9) == 200, READY_S_MAX)
+        wait_for_web(layout, name, name, "/metrics")
 
 
 def start_monitoring(layout: Layout) -> None:
@@ -145,22 +116,23 @@ def start_monitoring(layout: Layout) -> None:
         f"--web.listen-address=127.0.0.1:{layout.ports['alertmanager']}", "--cluster.listen-address=",
         "--log.level=warn",
     ])  # fmt: skip
-    _wait_for_web(layout, "alertmanager", "alertmanager", "/-/ready")
+    wait_for_web(layout, "alertmanager", "alertmanager", "/-/ready")
     processes.start(layout, "prometheus", [
         program("prometheus") or "prometheus",
         f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/prometheus",
         f"--web.listen-address=127.0.0.1:{layout.ports['prometheus']}", "--storage.tsdb.retention.time=1d",
         "--log.level=warn",
     ])  # fmt: skip
-    _wait_for_web(layout, "prometheus", "prometheus", "/-/ready")
+    wait_for_web(layout, "prometheus", "prometheus", "/-/ready")
 
 
 def stop_all(layout: Layout) -> list[str]:
-    """End everything of the rig, the load first; returns what was ended."""
+    """End everything of the rig or of the local tier, the load first; returns what was ended."""
     known = processes.names(layout)
     ended = list(dict.fromkeys(name for name in [*reversed(UP_ORDER), *known] if name in known))
     errors: list[HomeostatError] = []
-    packets.clear(layout)
+    if "primary" in layout.ports:  # the local tier, left by a drill that was killed, has no database
+        packets.clear(layout)
     for name in ended:
         try:
             if name in databases.SERVERS:

@@ -93,3 +93,8 @@ def test_a_drill_is_told_with_its_verdict() -> None:
     text = render(explain([OPENED, ran]))
     assert "drill auth_hung did not pass; nothing is learnt of its incidents" in text
     assert "2 acknowledged payments are lost" in text
+    policies = {"rig-auth": "ab" * 32}
+    apart = e.DrillRan(at=160.0, fault="f", began_at=1.0, passed=True, tier="local", policies=policies, elsewhere=True)
+    text = render(explain([OPENED, apart]))
+    assert "drill f (local) passed; its incidents are in another journal" in text
+    assert "policy rig-auth version abababababab" in text

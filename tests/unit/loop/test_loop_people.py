@@ -122,6 +122,25 @@ def test_a_resume_that_is_delivered_again_does_not_lift_a_later_pause() -> None:
     assert rig.inbox.waiting == {}
 
 
+def test_a_drill_that_ran_elsewhere_is_journalled_and_cannot_make_incidents_of_this_journal_drills() -> None:
+    rig = PeopleRig()
+    told = e.DrillRan(at=2e10, fault="auth_hung", began_at=0.0, passed=True, tier="sandbox", policies={"p": "h"})
+    rig.inbox.waiting["d1"] = Answer("d1", AnswerKind.DRILL, "dana", at=1.0, drill=told)
+    rig.ticks(2)
+    (ran,) = rig.of_agent(e.DrillRan)
+    assert isinstance(ran, e.DrillRan)
+    assert (ran.elsewhere, ran.answer) == (True, "d1")
+    assert ran.at < 2e9, "the agent's own time"
+    assert (ran.fault, ran.began_at, ran.passed, ran.tier, ran.policies) == (
+        "auth_hung",
+        0.0,
+        True,
+        "sandbox",
+        {"p": "h"},
+    )
+    assert rig.inbox.waiting == {}
+
+
 def test_guards_are_journalled_once_and_their_signals_are_read() -> None:
     rig = PeopleRig(guards=GUARDS)
     rig.sensor.values["errors_a"] = 10.0

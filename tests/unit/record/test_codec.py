@@ -13,6 +13,7 @@ from homeostat.model.entries import (
     ActionIntended,
     AgentStarted,
     ConditionChanged,
+    DrillRan,
     Entry,
     Observed,
     RankingTrained,
@@ -138,6 +139,13 @@ def test_a_body_that_is_not_of_its_type_is_corrupt(v: int, body: bytes) -> None:
 def test_an_upcaster_that_meets_a_body_without_its_fields_means_damage() -> None:
     with pytest.raises(JournalCorrupt, match="minutes"):
         AGED.decode(Drained.TYPE, 1, b'{"at":5.0}')
+
+
+def test_a_drill_of_an_older_release_is_read_as_one_whose_incidents_are_in_its_own_journal() -> None:
+    ran = CODEC.decode("drill.ran", 1, b'{"at":9.0,"fault":"auth_hung","began_at":5.0,"passed":true,"why":""}')
+    assert ran == DrillRan(at=9.0, fault="auth_hung", began_at=5.0, passed=True)
+    assert isinstance(ran, DrillRan)
+    assert not ran.elsewhere
 
 
 def test_a_field_nobody_knows_is_found_however_deep() -> None:

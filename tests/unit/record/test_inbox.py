@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
 from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import JournalWriteError, UsageError
 from homeostat.record.inbox import ANSWERS_MAX, FolderInbox, put
 
 ANSWER = Answer("a1", AnswerKind.APPROVE, "dana", 5.0, "i1", "restore", note="looked at it", plan="h")
+
+RAN = DrillRan(at=5.0, fault="auth_hung", began_at=4.0, passed=True)
 
 
 class Inbox(FolderInbox):
@@ -71,11 +75,16 @@ def test_one_look_takes_a_bounded_number(tmp_path: Path) -> None:
         {"note": "n" * 1001},
         {"note": "two\nlines"},
         {"node": "\x1b[31m"},
+        {"drill": RAN},
+        {"kind": AnswerKind.DRILL},
+        {"kind": AnswerKind.DRILL, "drill": changed(RAN, why="two\nlines")},
+        {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={"p" * 1001: ""})},
+        {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={f"p{n}": "" for n in range(51)})},
     ],
 )
-def test_what_no_answer_may_say_is_refused_on_both_sides(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_what_no_answer_may_say_is_refused_on_both_sides(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(UsageError):
-        put(tmp_path / "inbox", replace(ANSWER, **changes))  # type: ignore[arg-type]  # all of them text
+        put(tmp_path / "inbox", replace(ANSWER, **changes))  # type: ignore[arg-type]  # fields of an answer
     assert not (tmp_path / "inbox").exists()
 
 

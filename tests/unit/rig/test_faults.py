@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from homeostat.model.errors import UsageError
-from homeostat.rig.faults import fault_named, load_fault
+from homeostat.rig.fault_file import load_fault
+from homeostat.rig.faults import VOCABULARY, fault_named
 
 FAULT = (
     "about: x\npolicies: [rig-auth]\ninject: [{kill: auth}]\ncause: max(auth_answers) < 1\n"
@@ -25,16 +26,18 @@ FAULT = (
         ("helps: [auth.restart]\n", "", "a fault has a cause and actions that help"),
         ("about", "abuot", "about: Field required"),
         ("about: x", "about: x\nlimit_s: 1000", "limit_s"),
+        ("about: x", "about: x\ntier: sandbox", "tier 'sandbox' is not one of this folder: binaries, root"),
+        ("kill: auth", "kill: {auth: 1}", "is no name"),
         ("about: x", "[", "fault.yaml"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "fault.yaml"
     path.write_text(FAULT)
-    assert load_fault(path).name == "fault"
+    assert load_fault(path, VOCABULARY).name == "fault"
     path.write_text(FAULT.replace(old, new))
     with pytest.raises(UsageError) as caught:
-        load_fault(path)
+        load_fault(path, VOCABULARY)
     assert said in str(caught.value).replace("; did you", ", did you").replace(": did you", ", did you")
 
 

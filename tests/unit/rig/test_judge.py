@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.unit.rig.test_users import payments
 
-from homeostat.rig.drill import DrillResult, judge
-from homeostat.rig.faults import Fault, all_faults
+from homeostat.rig.drill import seen_by_users
+from homeostat.rig.fault_file import Fault
+from homeostat.rig.faults import all_faults
+from homeostat.rig.verdict import Begun, DrillResult, judge
 
 GOOD, BAD = [200] * 20, [503] * 20
 HEALED = [BAD, BAD, GOOD, GOOD, GOOD, GOOD]
@@ -16,10 +18,8 @@ def verdict(
     name: str, seconds: list[list[int]], actions: list[str], *, lost: int = 0, limit_s: float = 30.0
 ) -> DrillResult:
     good = [codes == GOOD for codes in seconds]
-    effects: list[dict[str, object]] = []
-    for action in actions:
-        effects += [{"at": 101.0, "action": action, "phase": phase} for phase in ("begin", "end")]
-    return judge(all_faults()[name], limit_s, payments(seconds), good, 100.0, effects, 0.5, 80, 80 - lost)
+    seen = seen_by_users(payments(seconds), good, 100.0, acknowledged=80, present=80 - lost)
+    return judge(all_faults()[name], limit_s, seen, [Begun(action, 1.0) for action in actions], 0.5, 100.0)
 
 
 def test_a_fault_that_was_healed_passes_with_its_times() -> None:

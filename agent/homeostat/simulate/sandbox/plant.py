@@ -44,6 +44,10 @@ STARVED_OVERLOAD = 1.3
 STARVED_KILLS_PER_S = 1.0 / 90.0
 
 
+def _tell_nobody(_at: float) -> None:
+    """Nobody watches."""
+
+
 class Plant:
     """A simulated payments service in virtual time. The same seed and the same calls give the same samples.
 
@@ -51,6 +55,7 @@ class Plant:
         now: Unix seconds (virtual) up to which everything has happened.
         shift: how often `reset` was called.
         state: what faults and remedies change.
+        scraped: told the time after every scrape.
     """
 
     def __init__(self, store: Samples, seed: int, start_at: float, scrape_interval_s: float = 5.0) -> None:
@@ -58,6 +63,7 @@ class Plant:
         self.now = start_at
         self.shift = 0
         self.state = PlantState.sound(stream(seed, "processes"), start_at)
+        self.scraped: Callable[[float], None] = _tell_nobody
         self._interval_s = scrape_interval_s
         self._start_at = start_at
         self._scrapes = 0
@@ -85,6 +91,11 @@ class Plant:
     def cause(self) -> str | None:
         """Hidden truth, for tests and reports: the faults since the last reset, joined by `+`."""
         return "+".join(self._causes) or None
+
+    @property
+    def served(self) -> int:
+        """Requests answered well since the beginning."""
+        return self._counters.requests["200"]
 
     @property
     def lost(self) -> int:
@@ -166,6 +177,7 @@ class Plant:
             age_connections(state, service.served_share, crashes - self._crashes_seen, seconds, at)
             self._crashes_seen = crashes
         self._exporter.scrape(at, self._counters, self._gauges(service, shifted_rate, at))
+        self.scraped(at)
 
     def _count(self, service: Service, shifted_rate: float, seconds: float) -> None:
         """Turn rates into whole requests of this scrape interval."""

@@ -43,10 +43,12 @@ class PlantActuator:
 
     Attributes:
         effects: by key, how often its effect took place. Never above 1.
+        begun: (virtual Unix seconds, action) of every remedy started, in order.
     """
 
     def __init__(self, plant: Plant) -> None:
         self.effects: Counter[str] = Counter()
+        self.begun: list[tuple[float, str]] = []
         self._plant = plant
         self._runs: dict[str, _Run] = {}
         self._withdrawn: set[str] = set()
@@ -72,6 +74,7 @@ class PlantActuator:
             takes_s, outcome = command.timeout_s, OutcomeStatus.TIMEOUT
         run = _Run(command.key, remedy, dict(command.arguments), plant.shift, plant.now, plant.now + takes_s, outcome)
         self._runs[command.key] = run
+        self.begun.append((plant.now, remedy.name))
         plant.schedule(run.ends_at, lambda: self._end(run, run.outcome))
 
     def lookup(self, key: str) -> Report:

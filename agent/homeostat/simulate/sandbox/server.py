@@ -26,19 +26,22 @@ _log = logging.getLogger(__name__)
 
 
 class SandboxServer:
-    """Serves a store as Prometheus would, on 127.0.0.1 and a free port, until `close`.
+    """Serves a store as Prometheus would, on 127.0.0.1, until `close`.
 
     Args:
         store: where samples come from; it may be appended to at any time.
         clock: gives the default of `time=`.
         token: every request must bring `Authorization: Bearer <token>`.
         engine: how queries are evaluated; by default with Prometheus' defaults.
+        port: 0 for a free one.
     """
 
-    def __init__(self, store: SampleStore, clock: Clock, token: str, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self, store: SampleStore, clock: Clock, token: str, *, engine: Engine | None = None, port: int = 0
+    ) -> None:
         if not token.isascii() or not token.strip():
             raise ValueError("the sandbox's bearer token must be ASCII and not empty")
-        self._listener = _Listener(PrometheusApi(store, clock, engine), token)
+        self._listener = _Listener(PrometheusApi(store, clock, engine), token, port)
         self._thread = threading.Thread(
             target=self._listener.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox-prometheus", daemon=True
         )
@@ -76,12 +79,12 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, api: PrometheusApi, token: str) -> None:
+    def __init__(self, api: PrometheusApi, token: str, port: int) -> None:
         self.api = api
         self.authorization = f"Bearer {token}".encode()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002 - the base's signature
         with self._connections_lock:
