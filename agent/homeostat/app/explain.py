@@ -209,11 +209,16 @@ def _shown_by(entry: e.AttemptCounted) -> str:
     return f"speaks {'for' if entry.succeeded else 'against'} its autonomy"
 
 
-_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.Paused | e.Resumed
+_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.StepCrossChecked | e.Paused | e.Resumed
 
 
 def _noted(text: str, entry: _Noted) -> tuple[str, list[str]]:
     return f"{text} by {entry.by}", [entry.note] if entry.note else []
+
+
+def _cross_checked(entry: e.StepCrossChecked) -> tuple[str, list[str]]:
+    headline, details = _noted(f"{entry.node} read and found done as written", entry)
+    return headline, [f"carried out by {entry.executor}", *details]
 
 
 def _scope(entry: e.Paused | e.Resumed) -> str:
@@ -250,6 +255,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ApprovalDenied: lambda entry: _noted(f"{entry.node} refused", entry),
     e.ApprovalExpired: lambda entry: (f"{entry.node} not agreed to", [entry.detail] if entry.detail else []),
     e.StepRequested: lambda entry: _noted(f"{entry.node} requested", entry),
+    e.StepCrossChecked: _cross_checked,
     e.AnswerRefused: lambda entry: (f"an answer of {entry.by} changed nothing: {entry.reason}", []),
     e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
     e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),

@@ -12,7 +12,7 @@ from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
 from homeostat.console.views import incident_page
 from homeostat.model import entries as e
-from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.answers import SWITCHES, Answer, AnswerKind
 from homeostat.model.errors import UsageError
 from homeostat.model.reasons import OutcomeStatus
 
@@ -92,7 +92,7 @@ def answer(
     Raises:
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
     """
-    _require(caller, NEEDS[act])
+    require(caller, NEEDS[act])
     if len(note) > NOTE_LENGTH_MAX:
         raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
     try:
@@ -115,7 +115,7 @@ def answer(
         said = say(settings, clock, AnswerKind(act.value), caller.name, incident, node, note)
     except UsageError as error:
         raise Refused(409, str(error)) from error
-    return _outcome(settings, clock, said)
+    return became(settings, clock, said)
 
 
 def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: str | None, note: str) -> Said:
@@ -124,7 +124,9 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
     Raises:
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
     """
-    _require(caller, Role.OPERATOR if kind is AnswerKind.PAUSE else Role.APPROVER)
+    require(caller, Role.OPERATOR if kind is AnswerKind.PAUSE else Role.APPROVER)
+    if kind not in SWITCHES:
+        raise Refused(422, f"'{kind.value}' moves no kill switch; pause and resume do")
     if len(note) > NOTE_LENGTH_MAX:
         raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
     clock = SystemClock()
@@ -132,10 +134,11 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
         said = switch(settings, clock, kind, caller.name, policy, note)
     except UsageError as error:
         raise Refused(404, str(error)) from error
-    return _outcome(settings, clock, said)
+    return became(settings, clock, said)
 
 
-def _outcome(settings: Settings, clock: SystemClock, said: Answer) -> Said:
+def became(settings: Settings, clock: SystemClock, said: Answer) -> Said:
+    """What has become of an answer, once the agent has taken it in. Raises Refused, JournalError."""
     outcome = outcome_of(settings, clock, said, TAKEN_IN_S_MAX)
     if isinstance(outcome, e.AnswerRefused):
         raise Refused(409, WHY_REFUSED[outcome.reason.value].format(by=said.by))
@@ -144,6 +147,7 @@ def _outcome(settings: Settings, clock: SystemClock, said: Answer) -> Said:
     return Said(True, f"{said.kind.value}: in the journal under your name")
 
 
-def _require(caller: Caller, role: Role) -> None:
+def require(caller: Caller, role: Role) -> None:
+    """Refuse those below a role. Raises Refused."""
     if not caller.may(role):
         raise Refused(403, f"you are {caller.role.word}, and this needs {role.word}; ask an admin")

@@ -40,36 +40,36 @@ class Switch(BaseModel):
     note: str = NOTE
 
 
-_ERRORS: dict[int | str, dict[str, object]] = {
+ERRORS: dict[int | str, dict[str, object]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 413, 421, 422, 503)
 }
 
 
-@router.get("/overview", responses=_ERRORS)
+@router.get("/overview", responses=ERRORS)
 def get_overview(settings: Workspace) -> Overview:
     """Open and recent incidents, what waits for people, kill switches, the agent."""
     return overview(settings)
 
 
-@router.get("/pending", responses=_ERRORS)
+@router.get("/pending", responses=ERRORS)
 def get_pending(settings: Workspace) -> list[Pending]:
     """What waits for people."""
     return waiting(settings)
 
 
-@router.get("/incidents/{incident}", responses=_ERRORS)
+@router.get("/incidents/{incident}", responses=ERRORS)
 def get_incident(settings: Workspace, incident: str) -> IncidentPage:
     """One incident: its time line, attempts, what waits, and its plan as SVG with the path lit."""
     return incident_page(settings, incident)
 
 
-@router.post("/incidents/{incident}/steps/{step}", responses=_ERRORS)
+@router.post("/incidents/{incident}/steps/{step}", responses=ERRORS)
 def post_answer(settings: Workspace, caller: Known, incident: str, step: str, said: StepAnswer) -> Said:
     """Approve, deny or request a step, or report a manual one."""
     return answer(settings, caller, incident, step, said.act, said.note, said.plan, said.until)
 
 
-@router.post("/switch", responses=_ERRORS)
+@router.post("/switch", responses=ERRORS)
 def post_switch(settings: Workspace, caller: Known, said: Switch) -> Said:
     """Pull the kill switch, or lift it."""
     return turn_switch(settings, caller, said.act, said.policy, said.note)

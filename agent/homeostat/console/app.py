@@ -15,8 +15,9 @@ from starlette.staticfiles import StaticFiles
 from homeostat.act.secret import SecretError, resolve
 from homeostat.app.access import AccessList
 from homeostat.app.settings import Settings
-from homeostat.console import api, live, pages
+from homeostat.console import api, copilot_routes, live, pages, policy_routes, ranking_routes, record_routes
 from homeostat.console.acts import Refused
+from homeostat.console.audit import Verifier
 from homeostat.console.feed import Feed
 from homeostat.console.gatekeeper import Gatekeeper
 from homeostat.console.identity import Gate
@@ -57,12 +58,15 @@ def console(settings: Settings, addresses: Callable[[], frozenset[str]]) -> Gate
     access = AccessList(settings.state)
     gate = Gate(settings.console, access, _proxy_secret(settings), addresses)
     app.state.settings, app.state.feed, app.state.gate = settings, feed, gate
-    app.state.renderer = Renderer()
+    app.state.renderer, app.state.verifier = Renderer(), Verifier(settings)
     app.add_api_route("/static/plan.css", _plan_style, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
     app.include_router(live.router)
     app.include_router(pages.router)
+    for routes in (policy_routes, ranking_routes, record_routes, copilot_routes):
+        app.include_router(routes.api)
+        app.include_router(routes.pages)
     app.exception_handler(Refused)(_refused)
     app.exception_handler(HomeostatError)(_failed)
     app.exception_handler(HTTPException)(_http)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -39,10 +39,11 @@ def say(
     plan: _Text,
     until: _Text = "",
     note: _Text = "",
+    back: Annotated[Literal["", "/copilot"], Form()] = "",
 ) -> Response:
-    """Answer about a step, and go back to the incident."""
+    """Answer about a step, and go back to the incident, or to its checklist."""
     answer(settings, caller, incident, step, act, note, plan, until)
-    return RedirectResponse(f"/incidents/{incident}", 303)
+    return RedirectResponse(f"/incidents/{incident}{back}", 303)
 
 
 @router.post("/switch")

@@ -25,7 +25,8 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"when": when, "duration": duration, "words": words, "drawing": Markup}
+        self._templates.filters |= {"when": when, "day": day, "duration": duration, "words": words, "drawing": Markup}
+        self._templates.filters["capitalize_first"] = capitalize_first
         self._templates.globals["Role"] = Role
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -43,6 +44,21 @@ def when(at: float | None) -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         moment.isoformat(timespec="seconds"), moment.strftime("%Y-%m-%d %H:%M:%S"), moment.strftime("%H:%M:%S")
     )
+
+
+def day(at: float | None) -> Markup:
+    """A time with its day, in UTC."""
+    if at is None:
+        return Markup("")
+    moment = datetime.fromtimestamp(at, UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        moment.isoformat(timespec="seconds"), moment.strftime("%Y-%m-%d %H:%M:%S"), moment.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def capitalize_first(text: Markup) -> Markup:
+    """What a sentence begins with; the rest, and what is escaped in it, stays."""
+    return text[:1].upper() + text[1:]
 
 
 def duration(seconds: float | None) -> str:

@@ -93,6 +93,7 @@ class Done:
     output_bytes: int = 0
     output_sha256: str | None = None
     detail: str = ""
+    by: str = ""
 
     @property
     def may_have_begun(self) -> bool:

@@ -27,6 +27,7 @@ from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
 from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
+from homeostat.model.people_entries import StepCrossChecked as StepCrossChecked
 from homeostat.model.people_entries import StepRequested as StepRequested
 from homeostat.model.policy import Effect, Scalar
 from homeostat.model.ranking import GateFigures, Ranking
@@ -254,6 +255,7 @@ class ActionEnded(Entry, frozen=True, kw_only=True):
     Attributes:
         duration_s: as the actuator measured it.
         output: the end of what it printed, capped and redacted; output_sha256 is over all that was kept.
+        by: who reported it, for a manual step; "" for every other, and in journals of older releases.
     """
 
     TYPE: ClassVar[str] = "action.outcome"
@@ -265,6 +267,7 @@ class ActionEnded(Entry, frozen=True, kw_only=True):
     output_bytes: int = 0
     output_sha256: str | None = None
     detail: str = ""
+    by: str = ""
 
 
 @entry_type
