@@ -163,7 +163,12 @@ def cross_check(
     """Put into the inbox that somebody has read a step and found it done as written; the agent judges it.
 
     Args:
-        incident, node: the incident's whole id, and the step.
+        settings: of the workspace.
+        clock: tells when.
+        by: who has read it.
+        incident: its whole id.
+        node: the step.
+        note: what they looked at; it goes into the journal.
         key: of the attempt that they looked at.
         plan: the hash of the policy version that they looked at.
 

@@ -12,11 +12,12 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.console.acts import Refused
+from homeostat.console.followed import Followed
 from homeostat.console.kept import Kept
 from homeostat.model import entries as e
 from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.errors import HomeostatError
-from homeostat.model.ports import Journal, Record
+from homeostat.model.ports import Record
 from homeostat.record.anchors import Anchor
 
 FAULTS_MAX = 50
@@ -140,7 +141,6 @@ class Verifier:
         )
 
 
-_read: Kept[tuple[list[AnchorRow], list[Deed]]] = Kept(4)
 _DEEDS = {
     kind.TYPE
     for kind in (
@@ -152,17 +152,17 @@ _DEEDS = {
 
 def audit_page(settings: Settings, verifier: Verifier) -> AuditPage:
     """See `AuditPage`. Raises JournalError."""
-    position, anchors, deeds = 0, list[AnchorRow](), list[Deed]()
-    if has_journal(settings):
-        with journal_to_read(settings) as journal:
-            position = journal.position()
-            last = journal.last_anchor()
-            key = (settings.journal, settings.store.url, position, last)
-            since = SystemClock().now() - DONE_S
-            anchors, deeds = _read.get(
-                key, lambda: ([_anchor(one) for one in _newest(journal.anchors())], _deeds(journal, since))
-            )
-    return AuditPage(position, verifier.running, verifier.last, anchors, deeds)
+    since = SystemClock().now() - DONE_S
+    position, deeds = _deeds.view(settings, lambda newest: [deed for deed in reversed(newest) if deed.at >= since])
+    return AuditPage(position, verifier.running, verifier.last, _anchors_of(settings), deeds)
+
+
+def _anchors_of(settings: Settings) -> list[AnchorRow]:
+    if not has_journal(settings):
+        return []
+    with journal_to_read(settings) as journal:
+        key = (settings.journal, settings.store.url, journal.last_anchor())
+        return _anchors.get(key, lambda: [_anchor(one) for one in _newest(journal.anchors())])
 
 
 def _newest(anchors: Iterable[Anchor]) -> list[Anchor]:
@@ -173,13 +173,10 @@ def _anchor(anchor: Anchor) -> AnchorRow:
     return AnchorRow(anchor.position, anchor.at, anchor.key_id)
 
 
-def _deeds(journal: Journal, since: float) -> list[Deed]:
-    newest: deque[Deed] = deque(maxlen=DONE_MAX)
-    for record in journal.since(since, _DEEDS):
-        deed = _deed(record)
-        if deed is not None:
-            newest.append(deed)
-    return list(newest)[::-1]
+def _add(newest: deque[Deed], record: Record) -> None:
+    deed = _deed(record)
+    if deed is not None:
+        newest.append(deed)
 
 
 def _deed(record: Record) -> Deed | None:
@@ -201,10 +198,22 @@ def _deed(record: Record) -> Deed | None:
         case e.Resumed(by=by, policy=policy, note=note):
             return Deed(at, by, f"resumed {policy or 'everything'}", None, note)
         case e.ActionEnded(by=by, key=key, status=status, detail=detail) if by:
-            return Deed(at, by, f"reported {key.split('/')[1] if '/' in key else key}: {status.value}", about, detail)
+            return Deed(
+                at,
+                by,
+                f"reported {key.split('/')[1] if '/' in key else key}: {status.value}",
+                about,
+                detail.partition(": ")[2],
+            )
         case e.RankingPromoted(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
             return Deed(at, actor, f"let ranking {version[:12]} rule {about.removeprefix('policy/')}", None, why)
         case e.RankingRolledBack(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
             return Deed(at, actor, f"took ranking {version[:12]} of {about.removeprefix('policy/')} back", None, why)
         case _:
             return None
+
+
+_anchors: Kept[list[AnchorRow]] = Kept(4)
+_deeds: Followed[deque[Deed]] = Followed(
+    _DEEDS, lambda: deque(maxlen=DONE_MAX), _add, lambda: SystemClock().now() - DONE_S
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeostat.app.settings import Settings
-from homeostat.app.store import has_journal, journal_to_read
+from homeostat.console.followed import Followed
 from homeostat.console.policies import workspace_policies
 from homeostat.model.entries import DrillRan
+from homeostat.model.ports import Record
 
 DRILLS_MAX = 200
 
@@ -49,15 +50,17 @@ class DrillsPage:
     policies: list[Drilled]
 
 
+def _add(ran: list[DrillRan], record: Record) -> None:
+    if isinstance(record.entry, DrillRan):
+        ran.append(record.entry)
+
+
+_ran: Followed[list[DrillRan]] = Followed({DrillRan.TYPE}, list, _add)
+
+
 def drills_page(settings: Settings) -> DrillsPage:
     """See `DrillsPage`. Raises JournalError."""
-    ran: list[DrillRan] = []
-    position = 0
-    if has_journal(settings):
-        with journal_to_read(settings) as journal:
-            position = journal.position()
-            found = (record.entry for record in journal.since(0.0, {DrillRan.TYPE}))
-            ran = [entry for entry in found if isinstance(entry, DrillRan)]
+    position, ran = _ran.view(settings, list)
     policies, _ = workspace_policies(settings)
     rows = [_row(entry) for entry in ran[::-1][:DRILLS_MAX]]
     return DrillsPage(position, rows, [_drilled(ran, name, policy.hash) for name, policy in policies.items()])

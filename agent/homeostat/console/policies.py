@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 
-from homeostat.app.autonomy import EarningStep, earning_steps, track_records_of
+from homeostat.app.autonomy import EarningStep, earning_steps
 from homeostat.app.clock import SystemClock
 from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.authoring.drift import stale_policies
+from homeostat.console.followed import Followed
 from homeostat.console.kept import Kept
 from homeostat.console.views import IncidentRow, incident_row
+from homeostat.decide.ledger import account
 from homeostat.drawing.labels import details_of, end_text, trigger_text
 from homeostat.drawing.svg import to_svg
 from homeostat.model import entries as e
@@ -22,11 +25,13 @@ from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.model.incident import Ledger
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Do, Policy, strictest
-from homeostat.model.ports import Journal
-from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
+from homeostat.model.ports import Journal, Record
+from homeostat.model.streams import POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policies, policy_paths
 
 INCIDENTS_MAX = 25
+INCIDENTS_KEPT = 200
+"""Of each policy: one that is older and still open is told among the open ones alone."""
 STALENESS_S = 60.0
 """How old what git says may be: it is asked a few times for each policy."""
 FILES_S = 3.0
@@ -125,20 +130,47 @@ class PolicyPage:
     svg: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """What the journal says of all policies."""
+    """What the journal says of all policies; `incidents` and `of_policy` by id of incident, oldest first."""
 
-    position: int = 0
-    loaded: Mapping[str, str] = field(default_factory=dict)
-    incidents: Mapping[str, Sequence[IncidentBrief]] = field(default_factory=dict)
-    pauses: Sequence[e.Paused] = ()
+    loaded: dict[str, str] = field(default_factory=dict)
+    incidents: dict[str, IncidentBrief] = field(default_factory=dict)
+    of_policy: dict[str, deque[str]] = field(default_factory=dict)
+    switches: list[e.Entry] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
 
+    def newest(self, policy: str) -> list[IncidentBrief]:
+        """As many of a policy's incidents as a page shows, newest first."""
+        return [self.incidents[one] for one in islice(reversed(self.of_policy.get(policy, deque())), INCIDENTS_MAX)]
 
+
+def _add(known: _Known, record: Record) -> None:
+    match record.entry:
+        case e.PolicyLoaded() as entry:
+            known.loaded[entry.policy] = entry.policy_hash
+        case e.Suspected() as entry:
+            known.incidents[record.stream] = IncidentBrief(record.stream, entry.at, None, None)
+            newest = known.of_policy.setdefault(entry.policy, deque())
+            newest.append(record.stream)
+            if len(newest) > INCIDENTS_KEPT:
+                del known.incidents[newest.popleft()]
+        case e.Closed() as entry if record.stream in known.incidents:
+            first = known.incidents[record.stream]
+            known.incidents[record.stream] = replace(first, closed_at=entry.at, result=entry.result.value)
+        case e.Paused() | e.Resumed() as entry:
+            known.switches = [*paused_now(known.switches), entry]
+        case entry:
+            known.ledger = account(known.ledger, entry)
+
+
+_FOLLOWED = (
+    e.PolicyLoaded, e.Suspected, e.Closed, e.Paused, e.Resumed, e.AttemptCounted, e.SuccessRelapsed
+)  # fmt: skip
+_known = Followed([kind.TYPE for kind in _FOLLOWED], _Known, _add)
 _files: Kept[tuple[dict[str, Policy], list[str]]] = Kept(4, FILES_S)
 _stale: Kept[dict[str, Stale]] = Kept(4, STALENESS_S)
-_known: Kept[_Known] = Kept(4)
+_rows: Kept[IncidentRow] = Kept(500)
 
 
 def workspace_policies(settings: Settings) -> tuple[dict[str, Policy], list[str]]:
@@ -172,19 +204,29 @@ def _read_policies(settings: Settings) -> tuple[dict[str, Policy], list[str]]:
 def policies_page(settings: Settings) -> PoliciesPage:
     """See `PoliciesPage`. Raises JournalError."""
     policies, problems = workspace_policies(settings)
-    known = _journalled(settings)
-    return PoliciesPage(known.position, [_row(settings, policy, known) for policy in policies.values()], problems)
+    stale = _staleness(settings)
+    position, rows = _known.view(
+        settings, lambda known: [_row(settings, policy, known, stale) for policy in policies.values()]
+    )
+    return PoliciesPage(position, rows, problems)
 
 
 def policy_page(settings: Settings, name: str) -> PolicyPage:
     """Everything about one policy. Raises UsageError: there is none. JournalError."""
     policy = policy_of(settings, name)
-    known = _journalled(settings)
-    earning = {step.step: step for step in earning_steps([policy], known.ledger)}
-    rows, ruling = _incidents_and_ruling(settings, name, known)
+    stale = _staleness(settings)
+    position, (row, earning, newest) = _known.view(
+        settings,
+        lambda known: (
+            _row(settings, policy, known, stale),
+            {step.step: step for step in earning_steps([policy], known.ledger)},
+            [brief.id for brief in known.newest(name)],
+        ),
+    )
+    rows, ruling = _incidents_and_ruling(settings, name, newest)
     return PolicyPage(
-        known.position,
-        _row(settings, policy, known),
+        position,
+        row,
         end_text(policy),
         policy.escalate.to,
         policy.rto_s,
@@ -199,53 +241,26 @@ def policy_page(settings: Settings, name: str) -> PolicyPage:
     )
 
 
-def _incidents_and_ruling(settings: Settings, name: str, known: _Known) -> tuple[list[IncidentRow], str | None]:
-    if not known.position:
+def _incidents_and_ruling(settings: Settings, name: str, ids: Sequence[str]) -> tuple[list[IncidentRow], str | None]:
+    if not has_journal(settings):
         return [], None
-    ids = [brief.id for brief in known.incidents.get(name, ())][:INCIDENTS_MAX]
     with journal_to_read(settings) as journal:
-        rows = [incident_row([record.entry for record in journal.read(one)]) for one in ids]
+        rows = [_incident(settings, journal, one) for one in ids]
         history = [record.entry for record in journal.read(policy_stream(name))]
     moved = [entry for entry in history if isinstance(entry, e.RankingPromoted | e.RankingRolledBack)]
     last = moved[-1] if moved else None
     return rows, last.to if isinstance(last, e.RankingRolledBack) else last.version if last else None
 
 
-def _journalled(settings: Settings) -> _Known:
-    if not has_journal(settings):
-        return _Known()
-    with journal_to_read(settings) as journal:
-        position = journal.position()
-        return _known.get((settings.journal, settings.store.url, position), lambda: _fold(journal, position))
+def _incident(settings: Settings, journal: Journal, incident: str) -> IncidentRow:
+    """An incident's line; most are closed, and stay what they are."""
+    key = (settings.journal, settings.store.url, incident, journal.head_seq(incident))
+    return _rows.get(key, lambda: incident_row([record.entry for record in journal.read(incident)]))
 
 
-def _fold(journal: Journal, position: int) -> _Known:
-    loaded: dict[str, str] = {}
-    opened: dict[str, e.Suspected] = {}
-    closed: dict[str, e.Closed] = {}
-    types = {e.PolicyLoaded.TYPE, e.Suspected.TYPE, e.Closed.TYPE, e.Paused.TYPE, e.Resumed.TYPE}
-    for record in journal.since(0.0, types):
-        match record.entry:
-            case e.PolicyLoaded() as entry:
-                loaded[entry.policy] = entry.policy_hash
-            case e.Suspected() as entry:
-                opened[record.stream] = entry
-            case e.Closed() as entry:
-                closed[record.stream] = entry
-            case _:
-                pass
-    incidents: dict[str, list[IncidentBrief]] = {}
-    for stream, first in sorted(opened.items(), key=lambda one: -one[1].at):
-        end = closed.get(stream)
-        result = end.result.value if end else None
-        incidents.setdefault(first.policy, []).append(IncidentBrief(stream, first.at, end.at if end else None, result))
-    pauses = paused_now([record.entry for record in journal.read(AGENT_STREAM)])
-    return _Known(position, loaded, incidents, pauses, track_records_of(journal))
-
-
-def _row(settings: Settings, policy: Policy, known: _Known) -> PolicyRow:
-    incidents = known.incidents.get(policy.name, ())
-    held = next((pause for pause in known.pauses if pause.policy in (None, policy.name)), None)
+def _row(settings: Settings, policy: Policy, known: _Known, stale: Mapping[str, Stale]) -> PolicyRow:
+    incidents = known.newest(policy.name)
+    held = next((pause for pause in paused_now(known.switches) if pause.policy in (None, policy.name)), None)
     return PolicyRow(
         policy.name,
         strictest(settings.agent.mode, policy.mode).value,
@@ -256,7 +271,7 @@ def _row(settings: Settings, policy: Policy, known: _Known) -> PolicyRow:
         _autonomy(settings, policy, earning_steps([policy], known.ledger)),
         None if held is None else f"{held.by}{f': {held.note}' if held.note else ''}",
         incidents[0] if incidents else None,
-        _staleness(settings).get(policy.name, Stale(unknown="its file cannot be read")),
+        stale.get(policy.name, Stale(unknown="its file cannot be read")),
     )
 
 

@@ -25,8 +25,15 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"when": when, "day": day, "duration": duration, "words": words, "drawing": Markup}
-        self._templates.filters["capitalize_first"] = capitalize_first
+        self._templates.filters |= {
+            "when": when,
+            "day": day,
+            "duration": duration,
+            "words": words,
+            "counted": counted,
+            "capitalize_first": capitalize_first,
+            "drawing": Markup,
+        }
         self._templates.globals["Role"] = Role
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -69,3 +76,8 @@ def duration(seconds: float | None) -> str:
 def words(name: str) -> str:
     """A name of ours in words."""
     return name.replace("_", " ")
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -21,9 +21,10 @@ def executor_of(incident: Incident, attempt: Attempt) -> str | None:
 
 def to_cross_check(incident: Incident, node: str) -> Attempt | None:
     """The attempt of a step that can be read now: its last one, carried out and not read yet."""
-    last = incident.attempts.get(node, (None,))[-1]
-    is_done = last is not None and last.outcome is OutcomeStatus.OK
-    return last if is_done and last is not None and last.key not in incident.cross_checks else None
+    attempts = incident.attempts.get(node, ())
+    if not attempts or attempts[-1].outcome is not OutcomeStatus.OK or attempts[-1].key in incident.cross_checks:
+        return None
+    return attempts[-1]
 
 
 def judge_cross_check(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | None:
