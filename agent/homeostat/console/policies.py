@@ -70,7 +70,7 @@ class PolicyRow:
         version: `Policy.hash` of what its file says.
         loaded: the version that an agent loaded last; None: none ever has.
         autonomy: how far its steps may go, in short.
-        paused: by whom, and why; None: it is not.
+        paused: by whom, and why; None: it is not. paused_with_all: whether everything is.
         last: its newest incident.
     """
 
@@ -82,6 +82,7 @@ class PolicyRow:
     loaded: str | None
     autonomy: str
     paused: str | None
+    paused_with_all: bool
     last: IncidentBrief | None
     stale: Stale
 
@@ -260,7 +261,8 @@ def _incident(settings: Settings, journal: Journal, incident: str) -> IncidentRo
 
 def _row(settings: Settings, policy: Policy, known: _Known, stale: Mapping[str, Stale]) -> PolicyRow:
     incidents = known.newest(policy.name)
-    held = next((pause for pause in paused_now(known.switches) if pause.policy in (None, policy.name)), None)
+    pauses = {pause.policy: pause for pause in paused_now(known.switches)}
+    held = pauses.get(None) or pauses.get(policy.name)
     return PolicyRow(
         policy.name,
         strictest(settings.agent.mode, policy.mode).value,
@@ -270,6 +272,7 @@ def _row(settings: Settings, policy: Policy, known: _Known, stale: Mapping[str, 
         known.loaded.get(policy.name),
         _autonomy(settings, policy, earning_steps([policy], known.ledger)),
         None if held is None else f"{held.by}{f': {held.note}' if held.note else ''}",
+        None in pauses,
         incidents[0] if incidents else None,
         stale.get(policy.name, Stale(unknown="its file cannot be read")),
     )

@@ -36,6 +36,12 @@ def test_the_policies_page_says_of_each_policy_what_an_operator_asks_first(shop:
     assert "git" in row["stale"]["unknown"]
 
 
+def test_every_route_of_the_pages_is_in_the_api_document(shop: ConsoleWorkspace) -> None:
+    paths = shop.get_json("/../openapi.json")["paths"]
+    named = ("policies", "policies/{policy}", "rankings", "rankings/{policy}", "drills", "audit", "audit/verify")
+    assert {f"/api/v1/{name}" for name in (*named, "incidents/{incident}/checklist/{step}")} <= set(paths)
+
+
 def test_a_policy_is_paused_by_operators_and_resumed_by_approvers_from_its_page(shop: ConsoleWorkspace) -> None:
     assert "Pause this policy" not in shop.page("/policies/people", "vera")
     assert shop.post("/policies/people/switch", "vera", act="pause").status_code == 403
@@ -49,6 +55,12 @@ def test_a_policy_is_paused_by_operators_and_resumed_by_approvers_from_its_page(
     assert "Resume this policy" not in text
     assert shop.post("/policies/people/switch", "sam", act="resume").status_code == 403
     assert shop.post("/policies/people/switch", "dana", act="resume").status_code == 303
+    assert shop.get_json("/policies/people")["row"]["paused"] is None
+    assert shop.post("/switch", "sam", act="pause").status_code == 303
+    text = shop.page("/policies/people", "dana")
+    assert "Paused with everything else" in text
+    assert "Resume this policy" not in text, "it would not help"
+    assert shop.post("/switch", "dana", act="resume").status_code == 303
     text = shop.page("/policies/people", "sam")
     assert "Pause this policy" in text
     assert "<svg" in text
