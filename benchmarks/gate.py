@@ -312,11 +312,12 @@ def _share(said: Sequence[bool]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many histories are judged")
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--watched", type=int, default=24, help="how many promoted rankings are watched, each kind")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=Path("build/gate.md"))
     arguments = parser.parse_args()
-    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     watched_tasks = [(seed, kind) for seed in islice(seeds, arguments.watched) for kind in KINDS]
     started = time.perf_counter()
     with workers(arguments.jobs, None) as running:

@@ -44,6 +44,7 @@ def policy_of(world: World) -> Policy:
         owner="bench",
         hash="hash",
         signals=signals,
+        harm=NEVER,
         trigger=Window(NEVER, for_s=1.0),
         resolved=Window(NEVER, for_s=1.0),
         escalate=Escalate("people", "oncall"),

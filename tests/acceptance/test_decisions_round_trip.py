@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.ledger import account
@@ -148,7 +149,9 @@ class Reader:
         assert self.ledger == call.moment.ledger
         observed = [through_json(entry) for entry in call.decided.entries if isinstance(entry, e.Observed)]
         snapshots = [entry.snapshot for entry in observed if isinstance(entry, e.Observed)]
-        return replace(call.moment, ledger=self.ledger, snapshot=snapshots[0] if snapshots else call.moment.snapshot)
+        return structs.replace(
+            call.moment, ledger=self.ledger, snapshot=snapshots[0] if snapshots else call.moment.snapshot
+        )
 
 
 def all_cases() -> list[Case]:

@@ -36,6 +36,14 @@ def test_the_second_of_two_people_approves_and_the_first_cannot(tmp_path: Path) 
         stranger = shop.run("approve", incident, "restore", "--as", "mallory")
         assert stranger.returncode == 4
         assert stranger.stderr.startswith("refused: mallory is not among those who are asked")
+        ratings = ("--clarity", "5", "--usability", "4", "--confidence", "3", "--as", "dana")
+        unknown = shop.run("feedback", incident, *ratings, "--wrong-step", "restor")
+        assert unknown.returncode == 2
+        assert "did you mean 'restore'?" in unknown.stderr
+        surveyed = shop.run("feedback", incident[:20], *ratings, "--wrong-step", "restore")
+        assert surveyed.returncode == 0, surveyed.stderr
+        (survey,) = [entry for entry in shop.entries() if isinstance(entry, e.FeedbackGiven)]
+        assert (survey.by, survey.feedback.incident, survey.feedback.wrong_step) == ("dana", incident, "restore")
         assert shop.effects() == []
 
         agreed = shop.run("approve", incident[:20], "restore", "--as", "eli", "--note", "backup is from 02:00")

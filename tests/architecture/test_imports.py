@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -55,3 +56,14 @@ def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contrac
     assert f"{contract}" in result.stdout.replace("\n", " ")
     broken = [text for text in result.stdout.splitlines() if "BROKEN" in text]
     assert any(contract in text for text in broken), broken
+
+
+def test_decisions_compare_times_by_methods_of_the_turn() -> None:
+    """Only so does a step know until when nothing changes by the passing of time (`Step.quiet`)."""
+    for path in sorted((ROOT / "agent/homeostat/decide").glob("*.py")):
+        if path.name == "turn.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            compared = ast.walk(node) if isinstance(node, ast.Compare) else ()
+            times = [part for part in compared if isinstance(part, ast.Attribute) and part.attr == "now"]
+            assert not times, f"{path.name}:{times[0].lineno} compares with `now` itself"

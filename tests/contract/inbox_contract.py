@@ -10,6 +10,7 @@ from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.commands import Done
 from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import UsageError
+from homeostat.model.feedback import Feedback
 from homeostat.model.ports import Inbox, LateOutcomes
 from homeostat.model.reasons import OutcomeStatus
 from homeostat.record.inbox import ANSWERS_MAX
@@ -82,6 +83,13 @@ class InboxContract(ABC):
         pause = Answer(id="p", kind=AnswerKind.PAUSE, by="ann", at=ANSWERS_MAX + 1.0)
         self.put(pause)
         assert pause in one.collect()
+
+    def test_a_survey_is_delivered_whole(self) -> None:
+        one, other = self.inboxes()
+        said = Feedback("i", 5, 4, 3, note="well done", wrong_step="restart", missing_step="call the bank")
+        survey = Answer("f", AnswerKind.FEEDBACK, "ann", 1.0, feedback=said)
+        self.put(survey)
+        assert list(one.collect()) == list(other.collect()) == [survey]
 
 
 class LateOutcomesContract(ABC):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar
 
@@ -334,7 +333,7 @@ class JournalContract(ABC):
     def test_the_export_is_the_same_for_the_same_entries(self, journal: StoredJournal) -> None:
         other = self.open_new()
         snapshot = Snapshot(at=1.0, readings={"b": Reading(value=1.0, sampled_at=1.0), "a": Reading(value="x")})
-        swapped = replace(snapshot, readings=dict(reversed(list(snapshot.readings.items()))))
+        swapped = msgspec.structs.replace(snapshot, readings=dict(reversed(list(snapshot.readings.items()))))
         journal.append([Batch("a", 0, [Observed(at=1.0, snapshot=snapshot), intended("k")])])
         other.append([Batch("a", 0, [Observed(at=1.0, snapshot=swapped)])])
         other.append([Batch("a", 1, [intended("k")])])

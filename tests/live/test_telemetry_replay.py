@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.workflows import shared_folder
+from msgspec import structs
 from tests.live.prometheus_server import PrometheusServer, load_openmetrics
 
 from homeostat.model.policy import Policy
@@ -88,7 +89,7 @@ def assert_the_same(policy: Policy, telemetry: Telemetry, folder: Path, *, ticks
     live = through_prometheus(telemetry, policy.signals, direct, folder)
     for name in policy.signals:
         for ours, theirs in zip(direct.readings[name], live.readings[name], strict=True):
-            assert replace(ours, detail=None) == replace(theirs, detail=None)
+            assert structs.replace(ours, detail=None) == structs.replace(theirs, detail=None)
     assert detect(policy, direct, every_tick=True) == detect(policy, live, every_tick=True)
     return len(detect(policy, direct).confirmed())
 

@@ -18,6 +18,7 @@ import yaml
 from homeostat.app.retraining import BackgroundRetrainer, TrainingHere
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
+from homeostat.model.errors import JournalError
 from homeostat.model.incident import Incident
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ports import Journal, Retrainer
@@ -69,6 +70,9 @@ class InVirtualTime:
                 thread.join(TRAINING_S_MAX)
                 assert not thread.is_alive(), "the training does not end"
         return trained
+
+    def settled(self, policy: str, error: JournalError | None) -> None:
+        self._inner.settled(policy, error)
 
 
 class Failures:

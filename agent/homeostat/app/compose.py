@@ -21,7 +21,7 @@ from homeostat.app.agent import Agent
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
-from homeostat.app.listener import Listener, agent_token
+from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
 from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
@@ -197,7 +197,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             registry,
             built.unhealthy,
             retrainer.ask,
-            rule=lambda body: retrainer.rule(*ruling_in(body)),
+            rule=lambda body: retrainer.rule(*ruling_in(body), LOOP_WAIT_S),
             stalled=built.stalled,
         )
         opened.callback(listener.close)

@@ -40,6 +40,15 @@ def drill_entry(result: DrillResult, at: float, *, elsewhere: bool = False) -> D
 def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResult, wait_s: float) -> bool:
     """Have a workspace's journal say that its policies were drilled; False if no agent took that in within `wait_s`.
 
+    Raises as `put_drill`.
+    """
+    answer = put_drill(settings, clock, by, drill_entry(result, clock.now(), elsewhere=True))
+    return answer is None or outcome_of(settings, clock, answer, wait_s) is not None
+
+
+def put_drill(settings: Settings, clock: Clock, by: str, ran: DrillRan) -> Answer | None:
+    """Write that a drill ran; what an agent has to take in first is given back.
+
     Where no agent runs it is written here. A journal has one writer, so an agent that runs, or agents that share a
     store, are told through the inbox, where it lies until one of them takes it in.
 
@@ -47,7 +56,6 @@ def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResul
         UsageError: `by` is no name, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
-    ran = drill_entry(result, clock.now(), elsewhere=True)
     if settings.store.url is None and WriterLock.holder(settings.journal) is None:
         try:
             with journal_to_write(settings) as journal:
@@ -56,8 +64,8 @@ def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResul
             if WriterLock.holder(settings.journal) is None:
                 raise
         else:
-            return True
+            return None
     # An agent came up a moment ago, or runs since long.
     answer = Answer(secrets.token_hex(8), AnswerKind.DRILL, by, clock.now(), drill=ran)
     put_answer(settings, answer)
-    return outcome_of(settings, clock, answer, wait_s) is not None
+    return answer

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.model import entries as e
+from homeostat.model.drill_entries import TABLETOP
+from homeostat.model.feedback import RATING_MAX
 from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
 from homeostat.policy.units import format_reading
@@ -184,11 +186,32 @@ def _loaded(entry: e.PolicyLoaded) -> tuple[str, list[str]]:
 
 
 def _drilled(entry: e.DrillRan) -> tuple[str, list[str]]:
+    if entry.tier == TABLETOP:
+        return _sat_at_a_table(entry)
     tier = f" ({entry.tier})" if entry.tier else ""
     learnt = "its incidents are in another journal" if entry.elsewhere else "nothing is learnt of its incidents"
     tried = [f"policy {name} version {version[:12]}" for name, version in entry.policies.items()]
     verdict = "passed" if entry.passed else "did not pass"
     return f"drill {entry.fault}{tier} {verdict}; {learnt}", [*([entry.why] if entry.why else []), *tried]
+
+
+def _sat_at_a_table(entry: e.DrillRan) -> tuple[str, list[str]]:
+    verdict = "passed" if entry.passed else "did not pass"
+    details = [entry.why] if entry.why else []
+    details += [f"policy {name} version {version[:12]}" for name, version in entry.policies.items()]
+    for answer in entry.answers:
+        said = f"{', '.join(answer.picked)} where the policy has {', '.join(answer.expected)}: {answer.verdict}"
+        comment = f" ({answer.comment})" if answer.comment else ""
+        details.append(f"{answer.after_s:+.0f} s, after {answer.took_s:.0f} s: {said}{comment}")
+    return f"tabletop '{entry.fault}' with {', '.join(entry.people)} {verdict}", details
+
+
+def _surveyed(entry: e.FeedbackGiven) -> tuple[str, list[str]]:
+    said = entry.feedback
+    ratings = f"clarity {said.clarity}, usability {said.usability}, confidence {said.confidence}, of {RATING_MAX}"
+    wrong = f"wrong step: {said.wrong_step}" if said.wrong_step else ""
+    missing = f"missing step: {said.missing_step}" if said.missing_step else ""
+    return f"{entry.by} on incident {said.incident}: {ratings}", list(filter(None, [said.note, wrong, missing]))
 
 
 def _trained(entry: e.RankingTrained) -> tuple[str, list[str]]:
@@ -286,6 +309,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     ),
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
     e.DrillRan: _drilled,
+    e.FeedbackGiven: _surveyed,
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",
         [f"left running: {k}" for k in entry.running],

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _REQUEST_TIMEOUT_S = 10.0
+LOOP_WAIT_S = _REQUEST_TIMEOUT_S / 2
+"""How long a caller waits for the loop to take what it was told."""
+
 _ANSWER_BYTES_MAX = 65_536
 _CALLERS_MAX = 16
 _LENGTH_DIGITS_MAX = 20
@@ -104,7 +107,8 @@ class Listener:
         registry: the metrics.
         healthy: None when all is well, else why not.
         retrain: asks for a retraining as soon as may be.
-        rule: takes the body of a POST to `/ranking`, see `app.ruling`; raises UsageError for what is none.
+        rule: takes the body of a POST to `/ranking`, see `app.ruling`; gives whether it is journalled already, and
+            raises UsageError for what is none and for what the loop cannot take.
         stalled: None while the loop turns, else why it does not; what is wrong outside is not asked.
         request_timeout_s: how long one caller may take in all.
     """
@@ -117,7 +121,7 @@ class Listener:
         healthy: Callable[[], str | None],
         retrain: Callable[[], None],
         *,
-        rule: Callable[[bytes], None] | None = None,
+        rule: Callable[[bytes], bool] | None = None,
         stalled: Callable[[], str | None] = lambda: None,
         request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
@@ -169,19 +173,19 @@ class Listener:
         return [b"here are GET /metrics, GET /healthz, GET /livez, POST /retrain and POST /ranking\n"]
 
     @staticmethod
-    def _take_ruling(rule: Callable[[bytes], None], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    def _take_ruling(rule: Callable[[bytes], bool], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         length = str(environ.get("CONTENT_LENGTH") or "0")
         is_number = length.isascii() and length.isdecimal() and len(length) <= _LENGTH_DIGITS_MAX
         if not is_number or int(length) > _ANSWER_BYTES_MAX:
             start("413 Content Too Large", [("Content-Type", "text/plain")])
             return [f"a word on a ranking has at most {_ANSWER_BYTES_MAX} bytes\n".encode()]
         try:
-            rule(environ["wsgi.input"].read(int(length)))
+            holds = rule(environ["wsgi.input"].read(int(length)))
         except UsageError as error:
             start("400 Bad Request", [("Content-Type", "text/plain")])
             return [str(error).encode()]
-        start("202 Accepted", [("Content-Type", "text/plain")])
-        return [b"it holds with the next tick\n"]
+        start("200 OK" if holds else "202 Accepted", [("Content-Type", "text/plain")])
+        return [b"it holds\n" if holds else b"the loop has not come to it yet; see `homeostat rankings history`\n"]
 
 
 def ask_agent_to_retrain(address: str, state: Path) -> bool:
@@ -203,7 +207,7 @@ def hand_ruling_to_agent(address: str, state: Path, body: bytes) -> bool:
         UsageError: something else answers, or the agent refuses.
     """
     answer = _ask(address, state, "POST", "/ranking", body)
-    if answer is not None and answer[0] != http.HTTPStatus.ACCEPTED:
+    if answer is not None and answer[0] not in (http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED):
         raise UsageError(f"what listens on {address} answers {answer[0]}: {answer[1][:500].decode(errors='replace')}")
     return answer is not None
 

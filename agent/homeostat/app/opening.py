@@ -39,6 +39,11 @@ _PLACES = (
 
 def open_history(place: str | os.PathLike[str], *, password: str | None = None) -> History:
     """See `homeostat.open`."""
+    return History(open_source(place, password=password))
+
+
+def open_source(place: str | os.PathLike[str], *, password: str | None = None) -> Source:
+    """What `open_history` reads from; the arguments and errors are those of `homeostat.open`."""
     if isinstance(place, str) and place.startswith(_URLS):
         return _of_url(place, password)
     if password is not None:
@@ -61,7 +66,7 @@ def open_history(place: str | os.PathLike[str], *, password: str | None = None) 
     raise UsageError(f"{path}: holds no journal and no recorded incident; {_PLACES}")
 
 
-def _of_url(url: str, password: str | None) -> History:
+def _of_url(url: str, password: str | None) -> Source:
     try:
         settings = Settings(store=StoreTable(url=url, password=password))
     except ValidationError as error:
@@ -78,7 +83,7 @@ def _what_is_wrong(error: ValidationError) -> str:
     return f"the {finding['loc'][-1]} {str(finding['msg']).removeprefix('Value error, ')}"
 
 
-def _of_file(path: Path) -> History:
+def _of_file(path: Path) -> Source:
     if path.name.endswith((SUFFIX, SUFFIX + PACKED_SUFFIX)):
         if path.suffix == SUFFIX and b'"prev_hash"' not in next(bounded_lines(path, 1), b""):
             raise UsageError(f"{path}: is a single recording; give the folder it stands in")
@@ -88,24 +93,24 @@ def _of_file(path: Path) -> History:
         return _of_journal(journal, str(path), opened.pop_all())
 
 
-def _of_settings(settings: Settings, name: str) -> History:
+def _of_settings(settings: Settings, name: str) -> Source:
     with ExitStack() as opened:
         journal = opened.enter_context(journal_to_read(settings))
         window_s = settings.learning.recurrence_s
         named = partial(policy_named, settings)
-        return History(Source(name, journal, named, SystemClock().now, window_s, opened=opened.pop_all()))
+        return Source(name, journal, named, SystemClock().now, window_s, opened=opened.pop_all())
 
 
-def _of_recordings(folder: Path) -> History:
+def _of_recordings(folder: Path) -> Source:
     recordings = valid_recordings(folder)
     journal = journal_holding(recordings)
     named = partial(_newest_version, journal)
     rankings = tuple(recording.ranking for recording in recordings if recording.ranking is not None)
-    return History(Source(str(folder), journal, named, SystemClock().now, rankings=rankings))
+    return Source(str(folder), journal, named, SystemClock().now, rankings=rankings)
 
 
-def _of_journal(journal: StoredJournal, name: str, opened: ExitStack) -> History:
-    return History(Source(name, journal, partial(_newest_version, journal), SystemClock().now, opened=opened))
+def _of_journal(journal: StoredJournal, name: str, opened: ExitStack) -> Source:
+    return Source(name, journal, partial(_newest_version, journal), SystemClock().now, opened=opened)
 
 
 def _newest_version(journal: StoredJournal, name: str) -> Policy:

@@ -41,10 +41,10 @@ def record_incident(journal: Journal, incident: str, path: Path) -> None:
         raise UsageError(f"'{incident}' is no incident's stream")
     of_policy = [record.entry for record in journal.read(policy_stream(opened.policy))]
     policy = load_journalled(of_policy, opened.policy_hash)
-    write_recording(records, path, policy.signals, ranking=_ranking_of(of_policy, entries))
+    write_recording(records, path, policy.signals, ranking=ranking_used(of_policy, entries))
 
 
-def _ranking_of(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ranking | None:
+def ranking_used(of_policy: Sequence[e.Entry], entries: Sequence[e.Entry]) -> Ranking | None:
     """The ranking its first ranked decision was made with."""
     used = version_used(entries)
     trained = [entry.ranking for entry in of_policy if isinstance(entry, e.RankingTrained)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from math import inf
 from queue import SimpleQueue
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.autonomy import Promotion
 from homeostat.model.entries import Closed, Entry
-from homeostat.model.errors import UsageError
+from homeostat.model.errors import JournalConflict, JournalError, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal, Observer
@@ -29,6 +30,9 @@ PAUSE_FACTOR = 9.0
 
 RULINGS_MAX = 16
 """Words of people that wait for the next ticks, one a tick."""
+
+STALE_MAX = 3
+"""After so many trainings in a row that came too late, the next waits for the interval."""
 
 RETRY_S_MAX = 86_400.0
 """However often trainings have failed, another one is tried after this time."""
@@ -120,27 +124,46 @@ class BackgroundRetrainer:
         self._matures_at: float | None = None
         self._last_matures_at = -inf
         self._failed_in_a_row = 0
+        self._stale_in_a_row = 0
+        self._was_stale = False
+        self._waits: Future[JournalError | None] | None = None
         self._worker: threading.Thread | None = None
         self._trained = Trained()
         self._asked = threading.Event()
-        self._rulings: SimpleQueue[tuple[str, Entry]] = SimpleQueue()
+        self._rulings: SimpleQueue[tuple[str, Entry, Future[JournalError | None]]] = SimpleQueue()
 
     def ask(self) -> None:
         """Make a training due now. Safe to call from any thread."""
         self._asked.set()
 
-    def rule(self, policy: str, entry: Entry) -> None:
-        """Hand over, at the next tick, what a person says of a ranking. Safe to call from any thread.
+    def rule(self, policy: str, entry: Entry, wait_s: float = 0.0) -> bool:
+        """Hand over, at the next tick, what a person says of a ranking. Safe to call from any thread but the loop's.
+
+        Args:
+            policy: its name.
+            entry: what is said.
+            wait_s: how long the loop is waited for.
+
+        Returns:
+            Whether it is journalled by then; False: the loop has not come to it.
 
         Raises:
-            UsageError: too many wait already, or there is no such policy.
+            UsageError: too many wait already, there is no such policy, or the loop could not take it.
         """
         policies = self._policies()
         if policy not in policies:
             raise UsageError(f"no policy '{policy}' runs here{did_you_mean(policy, policies)}")
         if self._rulings.qsize() >= RULINGS_MAX:
             raise UsageError("too many words on rankings wait for the loop; try again when it turns")
-        self._rulings.put((policy, entry))
+        waits: Future[JournalError | None] = Future()
+        self._rulings.put((policy, entry, waits))
+        try:
+            error = waits.result(wait_s)
+        except TimeoutError:
+            return False
+        if error is not None:
+            raise UsageError(f"nothing was written: {error}") from error
+        return True
 
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
         """See `model.ports.Retrainer`. The first training is due one interval after the first call.
@@ -148,7 +171,7 @@ class BackgroundRetrainer:
         What people said comes before what was trained: it was said of what ruled then.
         """
         if not self._rulings.empty():
-            policy, entry = self._rulings.get_nowait()
+            policy, entry, self._waits = self._rulings.get_nowait()
             return {policy: [replace(entry, at=now)]}  # whoever said it has a clock of their own
         if self._worker is not None:
             return {} if self._worker.is_alive() else self._hand_over(now)
@@ -157,6 +180,20 @@ class BackgroundRetrainer:
         elif self._is_due(now, self._due_at):
             self._start(now)
         return {}
+
+    def settled(self, policy: str, error: JournalError | None) -> None:
+        """See `model.ports.Retrainer`.
+
+        Whoever said it is told. What was trained too late is made anew after the usual pause, a few times in a row.
+        """
+        del policy
+        if self._waits is not None:
+            self._waits.set_result(error)
+            self._waits = None
+        elif isinstance(error, JournalConflict) and not self._was_stale and self._stale_in_a_row < STALE_MAX:
+            self._was_stale = True
+            self._stale_in_a_row += 1
+            self._matures_at = self._started_at
 
     def _is_due(self, now: float, due_at: float) -> bool:
         if self._asked.is_set() or now >= due_at:
@@ -179,6 +216,8 @@ class BackgroundRetrainer:
 
     def _hand_over(self, now: float) -> Mapping[str, Sequence[Entry]]:
         self._worker = None
+        self._stale_in_a_row = self._stale_in_a_row if self._was_stale else 0
+        self._was_stale = False
         trained, self._trained = self._trained, Trained()
         for policy, error in trained.failures.items():
             self._observer.failed(f"retraining of {policy}", error)

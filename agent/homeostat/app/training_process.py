@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from homeostat.act.secret import variables_for
 from homeostat.app.retraining import Trained, may_promote
 from homeostat.app.settings import Settings
 from homeostat.app.store import journal_to_read
@@ -36,6 +37,13 @@ NICENESS = 19
 """Where the loop and its training want the same core, the loop has it; as a batch job it does not preempt either."""
 
 _TOLD_BYTES_MAX = 500
+
+FILE_BYTES_MAX = 16 * 2**20
+"""Of whatever the child writes, its stderr above all; a journal that is read grows nothing but a small index."""
+
+_HANDED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"})
+_HANDED_ON_PREFIXES = ("LC_", "PYTHON", "PG")
+"""What Python and PostgreSQL's client go by, so that the child finds the same modules and the same journal."""
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _READ_FROM = {"root", "agent", "store", "secrets"}
@@ -69,7 +77,7 @@ class TrainingApart:
     def _child(self, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-P", "-m", "homeostat.app.training_process"]
         child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **_ONE_THREAD}
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=self._environment()
         )
         limit = threading.Timer(self._settings.learning.retrain_timeout_s, child.kill)
         limit.daemon = True
@@ -84,6 +92,16 @@ class TrainingApart:
             child.wait()
             limit.cancel()
             child.communicate()
+
+    def _environment(self) -> dict[str, str]:
+        """What the child needs to read the journal; secrets of actions are not its business."""
+        password = self._settings.store.password
+        secret = () if password is None else variables_for(password, self._settings.secrets.for_lookup())
+        names = _HANDED_ON.union(secret)
+        own = {
+            name: value for name, value in os.environ.items() if name in names or name.startswith(_HANDED_ON_PREFIXES)
+        }
+        return own | _ONE_THREAD
 
     def _order(self, policies: Mapping[str, Policy], now: float) -> dict[str, Any]:
         learning = self._settings.learning
@@ -147,6 +165,7 @@ def _bound(order: Mapping[str, Any]) -> None:
     with suppress(PermissionError):  # a container may forbid it; being nice is most of it
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
     _limit(resource.RLIMIT_DATA, order["memory_bytes_max"])
     _limit(resource.RLIMIT_CPU, int(order["timeout_s"]) + 1)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.drill_due import due, list_drills
+from homeostat.cli.drill_tabletop import tabletop
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ WAIT_HELP = "Seconds to wait until a running agent has journalled it."
 
 @click.group()
 def drill() -> None:
-    """Break a plant, processes or real servers on purpose, and judge the agent by what users saw."""
+    """Practise: break a plant, processes or real servers on purpose, or walk people through a policy in words."""
+
+
+for _command in (tabletop, due, list_drills):
+    drill.add_command(_command)
 
 
 @drill.group()

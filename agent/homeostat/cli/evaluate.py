@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +36,7 @@ def evaluate(
     order: str | None,
     written: bool,
     node: str | None,
-    place: Path | None,
+    place: str | None,
 ) -> None:
     """Estimate what an order would have come to in POLICY's logged incidents, beside the written one.
 

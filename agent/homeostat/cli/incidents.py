@@ -199,12 +199,14 @@ def entries_of(journal: Journal, stream: str) -> Sequence[Entry]:
 def found_incident(journal: Journal, beginning: str) -> str:
     """Find an incident by its id or the beginning of it."""
     from homeostat.model.errors import UsageError
+    from homeostat.model.nearest import did_you_mean
 
     matches = [stream for stream in journal.incidents() if stream.startswith(beginning)] if beginning else []
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise UsageError(f"'{beginning}' begins {len(matches)} incidents, {matches[0]} and {matches[1]} among them")
-    newest = journal.incidents()[-1:]
-    hint = f"; the newest is {newest[0]}" if newest else "; the journal holds none"
+    known = journal.incidents()
+    newest = f"; the newest is {known[-1]}" if known else "; the journal holds none"
+    hint = did_you_mean(beginning, known) or newest
     raise UsageError(f"no incident '{beginning}'{hint}")

@@ -23,7 +23,8 @@ OUT_OF_REACH = 3
 _Command = Callable[..., None]
 
 
-def _by(command: _Command) -> _Command:
+def by_option(command: _Command) -> _Command:
+    """Add --as."""
     return click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")(
         command
     )
@@ -33,7 +34,8 @@ def _note(command: _Command) -> _Command:
     return click.option("--note", default="", help="Why; it goes into the journal.")(command)
 
 
-def _wait(command: _Command) -> _Command:
+def wait_option(command: _Command) -> _Command:
+    """Add --wait."""
     text = "How many seconds to wait for the agent to take it in."
     return click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=40.0, show_default=True, help=text)(
         command
@@ -69,9 +71,9 @@ def _answering(name: str, text: str) -> click.Command:
     @click.command(name, help=text)
     @click.argument("incident")
     @click.argument("step")
-    @_by
+    @by_option
     @_note
-    @_wait
+    @wait_option
     @click.pass_context
     def answer(ctx: click.Context, incident: str, step: str, by: str, note: str, wait_s: float) -> None:
         from homeostat.app.clock import SystemClock
@@ -96,7 +98,7 @@ def _reporting(name: str, status: str, text: str) -> click.Command:
     @click.command(name, help=text)
     @click.argument("incident")
     @click.argument("step")
-    @_by
+    @by_option
     @_note
     @click.pass_context
     def report(ctx: click.Context, incident: str, step: str, by: str, note: str) -> None:
@@ -120,9 +122,9 @@ def _switching(name: str, text: str) -> click.Command:
 
     @click.command(name, help=text)
     @click.option("--policy", help="Only this policy [default: all].")
-    @_by
+    @by_option
     @_note
-    @_wait
+    @wait_option
     @click.pass_context
     def switch(ctx: click.Context, policy: str | None, by: str, note: str, wait_s: float) -> None:
         from homeostat.app.clock import SystemClock

@@ -29,6 +29,7 @@ COLUMNS = ("place", "severity", "code", "message")
     type=click.Path(path_type=Path),
     help="Recorded incidents: warn of candidates that none of them has tried.",
 )
+@click.option("--journal", is_flag=True, help="Ask the workspace's journal too: warn of drills that are overdue.")
 @click.option(
     "-o",
     "--output",
@@ -43,10 +44,12 @@ def lint(
     strict: bool,
     environment: str | None,
     history: Path | None,
+    journal: bool,
     form: str | None,
 ) -> None:
     """Check policies: PATHS are files or folders [default: the workspace's policies]. Exit code 1 on an error."""
     from homeostat.app.clock import SystemClock
+    from homeostat.app.drill_schedule import passed_drills
     from homeostat.app.recordings import attempts_in_recordings
     from homeostat.app.reviewed import with_covered_changes
     from homeostat.policy.lint import lint_all
@@ -60,6 +63,7 @@ def lint(
         people=workspace.settings.everybody or None,
         tried=None if history is None else attempts_in_recordings(history),
         allowed=workspace.settings.allowed.objection,
+        drilled=passed_drills(workspace.settings) if journal else None,
     )
     reports = with_covered_changes(reports, today)
     _print(workspace, reports, form or workspace.output.format)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -43,30 +42,31 @@ class Logged:
 
 def history_option(command: click.decorators.FC) -> click.decorators.FC:
     """Add --history."""
-    text = "An exported journal or a folder of recordings, instead of the workspace's journal."
-    return click.option("--history", "place", type=click.Path(path_type=Path, exists=True), help=text)(command)
+    text = "A workspace, a journal, an export or a folder of recordings, instead of the workspace here."
+    return click.option("--history", "place", metavar="PLACE", help=text)(command)
 
 
 @contextmanager
-def journal_of(settings: Settings, place: Path | None) -> Iterator[StoredJournal]:
-    """The workspace's journal, or what --history names.
+def journal_of(settings: Settings, place: str | None) -> Iterator[StoredJournal]:
+    """The workspace's journal, or what --history names: anything that `homeostat.open` takes.
 
     Raises:
         UsageError, PolicyError: there is none, or it is invalid. JournalError: it cannot be read.
     """
-    from homeostat.app.recordings import journal_of_recordings
+    from homeostat.app.opening import open_source
     from homeostat.app.store import journal_to_read
-    from homeostat.record.exported import read_export
 
-    if place is not None:
-        yield journal_of_recordings(place) if place.is_dir() else read_export(place)
+    if place is None:
+        with journal_to_read(settings) as journal:
+            yield journal
         return
-    with journal_to_read(settings) as journal:
-        yield journal
+    source = open_source(place)
+    with source.opened:
+        yield source.journal
 
 
 @contextmanager
-def logged_of(settings: Settings, policy: str, place: Path | None = None) -> Iterator[Logged]:
+def logged_of(settings: Settings, policy: str, place: str | None = None) -> Iterator[Logged]:
     """What was logged of a policy.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +49,7 @@ def rankings(ctx: click.Context) -> None:
 @click.option("--ranking", "name", default="ruling", show_default=True, help="A version, `ruling` or `challenger`.")
 @history_option
 @pass_workspace
-def show(workspace: Workspace, policy: str | None, name: str, place: Path | None) -> None:
+def show(workspace: Workspace, policy: str | None, name: str, place: str | None) -> None:
     """Show a learnt order at typical signals, and what it rests on.
 
     The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take,
@@ -96,7 +95,7 @@ def show(workspace: Workspace, policy: str | None, name: str, place: Path | None
 @rankings.command()
 @history_option
 @pass_workspace
-def history(workspace: Workspace, place: Path | None) -> None:
+def history(workspace: Workspace, place: str | None) -> None:
     """Every ranking ever trained, promoted or rolled back, oldest first."""
     from homeostat.model.streams import POLICY_STREAMS
 
@@ -120,7 +119,7 @@ def explain(
     when: tuple[str, ...],
     failed: tuple[str, ...],
     name: str,
-    place: Path | None,
+    place: str | None,
 ) -> None:
     """Say why POLICY's candidates stand in this order, in one situation.
 
@@ -166,7 +165,7 @@ def explain(
 @click.argument("after", default="challenger")
 @history_option
 @pass_workspace
-def diff(workspace: Workspace, policy: str, before: str, after: str, place: Path | None) -> None:
+def diff(workspace: Workspace, policy: str, before: str, after: str, place: str | None) -> None:
     """Say what changes when AFTER rules POLICY instead of BEFORE, in the situations that were logged.
 
     BEFORE and AFTER are versions or their beginnings, `ruling`, `challenger`, or `written`.

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from homeostat.model import entries as e
 from homeostat.model.answers import SWITCHES, Answer, AnswerKind
+from homeostat.model.feedback import Feedback
 from homeostat.model.reasons import AnswerRefusal
 
-OF_NO_INCIDENT = (*SWITCHES, AnswerKind.DRILL)
+OF_NO_INCIDENT = (*SWITCHES, AnswerKind.DRILL, AnswerKind.FEEDBACK)
+"""The agents' own stream says them: the survey too, for its incident is closed as a rule."""
 
 
 @dataclass(slots=True)
@@ -26,14 +28,14 @@ class SortedAnswers:
     by_incident: dict[str, list[Answer]] = field(default_factory=dict)
 
 
-def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], lifted: Set[str], now: float) -> SortedAnswers:
+def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], heard: Set[str], now: float) -> SortedAnswers:
     """Sort answers, in the order in which they were given.
 
     Args:
         answers: what the inbox holds.
         open_incidents: ids.
-        lifted: ids of answers that have lifted the kill switch before; delivered again they must not lift what was
-            pulled since.
+        heard: ids of answers that have lifted the kill switch before, or brought a survey; delivered again they must
+            not lift what was pulled since, nor be journalled for ever.
         now: Unix seconds.
     """
     found = SortedAnswers()
@@ -44,11 +46,15 @@ def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], lifted: Se
         found.settled.append(answer.id)
         if answer.kind is AnswerKind.PAUSE:
             found.said.append(e.Paused(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
+        elif answer.id in heard:
+            continue
         elif answer.drill is not None:
             found.said.append(_drill(answer.drill, answer, now))
+        elif answer.feedback is not None:
+            found.said.append(feedback_given(answer, answer.feedback, now))
         elif answer.kind is not AnswerKind.RESUME:
             found.said.append(_no_such_incident(answer, now))
-        elif answer.id not in lifted:
+        else:
             found.said.append(e.Resumed(at=now, by=answer.by, answer=answer.id, policy=answer.policy, note=answer.note))
     return found
 
@@ -65,7 +71,15 @@ def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
         policies=ran.policies,
         elsewhere=True,
         answer=answer.id,
+        people=ran.people,
+        answers=ran.answers,
+        whole_s=ran.whole_s,
     )
+
+
+def feedback_given(answer: Answer, feedback: Feedback, now: float) -> e.FeedbackGiven:
+    """The entry of a survey that somebody filled in; `now` in Unix seconds."""
+    return e.FeedbackGiven(at=now, by=answer.by, answer=answer.id, given_at=answer.at, feedback=feedback)
 
 
 def _no_such_incident(answer: Answer, now: float) -> e.AnswerRefused:

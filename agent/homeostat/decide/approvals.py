@@ -52,7 +52,7 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
         return AnswerRefusal.NOTHING_ASKED
     if question.granted is not None and not _may_take_back(turn, node, question, answer):
         return AnswerRefusal.ALREADY_DECIDED
-    if turn.now >= question.expires_at:
+    if turn.has_come(question.expires_at):
         return AnswerRefusal.TOO_LATE
     if not _may_answer(turn, question, answer.by):
         return AnswerRefusal.NOT_AN_APPROVER
@@ -112,10 +112,10 @@ def may_start(turn: Turn, leaf: Do) -> bool | None:
             return True
         _ask(turn, leaf, requester or AGENT_NAME)
         return None
-    if question.granted is None and turn.now >= question.expires_at:
+    if question.granted is None and turn.has_come(question.expires_at):
         turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="nobody answered in time"))
         return False
-    if question.granted is True and turn.now >= question.expires_at and not _has_run(turn, leaf):
+    if question.granted is True and turn.has_come(question.expires_at) and not _has_run(turn, leaf):
         turn.record(e.ApprovalExpired(at=turn.now, node=leaf.id, detail="it was agreed to too long ago"))
         return False
     return question.granted

@@ -83,7 +83,7 @@ def _start_late_or_never(turn: Turn, leaf: Do, attempt: Attempt) -> None:
         turn.observing
         or turn.incident.phase is Phase.ESCALATED
         or attempt.cancel_requested_at is not None
-        or turn.now - attempt.intended_at > INTENT_AGE_MAX_S
+        or turn.has_outlasted(turn.now - attempt.intended_at, INTENT_AGE_MAX_S)
         or (attempt.undoes is None and _no_longer_wanted(turn, leaf))
     )
     blind = guards.blind(turn) if attempt.undoes is None else None
@@ -120,11 +120,12 @@ def start_command(turn: Turn, leaf: Do, key: str, effect_key: str) -> StartActio
 def _enforce_deadline(turn: Turn, leaf: Do, attempt: Attempt) -> None:
     """A time-out is not a stop: ask for one, and wait until the actuator confirms it."""
     if attempt.cancel_requested_at is None:
-        if turn.now >= attempt.deadline_at:
+        if turn.has_come(attempt.deadline_at):
             request_cancel(turn, leaf, attempt, EscalationReason.TIMEOUT)
         return
     turn.commands.append(CancelAction(attempt.key, leaf.action))
-    if turn.now - attempt.cancel_requested_at > CANCEL_GRACE_S and turn.incident.phase is not Phase.ESCALATED:
+    outlasted = turn.has_outlasted(turn.now - attempt.cancel_requested_at, CANCEL_GRACE_S)
+    if outlasted and turn.incident.phase is not Phase.ESCALATED:
         turn.escalate(EscalationReason.CANCEL_UNCONFIRMED, attempt.node, f"'{attempt.key}' may still be running")
 
 
@@ -133,9 +134,9 @@ def _await_word(turn: Turn, attempt: Attempt) -> None:
 
     Nobody else may start it, and nobody else knows. Once its time-out and a grace are over, the signals must tell.
     """
-    if turn.now >= attempt.deadline_at and attempt.cancel_requested_at is None:
+    if turn.has_come(attempt.deadline_at) and attempt.cancel_requested_at is None:
         turn.record(e.CancelRequested(at=turn.now, key=attempt.key, reason=EscalationReason.TIMEOUT))
-    if turn.now - attempt.deadline_at > CANCEL_GRACE_S:
+    if turn.has_outlasted(turn.now - attempt.deadline_at, CANCEL_GRACE_S):
         _word_has_come(turn, attempt)
         detail = "the agent it was meant for has not said what became of it"
         turn.record(e.ActionInDoubt(at=turn.now, key=attempt.key, detail=detail))
@@ -183,7 +184,7 @@ def _ask_signals(turn: Turn, probe: Probe, attempt: Attempt, doubt_at: float) ->
     truth = turn.truth_after(probe.condition, doubt_at)
     if truth is True and attempt.probe_before is False:
         turn.record(e.ActionProbed(at=turn.now, key=attempt.key, happened=True))
-    elif turn.now >= doubt_at + probe.within_s:
+    elif turn.has_come(doubt_at + probe.within_s):
         is_absent = truth is False and attempt.probe_before is not True
         turn.record(e.ActionProbed(at=turn.now, key=attempt.key, happened=False if is_absent else None))
 
@@ -211,19 +212,19 @@ def _verify(turn: Turn, verify: Verify, attempt: Attempt, ended_at: float) -> No
     that came late.
     """
     settled_at = ended_at + verify.settle_s
-    if turn.now < settled_at:
+    if not turn.has_come(settled_at):
         return
     held_s = turn.watch(verify_window(attempt.key), verify.condition, samples_since=settled_at)
-    if held_s is not None and held_s >= verify.for_s:
+    if held_s is not None and turn.has_lasted(held_s, verify.for_s):
         _end(turn, attempt, _verdict_of_success(attempt), succeeded=True)
         return
     overdue_s = turn.now - (ended_at + verify.within_s)
     window = turn.incident.held[verify_window(attempt.key)]
     since_s = turn.now - window.since
     came_late = since_s <= overdue_s and (
-        window.truth is True or (window.truth is None and since_s < turn.policy.unknown_s)
+        window.truth is True or (window.truth is None and not turn.has_lasted(since_s, turn.policy.unknown_s))
     )
-    if overdue_s >= 0.0 and not came_late:
+    if turn.has_lasted(overdue_s, 0.0) and not came_late:
         _end(turn, attempt, _verdict_of_no_success(turn, attempt), succeeded=False)
 
 

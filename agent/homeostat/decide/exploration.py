@@ -116,7 +116,7 @@ def _harm_unseen(turn: Turn) -> str | None:
 def budget_spent(turn: Turn, node: str, exploration: Exploration) -> str | None:
     """Say why one more attempt at this node could exceed its harm budget; None when it could not."""
     attempts = [t for t in turn.ledger.explored.values() if (t.policy, t.node) == (turn.policy.name, node)]
-    harms = sum(attempt.harmful is True and attempt.at > turn.now - exploration.within_s for attempt in attempts)
+    harms = sum(attempt.harmful is True and turn.is_within(attempt.at, exploration.within_s) for attempt in attempts)
     at_work = sum(attempt.harmful is None for attempt in attempts)
     if harms + at_work < exploration.harm_max:
         return None

@@ -62,7 +62,7 @@ def cooling_down(turn: Turn, leaf: Do) -> bool:
     if leaf.cooldown_s <= 0:
         return False
     last_start = turn.ledger.last_start.get((leaf.action.name, leaf.target))
-    return last_start is not None and turn.now - last_start < leaf.cooldown_s
+    return last_start is not None and not turn.has_lasted(turn.now - last_start, leaf.cooldown_s)
 
 
 def attempts_exhausted(turn: Turn) -> bool:
@@ -135,6 +135,8 @@ def ineligible(turn: Turn, candidate: Node) -> Reason | None:
         if truth is False:
             return Reason.CONDITION_FALSE
     if isinstance(candidate, Do) and candidate.fallback is None and not turn.incident.attempts.get(candidate.id):
+        if not turn.observing and mode_of(turn, candidate) is Mode.OBSERVE:
+            return Reason.MODE_OBSERVE  # waiting for what will not start would keep the others from being tried
         refused = refused_for_good(turn, candidate, first=True)
         return None if refused is None else refused[0]
     return None

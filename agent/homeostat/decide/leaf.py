@@ -32,7 +32,7 @@ def walk_leaf(turn: Turn, leaf: Do) -> Status:
         return Status.RUNNING
     if not guards.may_run_again(leaf, attempts):
         return Status.FAILED
-    if turn.now < last.verdict_at + leaf.retry.wait_s and not turn.draining:
+    if not turn.has_come(last.verdict_at + leaf.retry.wait_s) and not turn.draining:
         turn.withhold(leaf.id, Reason.RETRY_WAIT)
         return Status.RUNNING
     return _start(turn, leaf, len(attempts) + 1)
@@ -89,10 +89,23 @@ def _intend(turn: Turn, leaf: Do, number: int, undoes: str | None = None) -> Non
             spool=turn.moment.spool,
         )
     )
-    explored = turn.incident.explored.get(leaf.id)
-    if explored is not None:
-        turn.record_for_policy(e.ExplorationStarted(at=turn.now, policy=turn.policy.name, node=explored.node, key=key))
+    node = _explored_at(turn, leaf, undoes)
+    if node is not None:
+        turn.record_for_policy(e.ExplorationStarted(at=turn.now, policy=turn.policy.name, node=node, key=key))
     turn.commands.append(start_command(turn, leaf, key, effect_key))
+
+
+def _explored_at(turn: Turn, leaf: Do, undoes: str | None) -> str | None:
+    """The node whose harm budget this start counts against, if any.
+
+    What takes an explored attempt back is a part of exploring, and may do harm where the attempt did none.
+    """
+    if undoes is None:
+        explored = turn.incident.explored.get(leaf.id)
+        return None if explored is None else explored.node
+    taken_back, harm = turn.ledger.explored.get(undoes), turn.policy.harm
+    harmed_already = taken_back is None or taken_back.harmful or harm is None or turn.truth(harm) is True
+    return None if taken_back is None or harmed_already else taken_back.node
 
 
 def _effect_key(leaf: Do, before: Sequence[Attempt], undoes: str | None) -> str:

@@ -39,11 +39,12 @@ def frozen(turn: Turn) -> str | None:
 def held_back(turn: Turn, leaf: Do) -> Refusal | None:
     """Why this leaf must wait: a storm of incidents, or people at work on its target."""
     for window in turn.moment.guards.maintenance:
+        turn.may_differ_at_any_look()  # a calendar opens and closes it
         if window.covers(turn.now) and _concerns(window, turn.policy.name, leaf.target):
             return Reason.MAINTENANCE, f"'{window.name}' is on"
     storm = turn.moment.guards.storm
     if storm is not None:
-        opened = sum(1 for opening in turn.ledger.openings if opening.at > turn.now - storm.within_s)
+        opened = sum(1 for opening in turn.ledger.openings if turn.is_within(opening.at, storm.within_s))
         if opened > storm.incidents_max:
             return (
                 Reason.STORM,
@@ -84,8 +85,7 @@ def _meant(guard: Rate | Recurrence, action: str, target: str) -> bool:
 
 def _recent(turn: Turn, within_s: float) -> Iterator[Start]:
     """Starts within a window. All are looked at: where the clock was set back, their order is not that of time."""
-    since = turn.now - within_s
-    return (start for start in turn.ledger.starts if start.at > since)
+    return (start for start in turn.ledger.starts if turn.is_within(start.at, within_s))
 
 
 def _counted(turn: Turn, leaf: Do, rate: Rate) -> Iterator[Start]:

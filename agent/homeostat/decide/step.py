@@ -7,19 +7,24 @@ says, and gives entries to be made durable and commands to be carried out after 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+
 from homeostat.decide import approvals, guards
 from homeostat.decide.attempts import bring_forward, request_cancel
 from homeostat.decide.autonomy import earned_levels, note_relapses
 from homeostat.decide.leaf import take_back_failures
 from homeostat.decide.lifecycle import ACTIVE
+from homeostat.decide.projection import apply
 from homeostat.decide.status import Status
 from homeostat.decide.turn import Moment, Turn
 from homeostat.decide.walk import walk
 from homeostat.model import entries as e
 from homeostat.model.commands import StartAction, Step
-from homeostat.model.incident import Incident
+from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Policy
 from homeostat.model.reasons import EscalationReason, Phase, Reason, Result
+from homeostat.model.signals import Snapshot
 
 
 def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
@@ -46,6 +51,18 @@ def step(policy: Policy, incident: Incident, moment: Moment) -> Step:
     elif turn.incident.phase is Phase.ESCALATED:
         _stand_by(turn)
     return turn.done()
+
+
+def look_on(incident: Incident, ledger: Ledger, snapshots: Sequence[Snapshot]) -> Step:
+    """What `step` gives for looks at which nothing is due, all of them together.
+
+    Args:
+        incident: as the last step left it. Its `Step.quiet` said how long that holds, and that looks are journalled.
+        ledger: as that step left it.
+        snapshots: of the policy's own signals, oldest first; they show what that step saw.
+    """
+    entries = tuple(e.Observed(at=snapshot.at, snapshot=snapshot) for snapshot in snapshots)
+    return Step(reduce(apply, entries, incident), ledger, entries)
 
 
 def give_up(policy: Policy, incident: Incident, moment: Moment, why: str) -> Step:
@@ -92,14 +109,14 @@ def _confirm(turn: Turn) -> None:
     held_s = turn.watch("trigger", trigger.condition)
     if held_s is not None:
         turn.release("")
-        if held_s >= trigger.for_s:
+        if turn.has_lasted(held_s, trigger.for_s):
             turn.record(e.Confirmed(at=turn.now))
             note_relapses(turn)
     elif turn.truth(trigger.condition) is False:
         _dismiss(turn, Reason.CONDITION_FALSE)
     else:
         blind_s = turn.withhold("", *(guards.blind(turn) or (Reason.TELEMETRY_BLIND, "")))
-        if blind_s >= turn.policy.unknown_s:
+        if turn.has_lasted(blind_s, turn.policy.unknown_s):
             _dismiss(turn, Reason.TELEMETRY_BLIND)
 
 
@@ -114,7 +131,7 @@ def _recover(turn: Turn) -> None:
     bring_forward(turn)
     if turn.incident.phase not in ACTIVE:
         return
-    if turn.now - turn.incident.opened_at >= turn.policy.timeout_s:
+    if turn.has_lasted(turn.now - turn.incident.opened_at, turn.policy.timeout_s):
         _time_out(turn)
         return
     resolved_s = turn.watch("resolved", turn.policy.resolved.condition)
@@ -137,14 +154,14 @@ def _held_back(turn: Turn, resolved_s: float | None) -> bool:
     if blind is not None:
         blind_s = turn.withhold("", *blind)
         take_back_failures(turn)
-        if blind_s >= turn.policy.unknown_s and not turn.incident.open_attempts():
+        if turn.has_lasted(blind_s, turn.policy.unknown_s) and not turn.incident.open_attempts():
             turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=blind[1])
         return True
     if resolved_s is not None and guards.has_nothing_to_lose(turn):
         is_taken_back = take_back_failures(turn)  # who has the incident next finds nothing half done
         if turn.incident.phase not in ACTIVE:
             return True
-        if is_taken_back and resolved_s >= turn.policy.resolved.for_s:
+        if is_taken_back and turn.has_lasted(resolved_s, turn.policy.resolved.for_s):
             _close_recovered(turn)
         else:
             turn.withhold("", Reason.RECOVERING, turn.policy.resolved.condition.text)
@@ -156,13 +173,13 @@ def _held_back(turn: Turn, resolved_s: float | None) -> bool:
 def _await_resolved(turn: Turn, resolved_s: float | None) -> None:
     """The plan is through: now the resolved condition must hold for its window, in time."""
     resolved = turn.policy.resolved
-    if resolved_s is not None and resolved_s >= resolved.for_s:
+    if resolved_s is not None and turn.has_lasted(resolved_s, resolved.for_s):
         _close_recovered(turn)
         return
     ends = [attempt.verdict_at or 0.0 for attempt in turn.incident.every_attempt()]
     ends += [wait.ended_at or 0.0 for wait in turn.incident.waits.values()]
     ended_at = max(ends, default=turn.incident.opened_at)
-    if resolved.within_s is not None and turn.now - ended_at >= resolved.within_s:
+    if resolved.within_s is not None and turn.has_lasted(turn.now - ended_at, resolved.within_s):
         turn.escalate(EscalationReason.NOT_RESOLVED, detail=resolved.condition.text)
 
 
@@ -202,5 +219,6 @@ def _stand_by(turn: Turn) -> None:
     if turn.truth(resolved.condition) is True:
         turn.observe()  # so that the window knows when it was last looked at
     resolved_s = turn.watch("resolved", resolved.condition)
-    if resolved_s is not None and resolved_s >= resolved.for_s and not turn.incident.open_attempts():
+    is_well = resolved_s is not None and turn.has_lasted(resolved_s, resolved.for_s)
+    if is_well and not turn.incident.open_attempts():
         turn.record(e.Closed(at=turn.now, result=Result.ESCALATED))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from math import inf
+
+from msgspec import Struct, field
 
 from homeostat.decide.ledger import account
 from homeostat.decide.projection import apply
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer
-from homeostat.model.commands import Command, Report, Step
+from homeostat.model.commands import Command, Quiet, Report, Step
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
@@ -21,8 +23,7 @@ LOOK_GAP_FACTOR = 2.0
 """A condition's window breaks when two looks at it are further apart than this many times its signals' `max_age`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """Everything a decision may depend on beside the policy and the incident.
 
     Attributes:
@@ -54,14 +55,18 @@ class Moment:
 class Turn:
     """Collects the entries and commands of one step, folding each entry in as it is recorded.
 
-    So every later line of the same step sees the state the journal will show.
+    So every later line of the same step sees the state the journal will show. Times are compared with `now` by its
+    methods alone: so it knows how long nothing changes by the passing of time.
 
     Attributes:
         draining: a sibling in a `dag` has failed: what runs is brought to its end, and nothing new is begun.
     """
 
     __slots__ = (
+        "_due_at",
         "_looked_at",
+        "_looks_apart_s_max",
+        "_observes",
         "commands",
         "draining",
         "entries",
@@ -84,6 +89,8 @@ class Turn:
         self._looked_at = None if seen is None else seen.at
         self.values: Mapping[str, Value] = moment.snapshot.values(policy.signals, moment.now)
         self.draining = False
+        self._due_at = self._looks_apart_s_max = inf
+        self._observes = False
         self.entries: list[e.Entry] = []
         self.policy_entries: list[e.Entry] = []
         self.commands: list[Command] = []
@@ -111,6 +118,7 @@ class Turn:
 
     def observe(self) -> None:
         """Journal the snapshot this step decides from, once."""
+        self._observes = True
         snapshot = self.moment.snapshot
         seen = self.incident.snapshot
         if seen is not None and seen.at == snapshot.at and seen.error == snapshot.error:
@@ -132,6 +140,8 @@ class Turn:
             reading = readings.get(name)
             is_fresh = reading is not None and reading.sampled_at is not None and reading.sampled_at > since
             fresh[name] = self.values[name] if is_fresh else None
+            if not is_fresh:
+                self.may_differ_at_any_look()
         return condition.evaluate(fresh)
 
     def watch(self, name: str, condition: Condition, samples_since: float | None = None) -> float | None:
@@ -155,11 +165,41 @@ class Turn:
 
     def _looked_away(self, condition: Condition) -> bool:
         """Whether the last look is so long ago that what it saw had long been stale."""
+        max_age_s = max((self.policy.signals[name].max_age_s for name in condition.signals), default=0.0)
+        gap_s_max = LOOK_GAP_FACTOR * max_age_s
+        self._looks_apart_s_max = min(self._looks_apart_s_max, gap_s_max)
         if self._looked_at is None:
             return False
-        max_age_s = max((self.policy.signals[name].max_age_s for name in condition.signals), default=0.0)
         gap_s = self.now - self._looked_at
-        return gap_s > LOOK_GAP_FACTOR * max_age_s or gap_s < 0.0
+        return gap_s > gap_s_max or gap_s < 0.0
+
+    def has_come(self, at: float) -> bool:
+        """Whether a moment is reached."""
+        return self.has_lasted(self.now - at, 0.0)
+
+    def has_lasted(self, elapsed_s: float, bound_s: float) -> bool:
+        """Whether something has gone on for `bound_s`."""
+        self._due_when(elapsed_s, bound_s)
+        return elapsed_s >= bound_s
+
+    def has_outlasted(self, elapsed_s: float, bound_s: float) -> bool:
+        """Whether something has gone on for longer than `bound_s`."""
+        self._due_when(elapsed_s, bound_s)
+        return elapsed_s > bound_s
+
+    def is_within(self, at: float, window_s: float) -> bool:
+        """Whether a moment lies less than `window_s` back."""
+        self._due_when(self.now - at, window_s)
+        return at > self.now - window_s
+
+    def may_differ_at_any_look(self) -> None:
+        """Note that nobody can say when this step would come out otherwise."""
+        self._due_at = self.now
+
+    def _due_when(self, elapsed_s: float, bound_s: float) -> None:
+        due_at = self.now + bound_s - elapsed_s
+        if self.now <= due_at < self._due_at:
+            self._due_at = due_at
 
     def withhold(self, node: str, reason: Reason, detail: str = "") -> float:
         """Journal why `node` does not go on, once per reason; give for how many seconds that has been so."""
@@ -184,10 +224,14 @@ class Turn:
 
     def done(self) -> Step:
         """Close the step."""
+        is_quiet = not (self.policy_entries or self.commands or self.moment.answers) and (
+            not self.entries or (len(self.entries) == 1 and isinstance(self.entries[0], e.Observed))
+        )
         return Step(
             incident=self.incident,
             ledger=self.ledger,
             entries=tuple(self.entries),
             policy_entries=tuple(self.policy_entries),
             commands=tuple(self.commands),
+            quiet=Quiet(self._due_at, self._looks_apart_s_max, self._observes) if is_quiet else None,
         )

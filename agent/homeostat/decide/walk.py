@@ -63,7 +63,7 @@ def _passed(turn: Turn, node: Node, condition: Condition) -> bool | None:
 def _wait_for_signals(turn: Turn, node_id: str, condition: Condition) -> None:
     unknown = ", ".join(name for name in condition.signals if turn.values[name] is None)
     waited_s = turn.withhold(node_id, Reason.SIGNAL_UNKNOWN, f"{condition.text}: {unknown} unknown")
-    if waited_s >= turn.policy.unknown_s:
+    if turn.has_lasted(waited_s, turn.policy.unknown_s):
         turn.escalate(EscalationReason.SIGNAL_UNKNOWN, node_id, f"'{condition.text}' stayed unknown")
 
 
@@ -202,11 +202,11 @@ def _wait(turn: Turn, node: Wait) -> Status:
         begun = turn.incident.waits[node.id]
     waited_s = turn.now - begun.started_at
     if node.until is None:
-        over, in_vain = waited_s >= node.for_s, False
+        over, in_vain = turn.has_lasted(waited_s, node.for_s), False
     else:
         held_s = turn.watch(f"wait:{node.id}", node.until)
-        over = held_s is not None and held_s >= node.for_s
-        in_vain = not over and waited_s >= node.within_s
+        over = held_s is not None and turn.has_lasted(held_s, node.for_s)
+        in_vain = not over and turn.has_lasted(waited_s, node.within_s)
     if not over and not in_vain:
         return Status.RUNNING
     turn.record(e.WaitEnded(at=turn.now, node=node.id, succeeded=over))

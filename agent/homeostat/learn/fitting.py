@@ -65,7 +65,8 @@ def fit_node(
             then up to a tenth of the history old; everything else is as without.
         members: what foretells.
     """
-    foretold = foretell(_newest(samples), members, memory or Memory())
+    newest = samples.newest(INCIDENTS_MAX)
+    foretold = foretell(newest, members, memory or Memory())
     changes = changes_of(samples, foretold)
     counted = weighted(samples, changes)
     before = {model.name: model for model in previous.members} if previous is not None else {}
@@ -76,7 +77,7 @@ def fit_node(
             posterior.model() if isinstance(member, PooledLogistic) else _fit(member, counted, before, ready, place)
             for place, member in enumerate(members)
         )
-        recent = weighted(_newest(samples), foretold.changes)
+        recent = weighted(newest, foretold.changes)
         stack = stack_of(recent, foretold.logits)
     else:
         only = posterior.model() if samples.columns.shape[1] else Hierarchical().fit(counted)
@@ -84,6 +85,12 @@ def fit_node(
     candidates = tuple(_candidate(samples, place, one) for place, one in enumerate(declared))
     changed = _changed(samples, changes, candidates)
     return NodeRanking(features, candidates, fitted, stack, uncertainty_of(posterior, counted), harm_s, changed)
+
+
+def as_counted(samples: Samples, members: Sequence[Member] = MEMBERS) -> Samples:
+    """The samples as `fit_node` counts them: by age, and by what has changed since."""
+    foretold = foretell(samples.newest(INCIDENTS_MAX), members, Memory())
+    return weighted(samples, changes_of(samples, foretold))
 
 
 def changes_of(samples: Samples, foretold: Foretold) -> tuple[Change, ...]:
@@ -108,13 +115,6 @@ def _changed(samples: Samples, changes: Sequence[Change], candidates: Sequence[C
     )
 
 
-def _newest(samples: Samples) -> Samples:
-    numbers = np.unique(samples.incident)
-    if len(numbers) <= INCIDENTS_MAX:
-        return samples
-    return samples.take(samples.incident >= numbers[-INCIDENTS_MAX])
-
-
 def _fit(
     member: Member, counted: Samples, before: dict[str, MemberModel], ready: Sequence[MemberModel], place: int
 ) -> MemberModel:
@@ -124,16 +124,17 @@ def _fit(
 
 
 def _candidate(samples: Samples, place: int, declared: Declared) -> Candidate:
-    own = samples.take(samples.candidate == place)
-    known = ~np.isnan(own.seconds)
-    harms = float(own.weight[own.harmful].sum())
+    own = np.flatnonzero(samples.candidate == place)
+    seconds, weight, verified = samples.seconds[own], samples.weight[own], samples.verified[own]
+    known = ~np.isnan(seconds)
+    harms = float(weight[samples.harmful[own]].sum())
     return Candidate(
         declared.id,
-        cost_success_s=shrunk_mean_s(own.seconds[known & own.verified], declared.cost.success_s, declared.limit_s),
-        cost_failure_s=shrunk_mean_s(own.seconds[known & ~own.verified], declared.cost.failure_s, declared.limit_s),
-        harm=(harms + HARM_WEIGHT * HARM_RATE) / (float(own.weight.sum()) + HARM_WEIGHT),
+        cost_success_s=shrunk_mean_s(seconds[known & verified], declared.cost.success_s, declared.limit_s),
+        cost_failure_s=shrunk_mean_s(seconds[known & ~verified], declared.cost.failure_s, declared.limit_s),
+        harm=(harms + HARM_WEIGHT * HARM_RATE) / (float(weight.sum()) + HARM_WEIGHT),
         certain=declared.certain,
-        attempts=float(own.weight.sum()),
-        successes=float(own.weight[own.succeeded].sum()),
+        attempts=float(weight.sum()),
+        successes=float(weight[samples.succeeded[own]].sum()),
         harms=harms,
     )

@@ -19,7 +19,7 @@ from homeostat.model.signals import Snapshot, Truth
 
 @dataclass(slots=True)
 class AttemptTrace:
-    """One run of one leaf. Times are Unix seconds; None where the journal does not say.
+    """One run of one leaf, or of what takes one back. Times are Unix seconds; None where the journal does not say.
 
     Attributes:
         execution_s: how long the action ran, as the actuator measured it.
@@ -52,7 +52,7 @@ class IncidentTrace:
     """One incident, open or closed. Times are Unix seconds; None where it has not come to that.
 
     Attributes:
-        attempts: by idempotency key, oldest first.
+        attempts: by idempotency key, oldest first. undos: the same, of what was taken back: no trial of a cure.
         seen: the signals that each of `decisions` was made on. seen_confirmed: those at confirmation.
         held: the last truth of each watched condition, by the name of its watch.
     """
@@ -70,6 +70,7 @@ class IncidentTrace:
     escalation: EscalationReason | None = None
     decisions: list[e.Decided] = field(default_factory=list)
     attempts: dict[str, AttemptTrace] = field(default_factory=dict)
+    undos: dict[str, AttemptTrace] = field(default_factory=dict)
     seen: list[Snapshot | None] = field(default_factory=list)
     snapshot: Snapshot | None = None
     seen_confirmed: Snapshot | None = None
@@ -178,9 +179,8 @@ def _decided(trace: IncidentTrace, entry: e.Decided) -> None:
 
 
 def _intended(trace: IncidentTrace, entry: e.ActionIntended) -> None:
-    if entry.undoes is not None:
-        return  # taking back is no trial of a cure
-    trace.attempts[entry.key] = AttemptTrace(
+    runs = trace.attempts if entry.undoes is None else trace.undos
+    runs[entry.key] = AttemptTrace(
         entry.key,
         entry.node,
         entry.action,
@@ -192,14 +192,18 @@ def _intended(trace: IncidentTrace, entry: e.ActionIntended) -> None:
     )
 
 
+def _run(trace: IncidentTrace, key: str) -> AttemptTrace | None:
+    return trace.attempts.get(key) or trace.undos.get(key)
+
+
 def _action_ended(trace: IncidentTrace, entry: e.ActionEnded) -> None:
-    attempt = trace.attempts.get(entry.key)
+    attempt = _run(trace, entry.key)
     if attempt is not None:
         attempt.ended_at, attempt.execution_s, attempt.outcome = entry.at, entry.duration_s, entry.status
 
 
 def _attempt_ended(trace: IncidentTrace, entry: e.AttemptEnded) -> None:
-    attempt = trace.attempts.get(entry.key)
+    attempt = _run(trace, entry.key)
     if attempt is not None:
         attempt.verdict, attempt.verdict_at = entry.verdict, entry.at
         attempt.after_escalation = trace.escalated_at is not None

@@ -30,7 +30,8 @@ _POINTS_MAX = 2_000
 
 def uncertainty_of(posterior: PooledPosterior, samples: Samples) -> Uncertainty:
     """Keep of each candidate's covariance the directions that matter most at the newest contexts; the rest is floor."""
-    points = np.column_stack([np.ones(len(samples)), samples.columns])[-_POINTS_MAX:]
+    newest = samples.columns[-_POINTS_MAX:]
+    points = np.column_stack([np.ones(len(newest)), newest])
     if not len(points):
         points = np.eye(1, 1 + samples.columns.shape[1])
     width = points.shape[1]

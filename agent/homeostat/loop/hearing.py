@@ -32,19 +32,23 @@ class Hearing:
         self._by_incident = {}
         if self._inbox is None:
             return
+        said = self._inbox.collect()
+        if not said:
+            return
         mine = {incident.id for incident in self._standing.incidents.values()}
-        heard = self._inbox.collect()
         known = {None, *self._standing.open_streams.values()}
         try:
-            if any(answer.incident not in known for answer in heard):
+            if any(answer.incident not in known for answer in said):
                 self._standing.refresh()  # it may have begun elsewhere a moment ago
-            answers = [answer for answer in heard if answer.incident in mine or self._is_for_us(answer)]
+            answers = [answer for answer in said if answer.incident in mine or self._is_for_us(answer)]
             if not answers:
                 return
-            resumes = any(answer.kind is AnswerKind.RESUME for answer in answers)
+            kinds = {answer.kind for answer in answers}
+            resumes = AnswerKind.RESUME in kinds
             # Nothing is lifted on a journal that has moved on since: the switch may have been pulled again.
             after = self._standing.head_seq(AGENT_STREAM) if resumes else None
-            found = sort_answers(answers, mine, self._standing.lifted() if resumes else frozenset(), now)
+            heard = self._standing.heard() if kinds & {AnswerKind.RESUME, AnswerKind.FEEDBACK} else frozenset()
+            found = sort_answers(answers, mine, heard, now)
             self._standing.say(AGENT_STREAM, found.said, after=after)
         except JournalError as error:
             self._standing.in_doubt = True

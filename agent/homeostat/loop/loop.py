@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.decide.identity import dormant_incident
 from homeostat.loop.hearing import Hearing
@@ -12,12 +12,12 @@ from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
 from homeostat.loop.turns import Look, Terms, Turns, own_part
 from homeostat.model import entries as e
-from homeostat.model.commands import Done
+from homeostat.model.commands import Done, Quiet
 from homeostat.model.errors import HomeostatError, InvariantError, JournalError, PolicyError
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
-from homeostat.model.signals import SignalSpec, Snapshot
+from homeostat.model.signals import SignalSpec, Snapshot, Value
 from homeostat.model.streams import AGENT_STREAM, policy_stream
 
 GUARDS = "guards"
@@ -125,8 +125,7 @@ class Loop:
         work = self._work(now)
         specs = {f"{GUARDS}/{name}": spec for name, spec in self._guards.signals.items()}
         snapshot = self._read(specs | _specs(policy for policy, _ in work), now)
-        guard_values = own_part(snapshot, GUARDS, self._guards.signals).values(self._guards.signals, now)
-        look = Look(now, snapshot, self._guards, guard_values, self._late_outcomes())
+        look = Look(now, snapshot, self._guards, self._guard_values(snapshot, now), self._late_outcomes())
         for first in range(0, len(work), GROUP_MAX):
             if self._standing.in_doubt:
                 break  # nobody knows which locks are held: fold the journal before anything else is decided
@@ -134,6 +133,25 @@ class Loop:
         self._take_rankings(now)
         self._tenure.ticked(blind=snapshot.error is not None)
         self._outside.observer.ticked(now, snapshot, len(self._standing.incidents))
+
+    def quiet(self, policy: Policy) -> Quiet | None:
+        """What the last tick has said of the looks to come; None where any of them may bring something new."""
+        return self._standing.quiet.get(policy.dedup_key)
+
+    def look_on(self, policy: Policy, snapshots: Sequence[Snapshot]) -> None:
+        """Stand for one tick each where virtual time knows that nothing changes, and `quiet` that nothing is due.
+
+        Args:
+            policy: the only one.
+            snapshots: of its signals, under their own names, oldest first.
+
+        Raises:
+            JournalError: they are not in the journal.
+        """
+        quiet, incident = self.quiet(policy), self._standing.incidents.get(policy.dedup_key)
+        if incident is not None and quiet is not None and quiet.observes:
+            self._turns.look_on(policy, incident, snapshots)
+            self._standing.quiet[policy.dedup_key] = quiet
 
     def stop(self) -> None:
         """Say goodbye in the journal. Running actions are left running, to be re-attached."""
@@ -158,9 +176,10 @@ class Loop:
             self._standing.lose_touch(now, error)
             self._outside.observer.failed("journal", error)
             return False
-        self._orphans.give_back({incident.id for incident in self.incidents})
+        self._orphans.give_back(self.incidents)
         self._orphans.hand_over(self._standing.cancelled)
-        self._standing.cancelled &= self._orphans.keys | self._keys_in_flight()
+        if self._standing.cancelled:
+            self._standing.cancelled &= self._orphans.keys | self._keys_in_flight()
         return True
 
     def _end_interruption(self, now: float) -> None:
@@ -180,6 +199,10 @@ class Loop:
             self._outside.observer.failed("sensor", InvariantError(f"{type(error).__name__}: {error}"))
             return Snapshot(at=now, error=f"the sensor failed: {error}")
 
+    def _guard_values(self, snapshot: Snapshot, now: float) -> Mapping[str, Value]:
+        signals = self._guards.signals
+        return own_part(snapshot, GUARDS, signals).values(signals, now) if signals else {}
+
     def _work(self, now: float) -> list[tuple[Policy, Incident]]:
         """Pair every policy with its open incident, or with the one it might open now."""
         self._standing.forget_unused_policies()
@@ -194,8 +217,10 @@ class Loop:
 
     def _late_outcomes(self) -> Mapping[str, Done]:
         """What others have left word of, for actions that may be running."""
+        if self._outside.late_outcomes is None:
+            return {}
         keys = self._keys_in_flight()
-        if not keys or self._outside.late_outcomes is None:
+        if not keys:
             return {}
         try:
             return self._outside.late_outcomes.collect(keys)
@@ -210,10 +235,13 @@ class Loop:
         if self._outside.retrainer is None:
             return
         for policy, entries in self._outside.retrainer.collect(now).items():
+            wrong: JournalError | None = None
             try:
                 self._standing.take_ranking(policy, entries)
             except JournalError as error:
+                wrong = error
                 self._outside.observer.failed(f"ranking of {policy}", error)
+            self._outside.retrainer.settled(policy, wrong)
 
 
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:

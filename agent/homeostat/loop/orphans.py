@@ -56,8 +56,11 @@ class Orphans:
             except HomeostatError as error:
                 self._observer.failed(f"incident {incident.id}", error)
 
-    def give_back(self, mine: Set[str]) -> None:
-        """Stop following what is in incidents that this agent answers for again."""
+    def give_back(self, incidents: Iterable[Incident]) -> None:
+        """Stop following what is in these incidents: this agent answers for them again."""
+        if not self._known:
+            return
+        mine = {incident.id for incident in incidents}
         self._known = {key: orphan for key, orphan in self._known.items() if orphan.incident not in mine}
 
     def hand_over(self, cancelled: Set[str]) -> None:

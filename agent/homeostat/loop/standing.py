@@ -8,7 +8,7 @@ from homeostat.decide.ledger import LEDGER_TYPES, LOOK_BACKS, account
 from homeostat.decide.projection import fold, promoted_ranking
 from homeostat.decide.rulings import speak_of
 from homeostat.model import entries as e
-from homeostat.model.commands import Step
+from homeostat.model.commands import Quiet, Step
 from homeostat.model.errors import JournalConflict, JournalError
 from homeostat.model.evolve import evolve
 from homeostat.model.incident import Incident, Ledger
@@ -36,6 +36,7 @@ class Standing:
         ledger: facts of all streams that guards share.
         position: the write position up to which `ledger` and `open_streams` are known.
         in_doubt: an append failed, and only the journal knows what was written.
+        quiet: what the last steps have said of the looks to come, by dedup key.
         trouble: since when the journal cannot be written, and why; None while it can.
         lost: incidents that were let go since somebody last asked.
         cancelled: keys whose cancellation another agent has journalled.
@@ -49,6 +50,7 @@ class Standing:
         self.ledger = Ledger()
         self.position = 0
         self.in_doubt = False
+        self.quiet: dict[str, Quiet | None] = {}
         self.trouble: tuple[float, str] | None = None
         self.lost: list[Incident] = []
         self.cancelled: set[str] = set()
@@ -171,6 +173,7 @@ class Standing:
     def remember(self, policy: Policy, decided: Step) -> None:
         """Take over the incident of a step that is durable."""
         incident = decided.incident
+        self.quiet[incident.dedup_key] = decided.quiet
         if incident.phase is Phase.DORMANT:
             return  # there is none; what is open under its dedup key is another agent's
         if incident.phase is Phase.CLOSED:
@@ -263,10 +266,11 @@ class Standing:
         history = (record.entry for record in self._journal.read(policy_stream(policy)))
         self._rankings[policy] = promoted_ranking(history)
 
-    def lifted(self) -> frozenset[str]:
-        """Ids of the answers that have lifted the kill switch. Raises JournalError."""
-        records = self._journal.since(0.0, {e.Resumed.TYPE})
-        return frozenset(record.entry.answer for record in records if isinstance(record.entry, e.Resumed))
+    def heard(self) -> frozenset[str]:
+        """Ids of the answers that have lifted the kill switch or brought a survey. Raises JournalError."""
+        records = self._journal.since(0.0, {e.Resumed.TYPE, e.FeedbackGiven.TYPE})
+        found = (record.entry for record in records)
+        return frozenset(entry.answer for entry in found if isinstance(entry, (e.Resumed, e.FeedbackGiven)))
 
 
 def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:

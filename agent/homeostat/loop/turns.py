@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from homeostat.decide.lifecycle import ACTIVE
-from homeostat.decide.step import give_up, step
+from homeostat.decide.step import give_up, look_on, step
 from homeostat.decide.turn import Moment
 from homeostat.loop.hearing import Hearing
 from homeostat.loop.outside import Outside
@@ -36,8 +37,7 @@ FAILURES_MAX = 3
 """An open incident whose step has failed so often without a success in between is handed to people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What one tick saw: the same for all of its decisions."""
 
     now: float
@@ -47,8 +47,7 @@ class Look:
     late_outcomes: Mapping[str, Done] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(Struct, frozen=True):
     """A step that is not durable yet."""
 
     policy: Policy
@@ -66,8 +65,7 @@ class _Decided:
         return batches
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What every decision of this agent is made under.
 
     Attributes:
@@ -105,6 +103,12 @@ class Turns:
         for policy, incident in group:
             if not self._standing.in_doubt:
                 self._turn_alone(policy, incident, look)
+
+    def look_on(self, policy: Policy, incident: Incident, snapshots: Sequence[Snapshot]) -> None:
+        """Make looks durable at which nothing is due; see `decide.step.look_on`. Raises JournalError."""
+        looked = _Decided(policy, incident, look_on(incident, self._standing.ledger, snapshots))
+        self._standing.append(looked.batches)
+        self._carry_out(looked)
 
     def _turn_alone(self, policy: Policy, incident: Incident, look: Look) -> None:
         """Decide for one incident, on all that others have written by now."""
@@ -194,6 +198,11 @@ class Turns:
         """What is durable happens now."""
         self._standing.remember(decided.policy, decided.step)
         del self._failures[decided.incident.id]
+        if decided.step.commands:
+            self._command(decided)
+        self._hearing.settle([answer.id for answer in decided.answers])
+
+    def _command(self, decided: _Decided) -> None:
         elsewhere = {a.key for a in decided.step.incident.open_attempts() if self._is_elsewhere(decided.policy, a)}
         for command in decided.step.commands:
             if command.key in elsewhere:
@@ -202,7 +211,6 @@ class Turns:
                 self._outside.executor.carry_out(self._tenure.bounded(command, decided.incident.id))
             except HomeostatError as error:
                 self._outside.observer.failed(f"action {command.key}", error)
-        self._hearing.settle([answer.id for answer in decided.answers])
 
     def _contain(self, policy: Policy, incident: Incident, error: Exception, now: float) -> None:
         """A step that fails again and again is a bug: its incident goes to people, and the others go on."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from homeostat.model.drill_entries import DrillRan
+from homeostat.model.feedback import Feedback
 
 AGENT_NAME = "agent"
 """Who asked, where no person did."""
@@ -19,7 +20,8 @@ class AnswerKind(StrEnum):
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
     step was read and found done as written, by somebody else than who did it. pause, resume: the kill switch, for one
-    policy or for all. drill: that one ran, for the journal that the running agent alone may write.
+    policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
+    agent alone may write.
     """
 
     APPROVE = "approve"
@@ -29,6 +31,7 @@ class AnswerKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     DRILL = "drill"
+    FEEDBACK = "feedback"
 
 
 SWITCHES = (AnswerKind.PAUSE, AnswerKind.RESUME)
@@ -42,11 +45,11 @@ class Answer:
     Attributes:
         id: unique; an answer that is delivered twice changes nothing the second time.
         by: the person's name.
-        incident, node: what it is about; None for `pause`, `resume` and `drill`.
+        incident, node: what it is about; None for `pause`, `resume`, `drill` and `feedback`.
         policy: for `pause` and `resume`; None for all policies.
         plan: SHA-256 of the policy version the person looked at; "" when they did not say.
         key: for `cross_check`, of the attempt that was looked at.
-        drill: for `drill`, and for nothing else.
+        drill: for `drill`, and for nothing else. feedback: the same for `feedback`.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Answer:
     plan: str = ""
     key: str = ""
     drill: DrillRan | None = None
+    feedback: Feedback | None = None
 
 
 def same_person(name: str, other: str | None) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from homeostat.model.entries import Entry
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import ActionSpec, Scalar
@@ -49,14 +51,28 @@ class CancelAction:
 Command = StartAction | CancelAction
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Quiet(Struct, frozen=True):
+    """A step has found nothing to do, and says how long that holds while signals, reports and the ledger stay the same.
+
+    Attributes:
+        until: Unix seconds; earlier looks bring nothing new.
+        looks_apart_s_max: looks must not be further apart, since a watched condition's window would break.
+        observes: whether each of them is journalled, as `observed`.
+    """
+
+    until: float
+    looks_apart_s_max: float
+    observes: bool
+
+
+class Step(Struct, frozen=True):
     """What one call of `step` decided.
 
     Attributes:
         entries: to be appended to the incident's stream, all or none, before any command is carried out.
         policy_entries: to be appended to the policy's own stream (`policy/<name>`), with them.
         incident, ledger: the state after folding `entries` in.
+        quiet: None where there is anything in it beside the look itself.
     """
 
     incident: Incident
@@ -64,6 +80,7 @@ class Step:
     entries: tuple[Entry, ...] = ()
     policy_entries: tuple[Entry, ...] = ()
     commands: tuple[Command, ...] = ()
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)

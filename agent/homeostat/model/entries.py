@@ -13,6 +13,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from homeostat.model.drill_entries import DrillRan as DrillRan
+from homeostat.model.drill_entries import TabletopAnswer as TabletopAnswer
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES
 from homeostat.model.entry import Entry as Entry
 from homeostat.model.entry import entry_type
@@ -25,6 +26,7 @@ from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
 from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
 from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
+from homeostat.model.people_entries import FeedbackGiven as FeedbackGiven
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepCrossChecked as StepCrossChecked

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from homeostat.model.policy import Effect
 from homeostat.model.reasons import (
     AttemptVerdict,
@@ -89,8 +91,7 @@ class Attempt:
         return self.ended_at is not None and self.verdict is None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A watched condition: its present truth, and since when it has been that without a break."""
 
     truth: Truth
@@ -106,8 +107,7 @@ def verify_window(key: str) -> str:
     return f"{VERIFY_WINDOWS}{key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(Struct, frozen=True):
     """Why a node does not go on, and since when."""
 
     reason: Reason
@@ -205,16 +205,14 @@ class Incident:
         return [attempt for attempt in self.every_attempt() if attempt.verdict is None]
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """A target in use: by which attempt of which incident."""
 
     incident: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """An action that was started, as guards remember it. Undos are not among them."""
 
     at: float
@@ -224,8 +222,7 @@ class Start:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """An incident that was opened."""
 
     at: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from homeostat.model.entry import Entry, entry_type
+from homeostat.model.feedback import Feedback
 from homeostat.model.reasons import AnswerRefusal
 
 
@@ -122,3 +123,18 @@ class Resumed(Entry, frozen=True, kw_only=True):
     answer: str
     policy: str | None = None
     note: str = ""
+
+
+@entry_type
+class FeedbackGiven(Entry, frozen=True, kw_only=True):
+    """A person filled in the survey about an incident, open or closed. In the agents' own stream.
+
+    Attributes:
+        given_at: Unix seconds; of several by one person the last given counts, in whatever order they were journalled.
+    """
+
+    TYPE: ClassVar[str] = "feedback.given"
+    by: str
+    answer: str
+    given_at: float
+    feedback: Feedback

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Command, Done, Report, StartAction
 from homeostat.model.entries import Entry
+from homeostat.model.errors import JournalError
 from homeostat.model.signals import SignalSpec, Snapshot
 
 
@@ -66,8 +69,7 @@ class Actuator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An entry as the journal holds it.
 
     Attributes:
@@ -85,8 +87,7 @@ class Record:
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Entries for one stream.
 
     Attributes:
@@ -261,6 +262,10 @@ class Retrainer(Protocol):
 
     def collect(self, now: float) -> Mapping[str, Sequence[Entry]]:
         """Start what is due, and hand over the entries of what is finished, by policy."""
+        ...
+
+    def settled(self, policy: str, error: JournalError | None) -> None:
+        """What was just handed over for a policy is journalled, or why it is not: nothing was written then."""
         ...
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+from msgspec import Struct
+
 Truth = bool | None
 """Kleene's three values: True, False, and None for unknown (Kleene, "On notation for ordinal numbers", 1938)."""
 
@@ -49,8 +52,7 @@ class SignalSpec:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One signal as the sensor found it. Exactly one of `value` and `absence` is set.
 
     Attributes:
@@ -64,8 +66,7 @@ class Reading:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All signals as read at one moment.
 
     Attributes:
@@ -75,7 +76,7 @@ class Snapshot:
     """
 
     at: float
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str | None = None
 

@@ -24,6 +24,7 @@ from homeostat.plot.incident import incident_timeline
 from homeostat.plot.rankings import order_change, ranking, success_and_seconds
 from homeostat.plot.recovery import recovery_times, recovery_times_compared
 from homeostat.plot.style import Chart
+from homeostat.plot.trends import trends
 
 __all__ = [
     "Chart",
@@ -37,4 +38,5 @@ __all__ = [
     "recovery_times_compared",
     "reliability",
     "success_and_seconds",
+    "trends",
 ]

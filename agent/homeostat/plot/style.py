@@ -52,6 +52,13 @@ def _style() -> AbstractContextManager[None]:
 class Chart(Figure):
     """A figure that shows itself as SVG, in a notebook too; the same data give the same bytes."""
 
+    def svg(self) -> str:
+        """The chart as an element that stands in a page: words are drawn, and nothing tells where it was made."""
+        text = io.StringIO()
+        with _style():
+            self.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        return text.getvalue()[text.getvalue().index("<svg") :]
+
     def _repr_svg_(self) -> str:
         text = io.StringIO()
         with _style():
@@ -60,12 +67,12 @@ class Chart(Figure):
 
 
 def new_chart(
-    height_in: float, title: str, *, grid: str = "y", columns: int = 1, title_pad: float = 10.0
+    height_in: float, title: str, *, grid: str = "y", columns: int = 1, rows: int = 1, title_pad: float = 10.0
 ) -> tuple[Chart, list[Axes]]:
-    """Give an empty chart with `columns` axes side by side; `grid` names the axis that has grid lines, or is empty."""
+    """Give an empty chart with `rows` of `columns` axes; `grid` names the axis that has grid lines, or is empty."""
     with _style():
         chart = Chart(figsize=(WIDTH_IN, height_in), layout="constrained")
-        axes = [chart.add_subplot(1, columns, place) for place in range(1, columns + 1)]
+        axes = [chart.add_subplot(rows, columns, place) for place in range(1, rows * columns + 1)]
         for each in axes:
             each.grid(visible=False)
             if grid:

@@ -81,4 +81,5 @@ CODES: dict[str, str] = {
     "W234": "a mode that can never be earned",
     "W235": "an unsafe candidate that missing data would start",
     "W240": "covered files changed since the policy's last review",
+    "W241": "its drill is overdue",
 }

@@ -21,7 +21,7 @@ from homeostat.policy.lint_rules import PLAN_RULES, secrets_in_catalogue
 from homeostat.policy.lint_safety import SAFETY_RULES
 from homeostat.policy.lint_unused import idle_attempts_max, unused
 from homeostat.policy.lint_windows import WINDOW_RULES
-from homeostat.policy.linted import Allowed, Given, Linted
+from homeostat.policy.linted import Allowed, Drilled, Given, Linted
 from homeostat.policy.load import POLICIES_MAX, Draft, policy_paths, read_draft
 from homeostat.policy.sources import FolderSources
 
@@ -100,6 +100,7 @@ def lint_all(
     people: Collection[str] | None = None,
     tried: Mapping[str, Mapping[str, int]] | None = None,
     allowed: Allowed | None = None,
+    drilled: Drilled | None = None,
 ) -> list[Report]:
     """Check several policy files, reading each folder only once.
 
@@ -111,8 +112,9 @@ def lint_all(
         people: names of people and roles that can be asked; None: nobody can say.
         tried: policy -> node id -> attempts in recorded incidents; None: no recordings are given.
         allowed: policy, action, target -> why it must not be run, None where it may; None: nobody can say.
+        drilled: when what was drilled, as a journal tells; None: nobody can say.
     """
-    given = Given(today, scrape_interval_s, people, tried, allowed)
+    given = Given(today, scrape_interval_s, people, tried, allowed, drilled)
     library = _Library()
     return [_report(path, library.environments(path, environment), library, given) for path in paths]
 

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "W240": "Said where the policy has a review on record (`homeostat review-policy`) and git shows later commits to "
     "files that its `covers` names: look whether the plan still fits, and record a new review. "
     "`homeostat drift` lists the commits.",
+    "W241": "Said with `--journal`, where the policy has `drills: {every: 90d}` and the journal of the workspace tells "
+    "of no passed drill in that time, of the `kinds` that count: hold one. `homeostat drill due` lists them all.",
 }
 """Codes that no text of a policy alone calls for: why each is said. They have no example here."""
 
@@ -101,8 +103,8 @@ _HEAD = """\
 them, and fails for them with `--strict`. Codes never change their meaning.
 
 A policy that declares environments is looked at in each of them and without any (`--env NAME`: in that one alone); a
-finding that only some of them have says which. `--history DIR` adds W217. `-o github` prints annotations for a pull
-request, `-o sarif` SARIF 2.1.0, `-o json` rows.
+finding that only some of them have says which. `--history DIR` adds W217, `--journal` W241. `-o github` prints
+annotations for a pull request, `-o sarif` SARIF 2.1.0, `-o json` rows.
 
 This page is drawn from the code (`agent/homeostat/policy/lint_examples.py`), and a test lints every example: a wrong
 one gives exactly its code, a right one nothing. Examples show only the keys that differ from this policy:

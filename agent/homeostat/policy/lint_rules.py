@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from homeostat.model.errors import Problem
 from homeostat.model.policy import Choose, Decide, Do, Effect, Policy, walk_nodes
@@ -54,6 +55,19 @@ def past_review(linted: Linted) -> Iterator[Problem]:
     review_by = linted.fields.review_by
     if review_by is not None and review_by < linted.given.today:
         yield linted.warn_key("review_by", "W205", f"the review was due on {review_by}; today is {linted.given.today}")
+
+
+def overdue_drill(linted: Linted) -> Iterator[Problem]:
+    """W241: a plan nobody has practised in time. Only where it is known what was drilled; whole days are counted."""
+    fields, drilled, today = linted.fields.drills, linted.given.drilled, linted.given.today
+    if fields is None or drilled is None:
+        return
+    due_at = fields.schedule.due_at(drilled.get(linted.policy.name, {}))
+    if due_at is None:
+        kinds = " or ".join(kind.value for kind in fields.kinds)
+        yield linted.warn_key("drills", "W241", f"no drill of it was ever passed ({kinds}); hold one")
+    elif (due := datetime.fromtimestamp(due_at, UTC).date()) < today:
+        yield linted.warn_key("drills", "W241", f"its drill was due on {due}; today is {today}")
 
 
 def retry_of_unsafe(linted: Linted) -> Iterator[Problem]:
@@ -123,6 +137,7 @@ PLAN_RULES: tuple[Rule, ...] = (
     missing_verify,
     missing_timeout,
     past_review,
+    overdue_drill,
     retry_of_unsafe,
     secrets_in_arguments,
     candidates_without_history,

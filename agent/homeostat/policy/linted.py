@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from homeostat.model.drill_schedule import DrillKind
 from homeostat.model.errors import Position, Problem
 from homeostat.model.policy import ActionSpec, Policy
 from homeostat.policy.catalogues import Actions, Signals
@@ -15,6 +16,9 @@ from homeostat.policy.yaml_tree import Document
 
 Allowed = Callable[[str, ActionSpec, str], str | None]
 """Policy, action, target -> why it must not be run; None where it may."""
+
+Drilled = Mapping[str, Mapping[DrillKind, float]]
+"""Policy -> kind of drill -> when the last passed one ended, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Given:
         people: names of people and roles that exist; None: nobody can say.
         tried: policy -> node id -> attempts in recorded incidents; None: no recordings were given.
         allowed: policy, action, target -> why it must not be run; None where it may, and where nobody can say.
+        drilled: policy -> kind of drill -> when the last passed one ended, Unix seconds; None: nobody can say.
     """
 
     today: date
@@ -34,6 +39,7 @@ class Given:
     people: Collection[str] | None = None
     tried: Mapping[str, Mapping[str, int]] | None = None
     allowed: Allowed | None = None
+    drilled: Drilled | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from homeostat.model.drill_schedule import DrillKind, DrillSchedule
 from homeostat.model.policy import Mode, Promotion
 from homeostat.model.signals import SignalType
 from homeostat.policy.fields import (
@@ -94,6 +95,34 @@ class LearningFields(Part):
     signals: list[Name] = Field(default_factory=list, max_length=CHILDREN_MAX)
 
 
+DRILL_DAYS_MAX = 3650
+
+
+def _days(value: object) -> int:
+    digits = value.removesuffix("d") if isinstance(value, str) and value.endswith("d") else ""
+    if digits.isascii() and digits.isdigit() and len(digits) < 5 and 1 <= int(digits) <= DRILL_DAYS_MAX:
+        return int(digits)
+    raise wrong("E112", f"{shown(value)} is no number of days; write 1d to {DRILL_DAYS_MAX}d, like 90d")
+
+
+class DrillsFields(Part):
+    """How often the policy is to be drilled. A passed drill of any of the `kinds` counts."""
+
+    every: Annotated[
+        int,
+        PlainValidator(_days),
+        WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,3}d$", "description": "Whole days: 90d"}),
+    ]
+    kinds: Annotated[list[Annotated[DrillKind, Field(strict=False)]], Field(min_length=1)] = Field(
+        default_factory=lambda: list(DrillKind)
+    )
+
+    @property
+    def schedule(self) -> DrillSchedule:
+        """The same, as a schedule."""
+        return DrillSchedule(self.every, frozenset(self.kinds))
+
+
 class PolicyFile(Part):
     """A policy file's root."""
 
@@ -101,6 +130,7 @@ class PolicyFile(Part):
     owner: Text
     review_by: Day | None = None
     covers: list[Text] = Field(default_factory=list, max_length=CHILDREN_MAX)
+    drills: DrillsFields | None = None
     signals: Annotated[
         str | dict[str, Any],
         PlainValidator(_reference),

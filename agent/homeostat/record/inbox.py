@@ -16,6 +16,7 @@ import msgspec
 from homeostat.model.answers import AGENT_NAME, SCHEDULE_NAME, SWITCHES, Answer, AnswerKind
 from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import JournalWriteError, UsageError
+from homeostat.model.feedback import RATING_MAX, RATING_MIN, Feedback
 
 ANSWERS_MAX = 200
 """Taken in at once; the rest waits for the next tick."""
@@ -23,6 +24,10 @@ BYTES_MAX = 16 << 10
 TEXT_MAX = 1000
 POLICIES_MAX = 50
 """Of one drill."""
+PEOPLE_MAX = 10
+TABLETOP_ANSWERS_MAX = 12
+TABLETOP_STEPS_MAX = 4
+"""Named in one answer."""
 _NAME = re.compile(r"[A-Za-z0-9_@.+ -]{1,64}", re.ASCII)
 _SUFFIX = ".json"
 
@@ -132,12 +137,41 @@ def check(answer: Answer) -> None:
         raise UsageError("an answer of kind 'drill' brings a drill, and no other does")
     if answer.drill is not None:
         _check_drill(answer.drill)
+    if (answer.kind is AnswerKind.FEEDBACK) != (answer.feedback is not None):
+        raise UsageError("an answer of kind 'feedback' brings a survey, and no other does")
+    if answer.feedback is not None:
+        _check_feedback(answer.feedback)
 
 
 def _check_drill(ran: DrillRan) -> None:
     if len(ran.policies) > POLICIES_MAX:
         raise UsageError(f"a drill is for at most {POLICIES_MAX} policies, not {len(ran.policies)}")
     for text in (ran.fault, ran.why, ran.tier, *ran.policies, *ran.policies.values()):
+        check_text(text)
+    _check_tabletop(ran)
+
+
+def _check_tabletop(ran: DrillRan) -> None:
+    if len(ran.people) > PEOPLE_MAX:
+        raise UsageError(f"at most {PEOPLE_MAX} people sit at a tabletop, not {len(ran.people)}")
+    if len(ran.answers) > TABLETOP_ANSWERS_MAX:
+        raise UsageError(f"a tabletop has at most {TABLETOP_ANSWERS_MAX} answers, not {len(ran.answers)}")
+    for name in ran.people:
+        check_name(name)
+    for answer in ran.answers:
+        for steps in (answer.expected, answer.picked):
+            if len(steps) > TABLETOP_STEPS_MAX:
+                raise UsageError(f"an answer names at most {TABLETOP_STEPS_MAX} steps, not {len(steps)}")
+        for text in (answer.comment, *answer.expected, *answer.picked):
+            check_text(text)
+
+
+def _check_feedback(feedback: Feedback) -> None:
+    for name in ("clarity", "usability", "confidence"):
+        rating = getattr(feedback, name)
+        if not RATING_MIN <= rating <= RATING_MAX:
+            raise UsageError(f"{name} is rated from {RATING_MIN} to {RATING_MAX}, not {rating}")
+    for text in (feedback.incident, feedback.note, feedback.wrong_step, feedback.missing_step):
         check_text(text)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
+from msgspec import structs
+
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.step import step
 from homeostat.decide.turn import Moment
@@ -259,7 +261,9 @@ def _shifted(snapshot: Snapshot, shift_s: float) -> Snapshot:
     if not shift_s:
         return snapshot
     readings = {
-        name: reading if reading.sampled_at is None else replace(reading, sampled_at=reading.sampled_at - shift_s)
+        name: reading
+        if reading.sampled_at is None
+        else structs.replace(reading, sampled_at=reading.sampled_at - shift_s)
         for name, reading in snapshot.readings.items()
     }
-    return replace(snapshot, at=snapshot.at - shift_s, readings=readings)
+    return structs.replace(snapshot, at=snapshot.at - shift_s, readings=readings)

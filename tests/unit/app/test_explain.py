@@ -1,5 +1,6 @@
 from homeostat.app.explain import _SAY, explain, render, why_nothing
 from homeostat.model import entries as e
+from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Effect
 from homeostat.model.reasons import Reason
 from homeostat.model.signals import Absence, Reading, Snapshot
@@ -98,3 +99,10 @@ def test_a_drill_is_told_with_its_verdict() -> None:
     text = render(explain([OPENED, apart]))
     assert "drill f (local) passed; its incidents are in another journal" in text
     assert "policy rig-auth version abababababab" in text
+
+
+def test_a_survey_is_told_with_its_ratings_and_words() -> None:
+    said = Feedback("i1", 5, 4, 3, note="went well", wrong_step="restart", missing_step="warn the bank")
+    (line,) = explain([e.FeedbackGiven(at=9.0, by="dana", answer="f", given_at=8.0, feedback=said)])
+    assert line.headline == "dana on incident i1: clarity 5, usability 4, confidence 3, of 5"
+    assert line.details == ("went well", "wrong step: restart", "missing step: warn the bank")

@@ -25,6 +25,7 @@ class Served:
         self.stall: str | None = None
         self.asked = threading.Event()
         self.said: list[tuple[str, Ruling]] = []
+        self.holds = False
         registry = CollectorRegistry()
         Counter("things", "Things.", registry=registry).inc(3)
         self.token = agent_token(state)
@@ -34,10 +35,14 @@ class Served:
             registry,
             lambda: self.reason,
             self.asked.set,
-            rule=lambda body: self.said.append(ruling_in(body)),
+            rule=self.take,
             stalled=lambda: self.stall,
             request_timeout_s=request_timeout_s,
         )
+
+    def take(self, body: bytes) -> bool:
+        self.said.append(ruling_in(body))
+        return self.holds
 
     def get(self, path: str, token: str | None, method: str = "GET") -> tuple[int, str]:
         connection = http.client.HTTPConnection(self.listener.address, timeout=5)
@@ -204,6 +209,10 @@ class TestAWordOnARanking:
     def test_it_is_taken_as_it_was_said(self, served: Served) -> None:
         assert _said(served, self.BODY.encode(), str(len(self.BODY))) == 202
         assert served.said == [("p", self.PROMOTED)]
+
+    def test_that_it_holds_is_said_once_it_does(self, served: Served) -> None:
+        served.holds = True
+        assert _said(served, self.BODY.encode(), str(len(self.BODY))) == 200
 
     @pytest.mark.parametrize(
         ("body", "length", "status"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from homeostat.app.retraining import (
     PAUSE_S_MIN,
     RETRY_S_MAX,
     RULINGS_MAX,
+    STALE_MAX,
     BackgroundRetrainer,
     Trained,
     TrainingHere,
     may_promote,
 )
 from homeostat.model import entries as e
-from homeostat.model.errors import UsageError
+from homeostat.model.errors import JournalConflict, UsageError
 from homeostat.model.policy import Policy, Promotion
 from homeostat.model.ports import Journal
 from homeostat.model.reasons import Result
@@ -226,3 +228,45 @@ def test_a_policy_may_only_be_stricter_than_the_settings(policy: Policy) -> None
     assert may_promote(policy, settings_allow=True)
     assert not may_promote(policy, settings_allow=False)
     assert not may_promote(reviewed, settings_allow=True)
+
+
+def test_what_came_too_late_is_trained_again_soon_and_not_for_ever(policy: Policy) -> None:
+    scheduled = Scheduled(policy)
+    scheduled.tick(1000.0)
+    now = 1000.0
+    for again in range(STALE_MAX):
+        scheduled.retrainer.settled(policy.name, JournalConflict("too late"))
+        scheduled.tick(now + PAUSE_S_MIN - 1.0)
+        assert len(scheduled.trainings) == again + 1, "it pauses as after every training"
+        now += PAUSE_S_MIN
+        scheduled.tick(now)
+        assert len(scheduled.trainings) == again + 2
+    scheduled.retrainer.settled(policy.name, JournalConflict("too late"))
+    scheduled.tick(now + 10 * PAUSE_S_MIN)
+    assert len(scheduled.trainings) == 1 + STALE_MAX
+
+
+def test_a_word_of_a_person_that_came_too_late_trains_nothing(policy: Policy) -> None:
+    scheduled = Scheduled(policy)
+    scheduled.retrainer.rule(policy.name, e.RankingPromoted(at=0.0, version="v", actor="ada"))
+    assert scheduled.retrainer.collect(1.0)
+    scheduled.retrainer.settled(policy.name, JournalConflict("too late"))
+    scheduled.tick(10 * PAUSE_S_MIN)
+    assert scheduled.trainings == []
+
+
+def test_whoever_says_what_shall_rule_is_told_what_the_loop_made_of_it(policy: Policy) -> None:
+    scheduled = Scheduled(policy)
+    retrainer = scheduled.retrainer
+    word = e.RankingPromoted(at=0.0, version="v", actor="ada")
+    assert not retrainer.rule(policy.name, word), "no loop has come to it"
+    assert retrainer.collect(1.0)
+    retrainer.settled(policy.name, None)
+    for error, told in ((None, "True"), (JournalConflict("it rules no more"), "nothing was written: it rules no more")):
+        with ThreadPoolExecutor(1) as someone:
+            said = someone.submit(retrainer.rule, policy.name, word, 30.0)
+            while not retrainer.collect(2.0):
+                time.sleep(0.001)
+            retrainer.settled(policy.name, error)
+            wrong = said.exception(30)
+            assert str(said.result() if wrong is None else wrong) == told

@@ -20,7 +20,7 @@ import pytest
 from homeostat.app.recordings import journal_of_recordings
 from homeostat.app.retraining import Trained, TrainingHere
 from homeostat.app.settings import Settings
-from homeostat.app.training_process import NICENESS, TrainingApart, _tell
+from homeostat.app.training_process import FILE_BYTES_MAX, NICENESS, TrainingApart, _tell
 from homeostat.model import entries as e
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch
@@ -116,6 +116,10 @@ def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
     settings: Settings, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("PASSWORD_OF_AN_ACTION", "secret")
+    monkeypatch.setenv("PASSWORD_OF_THE_STORE", "known")
+    store = settings.store.model_copy(update={"password": "env:PASSWORD_OF_THE_STORE"})
+    settings = settings.model_copy(update={"store": store})
     apart = bounded(settings, retrain_timeout_s=333.0)
     with tempfile.TemporaryFile() as errors, apart._child(errors) as child:
         assert child.stdin is not None
@@ -128,7 +132,11 @@ def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
         assert resource.prlimit(child.pid, resource.RLIMIT_CPU) == (334, 334)
         assert resource.prlimit(child.pid, resource.RLIMIT_DATA) == (memory_bytes, memory_bytes)
         assert resource.prlimit(child.pid, resource.RLIMIT_CORE) == (0, 0)
-        assert b"\0OPENBLAS_NUM_THREADS=1\0" in b"\0" + Path(f"/proc/{child.pid}/environ").read_bytes()
+        assert resource.prlimit(child.pid, resource.RLIMIT_FSIZE) == (FILE_BYTES_MAX, FILE_BYTES_MAX)
+        given = b"\0" + Path(f"/proc/{child.pid}/environ").read_bytes()
+        assert b"\0OPENBLAS_NUM_THREADS=1\0" in given
+        assert b"\0PASSWORD_OF_THE_STORE=known\0" in given
+        assert b"PASSWORD_OF_AN_ACTION" not in given
         child.stdin.close()
         child.stdin = None
         assert child.wait(30) == 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from homeostat.decide.identity import dormant_incident
 from homeostat.decide.projection import fold
-from homeostat.decide.step import step
+from homeostat.decide.step import look_on, step
 from homeostat.decide.turn import Moment
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
@@ -36,6 +38,8 @@ from homeostat.model.reasons import OutcomeStatus
 from homeostat.model.signals import Condition, Reading, SignalSpec, Snapshot, Truth, Value
 
 START = 1_700_000_000.0
+EARLY_S = 1e-3
+LOOKS_APART_S_MAX = 86_400.0
 NO_RETRY = Retry()
 OK = Done(OutcomeStatus.OK, 1.0, exit_code=0)
 FAILED = Done(OutcomeStatus.ERROR, 1.0, exit_code=1)
@@ -135,6 +139,17 @@ def choice_of(*names: str) -> Choose:
     return Choose("choose", tuple(do(name) for name in names))
 
 
+def later_by(wait_s: float, snapshot: Snapshot) -> Snapshot:
+    """The same signals, seen and sampled later."""
+    readings = {
+        name: reading
+        if reading.sampled_at is None
+        else structs.replace(reading, sampled_at=reading.sampled_at + wait_s)
+        for name, reading in snapshot.readings.items()
+    }
+    return structs.replace(snapshot, at=snapshot.at + wait_s, readings=readings)
+
+
 @dataclass
 class Driver:
     """Drives one policy tick by tick and checks at every step that the fold of the entries is the live state."""
@@ -176,6 +191,7 @@ class Driver:
         decided = step(self.policy, self.incident, moment)
         assert decided == step(self.policy, self.incident, moment), "step is not a function of its arguments"
         self.incident, self.ledger = decided.incident, decided.ledger
+        self._hold_to_its_word(moment, decided)
         self.entries += decided.entries
         self.policy_entries += decided.policy_entries
         for command in decided.commands:
@@ -187,6 +203,25 @@ class Driver:
         if self.entries:
             assert fold(self.entries) == self.incident, "the journal does not say what the live state is"
         return decided
+
+    def _hold_to_its_word(self, moment: Moment, decided: Step) -> None:
+        """What a step says of the looks to come is what the next one finds, as late as it may be."""
+        quiet = decided.quiet
+        if quiet is None:
+            return
+        wait_s = min(quiet.until - moment.now, quiet.looks_apart_s_max, LOOKS_APART_S_MAX) - EARLY_S
+        if wait_s <= 0.0:
+            return
+        later = structs.replace(
+            moment, now=moment.now + wait_s, snapshot=later_by(wait_s, moment.snapshot), ledger=decided.ledger
+        )
+        found = step(self.policy, decided.incident, later)
+        seen = [entry.snapshot for entry in found.entries if isinstance(entry, e.Observed)]
+        assert len(seen) == int(quiet.observes)
+        looks = look_on(decided.incident, decided.ledger, seen)
+        assert structs.replace(found, quiet=None) == looks, "it was not quiet"
+        assert found.quiet is not None
+        assert found.quiet.until >= min(quiet.until, later.now) - EARLY_S
 
     def moment(self) -> Moment:
         answers, self.answers = self.answers, []

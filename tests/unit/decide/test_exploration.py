@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.decide.builders import OK, START, Driver, above, choice_of, do, policy
+from tests.unit.decide.builders import OK, START, Driver, above, choice_of, do, policy, undo_of
 
 from homeostat.app.explain import explain
 from homeostat.decide.exploration import draw, pick
@@ -154,6 +154,22 @@ class TestWhatIsExplored:
             driver.confirm()
             assert (driver.names(), decided(driver)[0].seed) == (["a"], None)
 
+    def test_what_is_only_observed_is_passed_over_and_holds_up_nobody(self) -> None:
+        """It is held to be best, and would be waited for until the incident's time is up."""
+        watched = Choose("choose", (do("a", mode=Mode.OBSERVE), do("b"), do("c")))
+        driver = Driver(policy(watched), RANKING)
+        driver.confirm()
+        made = decided(driver)[0]
+        assert (driver.names(), made.chosen) == (["b"], "b")
+        assert [option.reason for option in made.options if option.id == "a"] == [Reason.MODE_OBSERVE]
+
+    @pytest.mark.parametrize("who", ["agent", "policy"])
+    def test_what_observes_altogether_still_says_what_it_would_choose(self, who: str) -> None:
+        driver = Driver(policy(choice_of("a", "b"), mode=Mode.OBSERVE if who == "policy" else Mode.AUTO), RANKING)
+        driver.mode = Mode.OBSERVE if who == "agent" else Mode.AUTO
+        driver.confirm()
+        assert (driver.names(), decided(driver)[0].chosen) == ([], "a")
+
     @pytest.mark.parametrize("harm", [None, 10.0])
     def test_nothing_is_where_harm_would_not_be_seen(self, harm: float | None) -> None:
         for seed in range(8):
@@ -221,6 +237,27 @@ class TestHarmBudget:
         assert "under way" in decided(other)[0].detail
         attempt(driver, harms=False)
         assert driver.ledger.explored[driver.started[0].key].harmful is False
+
+    @pytest.mark.parametrize("harms", [True, False])
+    def test_what_takes_an_explored_attempt_back_is_a_part_of_it(self, harms: bool) -> None:
+        undone = [do(name, undo=undo_of(name)) for name in ("a", "b", "c")]
+        driver = explored(exploring(node=Choose("choose", tuple(undone))))
+        driver.finish(OK)
+        driver.ticks(30)
+        undo = next(command.key for command in driver.started if command.action.name == "b.undo")
+        assert driver.ledger.explored[driver.started[0].key].harmful is False
+        assert driver.ledger.explored[undo].harmful is None, "it may still do harm"
+        driver.reports[undo] = OK
+        driver.ticks(3, harm=10.0 if harms else 0.0)
+        assert driver.ledger.explored[undo].harmful is harms
+
+    def test_taking_back_what_did_harm_is_not_counted_twice(self) -> None:
+        undone = [do(name, undo=undo_of(name)) for name in ("a", "b", "c")]
+        driver = explored(exploring(node=Choose("choose", tuple(undone))))
+        attempt(driver, harms=True)
+        driver.ticks(3)
+        assert "b.undo" in driver.names()
+        assert list(driver.ledger.explored) == [driver.started[0].key]
 
     def test_harm_that_nobody_can_rule_out_counts(self) -> None:
         driver = explored()

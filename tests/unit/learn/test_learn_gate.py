@@ -12,7 +12,6 @@ from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Str
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.comparison import compare
 from homeostat.learn.evaluation.imputation import parts_of
-from homeostat.learn.evaluation.integrity import counted_samples
 from homeostat.learn.evaluation.logged import logged_incidents
 from homeostat.learn.evaluation.orders import RankedOrder
 from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, _held_out_ruling, judge
@@ -240,12 +239,13 @@ def test_a_model_of_another_shape_is_found() -> None:
 NOISE = tuple(f"noise{place:02d}" for place in range(30))
 
 
-def told_by_noise(count: int) -> list[Stream]:
-    """What helps has nothing to do with thirty signals, which are different every time."""
+def told_by_noise(count: int, signals: tuple[str, ...]) -> list[Stream]:
+    """What helps has nothing to do with the signals, which are different every time."""
     random = np.random.default_rng(8)
     streams = []
     for n in range(count):
-        candidate, context = ("restart", "shift")[n % 2], dict(zip(NOISE, random.normal(size=30).tolist(), strict=True))
+        context = dict(zip(signals, random.normal(size=len(signals)).tolist(), strict=True))
+        candidate = ("restart", "shift")[n % 2]
         stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm().choose(candidate, context, eligible=ALL[:2])
         streams.append(stream.attempt(candidate, EFFECTIVE if random.random() < 0.5 else INEFFECTIVE).close())
     return streams
@@ -267,9 +267,11 @@ def memorised(model: NodeRanking, trials: pd.DataFrame, node: Choose) -> NodeRan
     return changed(model, members=(member,), stack=changed(model.stack, intercept=0.0, weights=(1.0,)))
 
 
-def test_memorised_outcomes_are_found() -> None:
-    policy = policy_of(remedy("restart", "shift"), signals=NOISE)
-    decisions = decisions_frame(records_of(told_by_noise(100)), policy)
+@pytest.mark.parametrize(("incidents", "signals"), [(100, 30), (80, 10)], ids=["all of them", "a few of them"])
+def test_memorised_outcomes_are_found(incidents: int, signals: int) -> None:
+    """Of many outcomes few signals can tell but little more than they should, and that is found too."""
+    policy = policy_of(remedy("restart", "shift"), signals=NOISE[:signals])
+    decisions = decisions_frame(records_of(told_by_noise(incidents, NOISE[:signals])), policy)
     ranking = train_ranking(decisions, policy, 0.0)
     assert "memorised" not in judge(ranking, decisions, policy, bounds=QUICK).text
     node = next(choose_nodes(policy))
@@ -296,10 +298,26 @@ def told_by_zone(tried_in_b: bool) -> GateVerdict:
 def test_a_first_choice_that_was_never_possible_in_its_pattern_is_thin_support() -> None:
     assert "where it was never tried" not in told_by_zone(tried_in_b=True).text
     verdict = told_by_zone(tried_in_b=False)
-    assert verdict.text == (
+    assert verdict.text.startswith(
         "Refused: 'remedy' would put 'shift' first where it was never tried: 40 of 80 incidents have a first choice"
-        " that the log does not know in their pattern."
+        " that the log does not know in their pattern: replayed on 80 incidents"
     )
+    assert verdict.figures["remedy"].first_success == 0.5, "what is not known is held to fail"
+
+
+def test_what_gains_even_if_all_fails_that_the_log_does_not_know_needs_no_more_support() -> None:
+    """Six of eighty incidents are of a zone in which shift was never tried; it is held to fail there."""
+    streams = []
+    for n in range(80):
+        zone = "b" if n % 13 == 0 else "a"
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose("restart", {"errors": 1.0, "zone": zone}, eligible=ALL[:2]).attempt("restart", INEFFECTIVE)
+        if zone == "a":
+            stream.choose("shift", {"errors": 1.0, "zone": zone}, eligible=("shift",)).attempt("shift", EFFECTIVE)
+        streams.append(stream.close())
+    verdict = judged(streams, policy_of(remedy("restart", "shift"), texts=["zone"]))
+    assert verdict.passed
+    assert verdict.figures["remedy"].first_success == pytest.approx(73 / 80)
 
 
 def told_by_chance(count: int, signals: tuple[str, ...]) -> list[Stream]:
@@ -322,11 +340,11 @@ def test_what_rules_is_judged_as_it_orders_what_it_has_not_seen() -> None:
     (node,) = choose_nodes(policy)
     model = train_ranking(decisions, policy, trained_at=NOW).nodes[node.id]
     logged = logged_incidents(labelled_trials(decisions, node), node, policy)
-    part, counted = parts_of(len(logged)), counted_samples(model, logged)
+    part = parts_of(len(logged))
     orders = {
         "seen": RankedOrder(model, logged),
-        "held out": _held_out_ruling(model, NOW, counted, logged, part),
-        "all later": _held_out_ruling(model, 0.0, counted, logged, part),
+        "held out": _held_out_ruling(model, NOW, logged, part),
+        "all later": _held_out_ruling(model, 0.0, logged, part),
     }
     compared = compare(orders, logged, replicates=2)
     assert compared.first_success("seen").value > compared.first_success("held out").value + 0.02

@@ -1,6 +1,7 @@
 """Each objection of the gate by itself, where everything else speaks for the ranking."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,14 +27,23 @@ def logged() -> Logged:
     return logged_incidents(trials, node, POLICY)
 
 
-def compared(seconds: Mapping[str, float], error_s: float = 10.0) -> Comparison:
-    """Orders that take so many seconds where the ruling one takes 500, give or take the error."""
+def compared(
+    seconds: Mapping[str, float], error_s: float = 10.0, worst_s: float = 0.0, worst_harms: float = 0.0
+) -> Comparison:
+    """Orders that take so many seconds where the ruling one takes 500, give or take the error.
+
+    At worst they take so much longer, and do so much more harm.
+    """
     taken_s = {"held out": 400.0, "trained": 400.0, "ruling": 500.0} | dict(seconds)
     one, path = np.ones(8), np.zeros((8, 2), dtype=np.intp)
     spread = np.zeros((2, 3, 3))
     spread[:, :2, 0] = [[error_s], [-error_s]]
     replayed = {name: Replayed(one * each, one, one * 0.0) for name, each in taken_s.items()}
-    return Comparison(8, dict.fromkeys(taken_s, path), replayed, spread)
+    worst = {
+        name: (Replayed(one * (each + worst_s), one, one * worst_harms), replayed["ruling"])
+        for name, each in taken_s.items()
+    }
+    return Comparison(8, dict.fromkeys(taken_s, path), replayed, spread, worst)
 
 
 def objection(seconds: Mapping[str, float], checked: Check = AGREES, excess: Estimate = NOTHING) -> str | None:
@@ -57,6 +67,18 @@ def test_a_gain_is_judged_less_what_is_too_good_about_it_and_no_more_for_what_is
     figures = _figures(compared({}), AGREES, Estimate(30.0, 0.0))
     assert (figures.gain_s, figures.mttr_s, figures.ruling_mttr_s) == (70.0, 430.0, 500.0)
     assert _figures(compared({}), AGREES, Estimate(-30.0, 0.0)).gain_s == 100.0
+
+
+def test_a_gain_must_be_left_at_worst_and_the_reason_is_the_thin_support() -> None:
+    thin = "would put 'restart' first where it was never tried"
+    for worst_s, worst_harms in ((90.0, 0.0), (0.0, 0.1)):
+        found = compared({}, worst_s=worst_s, worst_harms=worst_harms)
+        harmed = replace(logged(), harmful=np.ones((8, 2)))
+        said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, harmed)
+        assert said is not None
+        assert said.startswith(thin)
+    found = compared({}, worst_s=80.0)
+    assert _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged()) is None
 
 
 def test_a_gain_that_only_refits_have_does_not_count() -> None:

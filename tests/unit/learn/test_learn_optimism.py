@@ -25,12 +25,12 @@ def excess(streams: list[Stream], policy: Policy, *, believed: bool = False) -> 
     logged, model = logged_incidents(trials, node, policy), train_node(trials, node, policy)
     if believed:
         model = changed(model, stack=Stack(0.0, tuple(1.0 / len(model.members) for _ in model.members)))
-    counted = counted_samples(model, logged)
+    counted = counted_samples(model, logged.trials, logged.samples)
     return optimism_s(model, counted, FixedOrder(logged.candidates), logged, parts_of(len(logged)))
 
 
 def test_what_is_learnt_from_noise_looks_better_to_who_saw_the_same_noise() -> None:
-    noise = excess(told_by_noise(200), policy_of(remedy("restart", "shift"), signals=NOISE), believed=True)
+    noise = excess(told_by_noise(200, NOISE), policy_of(remedy("restart", "shift"), signals=NOISE), believed=True)
     assert noise.low() > 0.0
 
 

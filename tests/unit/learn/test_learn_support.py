@@ -13,11 +13,19 @@ from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation import contradiction
 from homeostat.learn.evaluation.comparison import Comparison
 from homeostat.learn.evaluation.contradiction import Check, check
-from homeostat.learn.evaluation.imputation import parts_of
+from homeostat.learn.evaluation.imputation import costs_of, impute, parts_of
 from homeostat.learn.evaluation.logged import Logged, logged_incidents
 from homeostat.learn.evaluation.orders import FixedOrder
-from homeostat.learn.evaluation.replay import Replayed, follow
-from homeostat.learn.evaluation.support import FIRST_ESS_MIN, MTTR_ESS_MIN, Weights, unsupported, weights_of
+from homeostat.learn.evaluation.replay import Replayed, follow, value
+from homeostat.learn.evaluation.support import (
+    FIRST_ESS_MIN,
+    MTTR_ESS_MIN,
+    Weights,
+    unknown_firsts,
+    unsupported,
+    weights_of,
+)
+from homeostat.learn.evaluation.worst_case import at_worst
 from homeostat.learn.ranker import choose_nodes, labelled_trials
 from homeostat.model.policy import Choose, Escalate, Policy
 
@@ -85,6 +93,23 @@ def test_a_text_that_is_unknown_is_a_pattern_like_any_other(zone: str | None) ->
     said = unsupported(first_shift, logged)
     assert said is not None
     assert "would put 'shift' first where it was never tried: 20 of 40 incidents" in said
+
+
+def test_an_unknown_first_choice_is_held_to_fail_and_to_do_the_harm_the_log_allows() -> None:
+    """Shift did no harm in twenty trials, so its share of harm may be 0.05 ** (1 / 21), by which nothing is seen."""
+    logged = told_by_a_text(["a", "b"] * 20)
+    path = np.tile([1, 0], (40, 1))
+    imputed, costs = impute(logged, parts_of(len(logged))), costs_of(logged)
+    usual, (worst, same) = value(path, logged, imputed, costs), at_worst(path, path, logged, imputed, costs)
+    assert worst.seconds.tolist() == same.seconds.tolist(), "it fails for whatever order tries it"
+    known = unknown_firsts(path, logged) == np.array([False, True] * 20)
+    assert known.all()
+    assert worst.seconds[::2] == pytest.approx(usual.seconds[::2])
+    assert worst.harms[::2] == pytest.approx(usual.harms[::2])
+    assert worst.first_success.tolist() == [1.0, 0.0] * 20
+    assert (usual.first_success > 0.1).all()
+    assert (worst.seconds[1::2] > usual.seconds[1::2]).all()
+    assert worst.harms[1] - usual.harms[1] == pytest.approx(1.0 - 0.05 ** (1 / 21) - costs.harm[1], rel=0.2)
 
 
 def test_calling_people_first_needs_no_support() -> None:

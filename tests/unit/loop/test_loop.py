@@ -11,9 +11,10 @@ import pytest
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, Running, StartAction
-from homeostat.model.errors import ActuatorError, InvariantError, JournalWriteError
+from homeostat.model.errors import ActuatorError, InvariantError, JournalError, JournalWriteError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.ports import Batch
+from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.model.signals import Reading, SignalSpec, Snapshot
 from homeostat.policy.load import load_policy_sources
@@ -302,11 +303,36 @@ def test_a_ranking_that_cannot_be_read_back_does_not_end_the_agent(rig: Rig) -> 
         def collect(self, now: float) -> Mapping[str, Sequence[e.Entry]]:
             return {"a": [e.RankingPromoted(at=now, version="never trained", actor="test")]}
 
+        def settled(self, policy: str, error: JournalError | None) -> None: ...
+
     outside = replace(rig.loop._outside, retrainer=Retrainer())
     rig.loop = Loop(outside, rig.policies, "test", seed=1)
     rig.loop.recover("0")
     rig.ticks(2)
     assert "ranking of a: JournalCorrupt" in rig.noted.failures
+
+
+def test_a_training_that_came_too_late_is_told_so(rig: Rig) -> None:
+    """It was to replace a ranking that does not rule."""
+
+    class Retrainer:
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def collect(self, now: float) -> Mapping[str, Sequence[e.Entry]]:
+            ranking = Ranking("v2", "a", now, 0, 0, {})
+            trained = e.RankingTrained(at=now, ranking=ranking, gate="Passed.", passed=True)
+            return {"a": [trained, e.RankingPromoted(at=now, version="v2", actor="schedule", replaces="v1")]}
+
+        def settled(self, policy: str, error: JournalError | None) -> None:
+            self.told.append(f"{policy}: {type(error).__name__}")
+
+    retrainer = Retrainer()
+    rig.loop = Loop(replace(rig.loop._outside, retrainer=retrainer), rig.policies, "test", seed=1)
+    rig.loop.recover("0")
+    rig.ticks(1)
+    assert retrainer.told == ["a: JournalConflict"]
+    assert "ranking of a: JournalConflict" in rig.noted.failures
 
 
 def test_a_restart_goes_on_where_the_journal_ends(rig: Rig) -> None:

@@ -9,6 +9,7 @@ from tests.unit.loop.test_loop import SOURCES, FlakyJournal, Rig, policy_named
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Mode
 from homeostat.model.reasons import AnswerRefusal
 from homeostat.model.streams import AGENT_STREAM
@@ -170,3 +171,35 @@ def test_an_open_incident_finds_its_policy_with_the_environment_it_began_in() ->
     (after,) = rig.loop.incidents
     assert after.policy_hash == before.policy_hash
     assert len(rig.executor.started) == 1
+
+
+def test_a_survey_about_an_incident_that_is_open_or_over_is_journalled_once_however_often_it_is_delivered() -> None:
+    rig = PeopleRig()
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(3)
+    (incident,) = rig.loop.incidents
+    given = Answer("f1", AnswerKind.FEEDBACK, "dana", at=1.0, feedback=Feedback(incident.id, 5, 4, 3, "well done"))
+    for _ in range(3):
+        rig.inbox.waiting["f1"] = given
+        rig.ticks(1)
+    rig.loop = rig.new_loop()
+    rig.inbox.waiting["f1"] = given
+    rig.ticks(1)
+    (said,) = rig.of_agent(e.FeedbackGiven)
+    assert isinstance(said, e.FeedbackGiven)
+    assert (said.by, said.answer, said.given_at, said.feedback) == ("dana", "f1", 1.0, given.feedback)
+    assert rig.inbox.waiting == {}
+    assert rig.journal.verify() == []
+
+
+def test_a_survey_that_cannot_be_journalled_stays_in_the_inbox() -> None:
+    rig = PeopleRig()
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.inbox.waiting["f1"] = Answer("f1", AnswerKind.FEEDBACK, "dana", at=1.0, feedback=Feedback("i", 5, 4, 3))
+    rig.journal.full = True
+    rig.ticks(1)
+    assert list(rig.inbox.waiting) == ["f1"]
+    rig.journal.full = False
+    rig.ticks(2)
+    assert rig.inbox.waiting == {}
+    assert len(rig.of_agent(e.FeedbackGiven)) == 1

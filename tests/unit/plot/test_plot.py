@@ -69,6 +69,18 @@ TIMES = pd.DataFrame(
     {"way": ["written"] * 4 + ["learnt"] * 4, "mttr_s": [600.0, 900, 1200, np.nan, 300, 500, 600, 700]}
 )
 
+TRENDS = pd.DataFrame(
+    {
+        "drill": [False, False, True, False],
+        "period": ["2026-01", "2026-02", "2026-02", "2026-01"],
+        "began_at": DAYS[[0, 50, 51, 0]],
+        "measure": ["mttr_s", "mttr_s", "mttr_s", "steps_correct"],
+        "value": [600.0, 300.0, 100.0, 0.5],
+        "low": [500.0, 200.0, np.nan, 0.2],
+        "high": [700.0, 400.0, np.nan, 0.8],
+    }
+)
+
 CHARTS: dict[str, Callable[[], Chart]] = {
     "recovery_times": lambda: plot.recovery_times(INCIDENTS, HISTORY),
     "recovery_times_compared": lambda: plot.recovery_times_compared(TIMES),
@@ -80,6 +92,7 @@ CHARTS: dict[str, Callable[[], Chart]] = {
     "incident_timeline": lambda: plot.incident_timeline(READINGS, ATTEMPTS, MARKS, limit=0.05),
     "missing_signals": lambda: plot.missing_signals(SHARES),
     "changes": lambda: plot.changes(SUMS, limit=7.0),
+    "trends": lambda: plot.trends(TRENDS),
 }
 EMPTY: dict[str, Callable[[], Chart]] = {
     "recovery_times": lambda: plot.recovery_times(INCIDENTS[:0], HISTORY[:0]),
@@ -92,6 +105,7 @@ EMPTY: dict[str, Callable[[], Chart]] = {
     "incident_timeline": lambda: plot.incident_timeline(READINGS[:0], ATTEMPTS[:0]),
     "missing_signals": lambda: plot.missing_signals(SHARES[:0]),
     "changes": lambda: plot.changes(SUMS[:0], limit=7.0),
+    "trends": lambda: plot.trends(TRENDS[:0]),
 }
 
 

@@ -10,10 +10,12 @@ from msgspec.structs import replace as changed
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.drill_entries import DrillRan
 from homeostat.model.errors import JournalWriteError, UsageError
+from homeostat.model.feedback import Feedback
 from homeostat.record.inbox import ANSWERS_MAX, FolderInbox, put
 
 ANSWER = Answer("a1", AnswerKind.APPROVE, "dana", 5.0, "i1", "restore", note="looked at it", plan="h")
 
+SURVEY = Feedback("i1", 5, 4, 3)
 RAN = DrillRan(at=5.0, fault="auth_hung", began_at=4.0, passed=True)
 
 
@@ -76,6 +78,12 @@ def test_one_look_takes_a_bounded_number(tmp_path: Path) -> None:
         {"note": "two\nlines"},
         {"node": "\x1b[31m"},
         {"drill": RAN},
+        {"feedback": SURVEY},
+        {"kind": AnswerKind.FEEDBACK},
+        {"kind": AnswerKind.FEEDBACK, "feedback": replace(SURVEY, clarity=0)},
+        {"kind": AnswerKind.FEEDBACK, "feedback": replace(SURVEY, confidence=6)},
+        {"kind": AnswerKind.FEEDBACK, "feedback": replace(SURVEY, note="two\nlines")},
+        {"kind": AnswerKind.FEEDBACK, "feedback": replace(SURVEY, missing_step="m" * 1001)},
         {"kind": AnswerKind.DRILL},
         {"kind": AnswerKind.DRILL, "drill": changed(RAN, why="two\nlines")},
         {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={"p" * 1001: ""})},

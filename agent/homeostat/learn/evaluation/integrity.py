@@ -4,50 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from msgspec import to_builtins
 from msgspec.structs import replace as changed
 
 from homeostat.learn.evaluation.logged import Logged
-from homeostat.learn.features import Floats, feature_columns
-from homeostat.learn.foretelling import Memory, foretell, weighted
+from homeostat.learn.features import feature_columns
+from homeostat.learn.fitting import as_counted
 from homeostat.learn.members.hierarchical import Hierarchical
 from homeostat.learn.members.logistic import Logistic
 from homeostat.learn.members.member import Member
 from homeostat.learn.members.registry import MEMBERS, all_members
 from homeostat.learn.ranker import versioned
-from homeostat.learn.samples import Bools, Ints, Samples
+from homeostat.learn.samples import Bools, Samples
 from homeostat.learn.scoring import success_probabilities
 from homeostat.model.ranking import LatentModel, Matrix, MemberModel, NodeRanking, Ranking
 
-STANDARD_ERRORS = 3.0
-MEMORISED_SHARE, MEMORISED_SHARE_OF_ONE = 0.02, 15.0
-DAMAGED_SHARE = 0.08
-DIFFERENCE_MIN, DIFFERENCE_MIN_OF_ONE = 0.005, 4.0
-"""A difference of mean log loss below a share of it, or below a minimum, is nothing to refuse for.
-
-With n incidents what is `OF_ONE` counts 1 / n: refits know a part less, and that matters most where little is known.
-"""
+REPRODUCED_SHARE, REPRODUCED_NATS = 0.001, 1e-4
+"""Of the mean log loss of refits to the same trials, and of it in nats: nearer than one of these is the same. Training
+gives the same numbers again but for rounding, so no error of sampling has a part in this."""
 
 
 def _members_by_name() -> dict[str, Member]:
     return {member.name: member for member in (*all_members(), Hierarchical(), Logistic())}
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Mean log loss of each of N incidents' trials.
-
-    Attributes:
-        own: of the ranking, which may have seen them.
-        seen: of refits that have seen them.
-    """
-
-    own: Floats
-    seen: Floats
 
 
 def damage(ranking: Ranking) -> str | None:
@@ -97,10 +80,9 @@ def _shape(matrix: Matrix) -> tuple[int, int] | None:
     return (len(matrix), widths.pop()) if len(widths) == 1 else None
 
 
-def counted_samples(model: NodeRanking, logged: Logged) -> Samples:
-    """The logged trials as training counts them: in the model's columns, by age, and by what has changed since."""
-    samples = replace(logged.samples, columns=feature_columns(logged.trials, model.features))
-    return weighted(samples, foretell(samples, MEMBERS, Memory()).changes)
+def counted_samples(model: NodeRanking, trials: pd.DataFrame, samples: Samples) -> Samples:
+    """The trials as training counts them: in the model's columns, by age, and by what has changed since."""
+    return as_counted(replace(samples, columns=feature_columns(trials, model.features)), all_members())
 
 
 def refit_each(model: NodeRanking, counted: Samples, seen: Sequence[Bools]) -> tuple[NodeRanking, ...]:
@@ -114,56 +96,30 @@ def _refit(model: NodeRanking, samples: Samples) -> NodeRanking:
     return changed(model, members=members)
 
 
-def losses_of(model: NodeRanking, refits: Sequence[NodeRanking], logged: Logged, part: Ints) -> Losses:
-    """How well each foretells the logged trials. `misfit` has nothing to say of the model."""
-    of_row = part[logged.samples.incident]
-    each = np.stack([_losses(refit, logged) for refit in refits])
-    held_out = of_row == np.arange(len(refits))[:, None]
-    seen = np.where(held_out, 0.0, each).sum(axis=0) / max(len(refits) - 1, 1)
-    return Losses(
-        _by_incident(_losses(model, logged), logged),
-        _by_incident(seen, logged),
+def corruption(model: NodeRanking, counted: Samples) -> str | None:
+    """Say how a ranking's numbers differ from what training gives, or None.
+
+    A sound ranking and a refit to all it was trained on foretell these outcomes equally well. Held-out refits do not
+    show it: they are sound whatever was trained, and what was memorised gains on the very incidents it is replayed on.
+
+    Args:
+        model: `misfit` has nothing to say of it.
+        counted: all it was trained on, see `counted_samples`.
+    """
+    own, again = _log_loss(model, counted), _log_loss(_refit(model, counted), counted)
+    if abs(own - again) <= max(REPRODUCED_NATS, REPRODUCED_SHARE * again):
+        return None
+    how, what = ("better", "it has memorised them") if own < again else ("worse", "it is damaged")
+    return (
+        f"knows the outcomes it was trained on {how} than refits to the same do (log loss {own:.3f} against"
+        f" {again:.3f}): {what}"
     )
 
 
-def corruption(losses: Losses) -> str | None:
-    """Say how the ranking differs from what training gives, or None.
-
-    A sound ranking and its refits fit what they have seen equally well, give or take what was left out of the refits.
-    """
-    own, seen = float(losses.own.mean()), float(losses.seen.mean())
-    incidents = len(losses.own)
-    if _clearly_above(losses.seen, losses.own, max(MEMORISED_SHARE, MEMORISED_SHARE_OF_ONE / incidents)):
-        return (
-            f"knows the outcomes it was trained on better than refits to the same do (log loss {own:.3f} against"
-            f" {seen:.3f}): it has memorised them"
-        )
-    if _clearly_above(losses.own, losses.seen, DAMAGED_SHARE):
-        return (
-            f"knows the outcomes it was trained on worse than refits to the same do (log loss {own:.3f} against"
-            f" {seen:.3f}): it is damaged"
-        )
-    return None
-
-
-def _clearly_above(higher: Floats, lower: Floats, share: float) -> bool:
-    difference = higher - lower
-    incidents = len(difference)
-    error = float(difference.std(ddof=1)) / math.sqrt(incidents) if incidents > 1 else math.inf
-    least = max(DIFFERENCE_MIN, DIFFERENCE_MIN_OF_ONE / incidents, share * float(higher.mean()))
-    return float(difference.mean()) > max(STANDARD_ERRORS * error, least)
-
-
-def _losses(model: NodeRanking, logged: Logged) -> Floats:
-    samples, columns = logged.samples, feature_columns(logged.trials, model.features)
-    chosen = success_probabilities(model, columns, samples.failed)[np.arange(len(samples)), samples.candidate]
-    right: Floats = np.where(samples.succeeded, chosen, 1.0 - chosen)
-    return -np.log(np.maximum(right, 1e-12))
-
-
-def _by_incident(of_trial: Floats, logged: Logged) -> Floats:
-    totals: Floats = np.bincount(logged.samples.incident, of_trial) / np.bincount(logged.samples.incident)
-    return totals
+def _log_loss(model: NodeRanking, counted: Samples) -> float:
+    chances = success_probabilities(model, counted.columns, counted.failed)[np.arange(len(counted)), counted.candidate]
+    right = np.where(counted.succeeded, chances, 1.0 - chances)
+    return -float(np.average(np.log(np.maximum(right, 1e-12)), weights=counted.weight))
 
 
 def _numbers(value: Any) -> Iterator[float]:

@@ -11,12 +11,15 @@ from homeostat.learn.evaluation.estimators import effective_sample_size, mean_we
 from homeostat.learn.evaluation.logged import Logged
 from homeostat.learn.evaluation.orders import Order
 from homeostat.learn.evaluation.simulator import importance_ratios
-from homeostat.learn.samples import Ints
+from homeostat.learn.samples import Bools, Ints
 
 FIRST_ESS_MIN = 30.0
 MTTR_ESS_MIN = 100.0
 UNSUPPORTED_SHARE_MAX = 0.05
 """Of the incidents whose first choice was never possible in their pattern; none may have one untried everywhere."""
+
+UNKNOWN_SHARE_MAX = 0.5
+"""The same where unknown first choices are held to fail; with so many, most of it would be said without the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +64,51 @@ def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
     )
 
 
-def unsupported(path: Ints, logged: Logged) -> str | None:
-    """Say which first choice the log knows nothing of, or None.
+def never_tried(path: Ints, logged: Logged) -> str | None:
+    """Say which first choice was never tried in any incident, or None."""
+    first = np.maximum(path[:, 0], 0)
+    never = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
+    if never[first].any():
+        return f"would put '{logged.candidates[first[np.argmax(never[first])]]}' first, which was never tried"
+    return None
+
+
+def unknown_firsts(path: Ints, logged: Logged) -> Bools:
+    """(N,): whether the log knows nothing of the path's first choice in the pattern of its incident.
 
     A pattern is one value of one text signal. A choice is known where it had a propensity or was tried.
     """
     first = np.maximum(path[:, 0], 0)
-    tried = ~np.isnan(logged.outcome)
-    possible = tried | (np.nan_to_num(logged.first) > 0.0)
-    never = ~tried.any(axis=0) & ~logged.certain
-    if never[first].any():
-        return f"would put '{logged.candidates[first[np.argmax(never[first])]]}' first, which was never tried"
-    unknown = np.zeros(len(logged), dtype=bool)
+    possible = ~np.isnan(logged.outcome) | (np.nan_to_num(logged.first) > 0.0)
+    unknown: Bools = np.zeros(len(logged), dtype=bool)
     for pattern in _patterns(logged):
-        known = np.zeros((int(pattern.max()) + 1, tried.shape[1]), dtype=bool)
+        known = np.zeros((int(pattern.max()) + 1, possible.shape[1]), dtype=bool)
         np.logical_or.at(known, pattern, possible)
         unknown |= ~known[pattern, first] & ~logged.certain[first]
-    if unknown.mean() <= UNSUPPORTED_SHARE_MAX:
-        return None
-    name = logged.candidates[first[np.argmax(unknown)]]
+    return unknown & (path[:, 0] >= 0)
+
+
+def is_mostly_unknown(path: Ints, logged: Logged) -> bool:
+    """Whether too many first choices are unknown, even for a judge who holds them to fail."""
+    return bool(unknown_firsts(path, logged).mean() >= UNKNOWN_SHARE_MAX)
+
+
+def thin_support(path: Ints, logged: Logged) -> str:
+    """Say which first choice the log does not know, and in how many incidents."""
+    unknown = unknown_firsts(path, logged)
+    name = logged.candidates[path[np.argmax(unknown), 0]]
     return (
         f"would put '{name}' first where it was never tried: {int(unknown.sum())} of {len(logged)} incidents have a"
         " first choice that the log does not know in their pattern"
     )
+
+
+def unsupported(path: Ints, logged: Logged) -> str | None:
+    """Say which first choice the log knows too little of for an estimate, or None."""
+    never = never_tried(path, logged)
+    if never is not None or unknown_firsts(path, logged).mean() <= UNSUPPORTED_SHARE_MAX:
+        return never
+    return thin_support(path, logged)
 
 
 def _patterns(logged: Logged) -> list[Ints]:

@@ -57,10 +57,10 @@ class LatentCauses:
 
     def fit(self, samples: Samples, previous: MemberModel | None = None) -> LatentModel:  # noqa: ARG002 - where the search starts decides which mode it finds, so it never starts elsewhere
         """See `Member`."""
-        samples = _newest(samples)
+        samples = samples.newest(INCIDENTS_MAX)
         pooled = PooledLogistic().fit_posterior(samples).mean
         gate, logits = _start(samples, pooled, min(self._causes_max, samples.candidates))
-        if len(np.unique(samples.succeeded)) == 2:
+        if samples.succeeded.any() and not samples.succeeded.all():
             gate, logits = self._search(_by_incident(samples), gate, logits)
         success = np.clip(_expit(logits), _CHANCE_MIN, 1.0 - _CHANCE_MIN)
         return LatentModel(
@@ -89,15 +89,6 @@ class LatentCauses:
         return there, found[shape[0] * shape[1] :].reshape(logits.shape)
 
 
-def _newest(samples: Samples) -> Samples:
-    if not len(samples):
-        return samples
-    numbers = np.unique(samples.incident)
-    if len(numbers) <= INCIDENTS_MAX:
-        return samples
-    return samples.take(np.isin(samples.incident, numbers[-INCIDENTS_MAX:]))
-
-
 def _start(samples: Samples, pooled: Floats, causes: int) -> tuple[Floats, Floats]:
     """Gate (K, 1 + D) and logits of success (K, M): a cause for each of the candidates that worked most often."""
     columns = samples.columns.shape[1]
@@ -122,20 +113,23 @@ def _by_incident(samples: Samples) -> _Incidents:
 
 
 def _objective(parameters: Floats, incidents: _Incidents, shape: tuple[int, int]) -> tuple[float, Floats]:
-    """Negative log posterior and its gradient."""
+    """Negative log posterior and its gradient.
+
+    Arrays are (K, N): sums over the few causes then run along the many incidents, ten times as fast as across them.
+    """
     split = shape[0] * shape[1]
     gate, logits = parameters[:split].reshape(shape), parameters[split:].reshape(shape[0], -1)
-    prior, by_causes = _log_softmax(incidents.columns @ gate.T)
+    prior, by_causes = _log_softmax(gate @ incidents.columns.T)
     works, fails = -np.logaddexp(0.0, -logits), -np.logaddexp(0.0, logits)
-    joint = prior + incidents.worked @ works.T + incidents.failed @ fails.T
-    highest = joint.max(axis=1, keepdims=True)
+    joint = prior + works @ incidents.worked.T + fails @ incidents.failed.T
+    highest = joint.max(axis=0)
     shares = np.exp(joint - highest)
-    total = shares.sum(axis=1, keepdims=True)
+    total = shares.sum(axis=0)
     shares /= total
     likelihood = float((highest + np.log(total)).sum())
     success = np.exp(works)
-    by_gate = (shares - by_causes).T @ incidents.columns
-    by_logits = (shares.T @ incidents.worked) * (1.0 - success) - (shares.T @ incidents.failed) * success
+    by_gate = (shares - by_causes) @ incidents.columns
+    by_logits = (shares @ incidents.worked) * (1.0 - success) - (shares @ incidents.failed) * success
     penalty, penalty_gate, penalty_logits = _penalty(gate, logits)
     gradient = np.concatenate([(penalty_gate - by_gate).ravel(), (penalty_logits - by_logits).ravel()])
     return penalty - likelihood, gradient
@@ -158,10 +152,10 @@ def _penalty(gate: Floats, logits: Floats) -> tuple[float, Floats, Floats]:
 
 
 def _log_softmax(heights: Floats) -> tuple[Floats, Floats]:
-    """Logarithms of the shares, and the shares."""
-    heights = heights - heights.max(axis=1, keepdims=True)
+    """Logarithms of the shares of each row in its column, and the shares."""
+    heights = heights - heights.max(axis=0)
     shares = np.exp(heights)
-    total = shares.sum(axis=1, keepdims=True)
+    total = shares.sum(axis=0)
     return heights - np.log(total), shares / total
 
 

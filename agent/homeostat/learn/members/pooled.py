@@ -70,7 +70,7 @@ class PooledLogistic:
         A column that never varies teaches nothing and gets weight 0, lest it move the odds on the day it does. As long
         as all trials ended alike, only their numbers are used.
         """
-        if len(np.unique(samples.succeeded)) < 2:
+        if samples.succeeded.all() or not samples.succeeded.any():
             return _counted(samples)
         design = Design(samples)
         used = np.concatenate([[True], design.columns_used, design.failed_used])

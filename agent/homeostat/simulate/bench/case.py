@@ -11,6 +11,7 @@ from homeostat.model.errors import ActuatorError, Position
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.reasons import Phase
+from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.scripted_actuator import Conduct, Ending, Run
 from homeostat.simulate.bench.series import Series
@@ -119,6 +120,7 @@ def run_case(case: Case) -> Course:
         mode=case.mode,
         guards=case.guards,
         people=case.people,
+        journal=MemoryJournal(),  # so that what no journal can store shows here
     )
     waiting = sorted(case.answers, key=lambda answer: answer.at)
     unheard: list[str] = []

@@ -7,6 +7,7 @@ rules"). Where promtool lets a series end, here its last sample holds.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -58,6 +59,13 @@ class Series:
             return samples[0]
         index = int((elapsed_s - self.starts_s[place]) / interval_s + 1e-9)
         return samples[min(max(index, 0), len(samples) - 1)]
+
+    def unchanged_until_s(self, elapsed_s: float, interval_s: float) -> float:
+        """Until when, in seconds, it stays at least as it is after `elapsed_s`; infinity for ever."""
+        if elapsed_s >= self.changes_for_s(interval_s):
+            return math.inf
+        place = max(bisect_right(self.starts_s, elapsed_s) - 1, 0)
+        return self.starts_s[place + 1] if len(self.parts[place]) == 1 else elapsed_s
 
     def changes_for_s(self, interval_s: float) -> float:
         """After how many seconds it stays as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from homeostat.model.signals import Value
@@ -39,6 +40,15 @@ class SignalState:
             if begun_at <= now:
                 return series.at(now - begun_at, self._interval_s)
         return MISSING
+
+    def unchanged_until(self, name: str, now: float) -> float:
+        """Until when a signal stays as it is, unless something sets it."""
+        until = math.inf
+        for begun_at, series in reversed(self._set.get(name, ())):
+            if begun_at <= now:
+                return min(until, begun_at + series.unchanged_until_s(now - begun_at, self._interval_s))
+            until = begun_at
+        return until
 
     def values(self, now: float) -> dict[str, Value]:
         """Every signal as a condition sees it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from homeostat.model.policy import Policy
 from homeostat.model.signals import Absence, Condition
@@ -14,6 +14,17 @@ from homeostat.simulate.bench.series import Sample
 from homeostat.simulate.bench.signal_state import SignalState
 from homeostat.simulate.bench.world import NO_CHANGE, Cause, Change, World
 from homeostat.simulate.bench.world_schema import DurationFields, WorldActionFields
+
+EARLY_S = 1e-3
+"""So shortly before a change nothing is taken for granted: sums of times are rounded."""
+
+
+class _Steady(NamedTuple):
+    """What a signal shows, and from when until when it shows at least that, unless a run ends."""
+
+    sample: Sample
+    since: float
+    until: float
 
 
 class SimulatedIncident:
@@ -32,6 +43,7 @@ class SimulatedIncident:
         self._use: dict[str, int] = {}
         self._missing: dict[str, tuple[int, int]] = {}
         """Per signal: the tick of the next sample that never comes, and how many draws that took."""
+        self._known: dict[str, _Steady] = {}
         self._interval_s = world.fields.interval
         self.cause = self._drawn_cause()
         self.state = SignalState(world.healthy, begin, self._interval_s)
@@ -73,8 +85,29 @@ class SimulatedIncident:
 
     def sample(self, signal: str, now: float) -> Sample:
         """What a signal shows, by the world's faults: late, untrue or not at all."""
+        known = self._known.get(signal)
+        return (
+            known.sample if known is not None and known.since <= now < known.until else self._look(signal, now).sample
+        )
+
+    def unchanged_until(self, now: float) -> float:
+        """Until when every signal of the policy shows what it shows now, unless a run ends."""
+        until = math.inf
+        for signal in self._policy.signals:
+            known = self._known.get(signal)
+            if known is None or not known.since <= now < known.until:
+                known = self._look(signal, now)
+            until = min(until, known.until)
+        return until
+
+    def _look(self, signal: str, now: float) -> _Steady:
         sample = self._shown(signal, now)
-        return Sample(sample.value, Absence.MISSING) if self._is_missing(signal, now) else sample
+        if self._is_missing(signal, now):
+            known = _Steady(Sample(sample.value, Absence.MISSING), now, now)
+        else:
+            known = _Steady(sample, now, self._unchanged_until(signal, now) - EARLY_S)
+        self._known[signal] = known
+        return known
 
     def _shown(self, signal: str, now: float) -> Sample:
         healthy = self._world.healthy.get(signal)
@@ -104,6 +137,20 @@ class SimulatedIncident:
         if signal not in self._lies:
             self._lies[signal] = self.luck("lying", signal) < lying.share
         return self._lies[signal]
+
+    def _unchanged_until(self, signal: str, now: float) -> float:
+        missing_tick = self._missing.get(signal, (math.inf, 0))[0]
+        until = self._begin + missing_tick * self._interval_s
+        healthy = self._world.healthy.get(signal)
+        if healthy is None:
+            return min(until, self.state.unchanged_until(signal, now))
+        late_s = self._late_by_s(signal)
+        seen_at = now - late_s
+        if seen_at < self._begin or self._is_lying(signal):
+            seen_s = max(seen_at - self._begin, 0.0)
+            until = min(until, self._begin + late_s + healthy.unchanged_until_s(seen_s, self._interval_s))
+            return until if seen_at >= self._begin else min(until, self._begin + late_s)
+        return min(until, late_s + self.state.unchanged_until(signal, seen_at))
 
     def holds(self, condition: Condition, at: float) -> bool:
         """Whether a condition is true of the signals as they really are."""
@@ -171,6 +218,7 @@ class SimulatedIncident:
 
     def succeeded(self, run: Run, at: float) -> None:
         """Cure the cause, perhaps, and set what the action sets, where it has what it needs."""
+        self._known.clear()
         terms = self._terms(run)
         if terms.requires is not None and terms.requires.evaluate(self.state.values(at)) is not True:
             return

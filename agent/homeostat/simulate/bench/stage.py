@@ -13,8 +13,9 @@ from homeostat.model.answers import Answer
 from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident
 from homeostat.model.policy import Mode, Policy
+from homeostat.model.ports import Journal
 from homeostat.model.signals import Absence, Reading, SignalSpec, Snapshot
-from homeostat.record.memory import MemoryJournal
+from homeostat.record.unsealed import UnsealedJournal
 from homeostat.simulate.bench.scripted_actuator import Script, ScriptedActuator
 from homeostat.simulate.bench.series import Sample
 from homeostat.version import __version__
@@ -25,6 +26,10 @@ BEGIN = 1_767_225_600.0
 AGENT = "bench"
 STALE_BY_S = 1.0
 """By how much a stale sample is older than its signal allows."""
+
+
+EARLY_S = 1e-3
+"""Ticks so shortly before a moment are not passed over: sums of times are rounded."""
 
 
 class World(Script, Protocol):
@@ -62,15 +67,20 @@ class ScriptedSensor:
         sample = self._world.sample
         return Snapshot(now, {key: reading(sample(spec.name, now), spec, now) for key, spec in specs.items()})
 
+    def looks(self, specs: Mapping[str, SignalSpec], at: Sequence[float]) -> list[Snapshot]:
+        """Read signals that stay as they are at several moments, by their own names."""
+        samples = [(name, self._world.sample(spec.name, at[0]), spec) for name, spec in specs.items()]
+        return [Snapshot(now, {name: reading(sample, spec, now) for name, sample, spec in samples}) for now in at]
+
 
 def reading(sample: Sample, spec: SignalSpec, now: float) -> Reading:
     """A sample as a sensor finds it: a stale one is there, and too old."""
+    if sample.absence is None:
+        return Reading(sample.value, now - sample.age_s)
     if sample.absence is Absence.STALE:
         value = 0.0 if sample.value is None else sample.value
         return Reading(value=value, sampled_at=now - spec.max_age_s - STALE_BY_S)
-    if sample.absence is not None:
-        return Reading(absence=sample.absence)
-    return Reading(value=sample.value, sampled_at=now - sample.age_s)
+    return Reading(absence=sample.absence)
 
 
 class ScriptedInbox:
@@ -138,6 +148,7 @@ class Stage:
         seed: origin of incident ids.
         begin: Unix seconds at which the clock starts.
         mode, guards, people: as `Loop` takes them.
+        journal: None: one that keeps entries as they are.
     """
 
     def __init__(
@@ -150,6 +161,7 @@ class Stage:
         mode: Mode = Mode.AUTO,
         guards: Guards = NO_GUARDS,
         people: Mapping[str, frozenset[str]] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.policy = policy
         self.begin = begin
@@ -159,9 +171,28 @@ class Stage:
         self.clock = BenchClock(begin)
         self.actuator = ScriptedActuator(self.clock, world)
         self.inbox = ScriptedInbox()
-        self.journal = MemoryJournal()
+        self.journal = UnsealedJournal() if journal is None else journal
         self._witness = _Witness(self.clock)
         self._loop = self._begun()
+
+    def pass_by(self, interval_s: float, until: float) -> None:
+        """Wait for the next tick, and pass over those that bring nothing new but the look itself, which is journalled.
+
+        Args:
+            interval_s: between ticks.
+            until: Unix seconds before which signals stay as they are unless a run ends, and nobody says anything.
+        """
+        quiet = self._loop.quiet(self.policy)
+        until = min(until, self.actuator.next_end())
+        self.clock.wait(interval_s)
+        if quiet is None or interval_s + EARLY_S > quiet.looks_apart_s_max or self.inbox.collect():
+            return
+        until, looks = min(until, quiet.until) - EARLY_S, []
+        while self.clock.now() < until:
+            looks.append(self.clock.now())
+            self.clock.wait(interval_s)
+        if looks and quiet.observes:
+            self._loop.look_on(self.policy, self._sensor.looks(self.policy.signals, looks))
 
     def _begun(self) -> Loop:
         """An agent that has just begun: all it knows is in the journal."""

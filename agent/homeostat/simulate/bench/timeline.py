@@ -24,12 +24,13 @@ def timeline(course: Course) -> list[str]:
 
 def _told(course: Course) -> Iterator[tuple[e.Entry, str]]:
     for entry in course.of_incidents():
-        told = _say(entry)
+        told = said_of(entry)
         if told is not None:
             yield entry, told
 
 
-def _say(entry: e.Entry) -> str | None:
+def said_of(entry: e.Entry) -> str | None:
+    """An entry in a few words; None where it says nothing by itself."""
     for say in (_say_of_incident, _say_of_action, _say_of_people):
         told = say(entry)
         if told is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from homeostat.model.errors import ActuatorError, InvariantError
 from homeostat.model.policy import Policy
 from homeostat.model.reasons import Phase, Reason
 from homeostat.parallel import IN_PROCESS, Workers
+from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.simulated_incident import SimulatedIncident
 from homeostat.simulate.bench.stage import BEGIN, Stage
@@ -25,7 +27,7 @@ QUIET_S = 600.0
 """An incident that has not been noticed, or has come back, so long after the last change of a signal is over."""
 
 TRIALS_A_TASK = 50
-"""Incidents that are simulated together in one process: about a second's work."""
+"""Incidents that are simulated together in one process: up to a second's work."""
 
 ASKED_PERSON = "on-call"
 """Who requests steps that are only suggested."""
@@ -112,27 +114,42 @@ def course_of(policy: Policy, world: World, number: int, seed: int) -> Course:
     return play(policy, world, number, seed)[1]
 
 
-def play(policy: Policy, world: World, number: int, seed: int) -> tuple[SimulatedIncident, Course]:
-    """The same incident: how its world went, and everything that happened in it."""
+def play(
+    policy: Policy, world: World, number: int, seed: int, *, every_tick: bool = False
+) -> tuple[SimulatedIncident, Course]:
+    """The same incident: how its world went, and everything that happened in it.
+
+    Args:
+        policy: what acts.
+        world: where.
+        number: the incident's.
+        seed: with the number, the origin of all luck.
+        every_tick: let the loop turn also where nothing can come of it, on a journal that encodes and chains. Nothing
+            is different then but the time it takes.
+    """
     simulated = SimulatedIncident(world, policy, seed, number, BEGIN)
-    return simulated, _run(policy, world, simulated, seed)
+    return simulated, _run(policy, world, simulated, seed, every_tick=every_tick)
 
 
-def _run(policy: Policy, world: World, simulated: SimulatedIncident, seed: int) -> Course:
-    stage = Stage(policy, simulated, seed)
+def _run(policy: Policy, world: World, simulated: SimulatedIncident, seed: int, *, every_tick: bool) -> Course:
+    stage = Stage(policy, simulated, seed, journal=MemoryJournal() if every_tick else None)
     people = _People(stage, simulated, world)
-    interval_s = world.fields.interval
+    interval_s, restarts = world.fields.interval, world.fields.faults.restarts
     stage.wait(simulated.luck("poll") * interval_s)
     restarts_at = simulated.restarts_at
     while stage.elapsed_s < world.fields.incident_max:
-        if restarts_at is not None and stage.clock.now() >= restarts_at and world.fields.faults.restarts is not None:
+        if restarts is not None and restarts_at is not None and stage.clock.now() >= restarts_at:
             restarts_at = None
-            stage.restart(world.fields.faults.restarts.down)
+            stage.restart(restarts.down)
         people.answer()
         stage.tick()
         if _is_over(stage, simulated):
             break
-        stage.wait(interval_s)
+        if every_tick:
+            stage.wait(interval_s)
+            continue
+        until = min(_nothing_until(stage, simulated, people), stage.begin + world.fields.incident_max)
+        stage.pass_by(interval_s, until if restarts_at is None else min(until, restarts_at))
     for failure in stage.failures:
         if not isinstance(failure.error, ActuatorError):
             raise InvariantError(f"{failure.what}: {failure.error}") from failure.error
@@ -149,6 +166,15 @@ def _is_over(stage: Stage, simulated: SimulatedIncident) -> bool:
         return False
     last = stage.entries[-1][1]
     return (isinstance(last, e.Closed) and last.at >= changes_until) or now >= changes_until + QUIET_S
+
+
+def _nothing_until(stage: Stage, simulated: SimulatedIncident, people: _People) -> float:
+    """Until when nothing happens by itself, nor does it turn out that the incident is over."""
+    now, changes_until = stage.clock.now(), simulated.state.changes_until
+    until = min(people.due_at, simulated.unchanged_until(now))
+    if stage.incident is not None:
+        return until
+    return min(until, changes_until if now < changes_until else changes_until + QUIET_S)
 
 
 class _People:
@@ -174,6 +200,11 @@ class _People:
         for due_at, answer in [due for due in self._due if due[0] <= now]:
             self._due.remove((due_at, answer))
             self._stage.inbox.say(answer)
+
+    @property
+    def due_at(self) -> float:
+        """When somebody says something next; infinity where nobody does."""
+        return min((due_at for due_at, _ in self._due), default=math.inf)
 
     def _answer_to(self, stream: str, entry: e.Entry, number: int) -> Answer | None:
         if isinstance(entry, e.ApprovalRequested):
