@@ -145,7 +145,7 @@ _DEEDS = {
     kind.TYPE
     for kind in (
         e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.StepCrossChecked, e.AnswerRefused, e.Paused, e.Resumed,
-        e.ActionEnded, e.RankingPromoted, e.RankingRolledBack,
+        e.ActionEnded, e.FeedbackGiven, e.RankingPromoted, e.RankingRolledBack,
     )
 }  # fmt: skip
 
@@ -205,6 +205,8 @@ def _deed(record: Record) -> Deed | None:
                 about,
                 detail.partition(": ")[2],
             )
+        case e.FeedbackGiven(by=by, feedback=feedback):
+            return Deed(at, by, "filled in the survey", feedback.incident, feedback.note)
         case e.RankingPromoted(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
             return Deed(at, actor, f"let ranking {version[:12]} rule {about.removeprefix('policy/')}", None, why)
         case e.RankingRolledBack(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:

@@ -104,9 +104,11 @@ def test_which_ranking_rules_is_said_by_admins_of_what_they_have_seen(shop: Cons
 
 def test_drills_are_listed_and_what_they_say_is_text(shop: ConsoleWorkspace) -> None:
     text = shop.page("/drills")
-    for told in ("auth_hung", "sandbox", "did not pass", "&lt;b&gt;1 m&lt;/b&gt;", "in another version"):
+    for told in ("auth_hung", "sandbox", "did not pass", "&lt;b&gt;1 m&lt;/b&gt;", "unscheduled"):
         assert told in text
     assert "<b>1 m" not in text
+    (due,) = shop.get_json("/drills")["policies"]
+    assert (due["last_at"], due["last_passed"], due["every_days"]) == (40.0, False, None)
 
 
 def test_operators_have_the_journal_verified(shop: ConsoleWorkspace) -> None:

@@ -149,6 +149,8 @@ def test_pages_of_a_workspace_where_nothing_has_happened_say_so(settings: Settin
     assert "<i>bad</i>" not in texts[0]
     assert "No policy has anything to choose" in texts[1]
     assert "None in this journal yet" in texts[2]
+    assert "That cannot be said" in texts[2]
+    assert "bad.homeostat.yaml:1:" in texts[2]
     assert "Nobody has said anything" in texts[3]
     assert missing.status_code == 404
     assert "no policy &#39;none&#39;" in missing.text
