@@ -37,9 +37,11 @@
   function takeOver(part, fresh) {
     if (part.outerHTML === fresh.outerHTML || isTyping(part)) return;
     const open = new Set([...part.querySelectorAll("li[id] > div > details[open]")].map(d => d.closest("li").id));
+    const opened = [...part.querySelectorAll("details[id][open]")].map(d => d.id);
     const known = new Set([...part.querySelectorAll("li[id]")].map(item => item.id));
     age(fresh);
     part.replaceWith(fresh);
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     for (const item of fresh.querySelectorAll("li[id]")) {
       if (open.has(item.id)) item.querySelector("details")?.setAttribute("open", "");
       if (known.size && !known.has(item.id)) item.classList.add("new");
