@@ -14,7 +14,7 @@ from homeostat.app.people import cross_check
 from homeostat.model import entries as e
 from homeostat.model.reasons import AnswerRefusal
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.xdist_group("console-pages")]
+pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,7 @@ def test_which_ranking_rules_is_said_by_admins_of_what_they_have_seen(shop: Cons
     assert back.json() == {"counts": True, "message": "in the journal under your name; it holds from here on"}
     text = shop.page(path)
     assert "The written order rules" in text
+    assert "let ranking c3c3c3c3c3c3 rule people" in shop.page("/audit")
     assert "Nothing learnt; in the written order: restart, shift." in text
 
 
@@ -164,7 +165,7 @@ def test_one_carries_a_step_out_and_another_reads_it(shop: ConsoleWorkspace) -> 
     assert "Carried out by sam." in text
     assert "Read, and found done as written, by oli." in text
     deeds = shop.page("/audit")
-    for told in ("reported storage: ok", "read storage, carried out by sam", "let ranking c3c3c3c3c3c3 rule people"):
+    for told in ("reported storage: ok", "read storage, carried out by sam"):
         assert told in deeds
     assert "storage read and found done as written by oli" in shop.page(f"/incidents/{incident}")
     cross_check(shop.settings, clock, "dana", incident, "restore", "none/restore/1", plan, "")
