@@ -1,11 +1,23 @@
-"""Servers that tests of several rooms share."""
+"""What tests of several rooms share: servers, and the cores."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from tests.postgres_cluster import Cluster
+
+# The test workers share the cores already: commands and libraries that would take one process a core take one.
+# Tests of several processes say how many.
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+
+LONG = ("test_readme.py", "test_agent_heals.py", "test_parallel.py")
+"""Begun first: one that begins last is waited for by everybody."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -31,3 +31,8 @@ def dying(task: int) -> int:
 def sleeping(task: float) -> float:
     time.sleep(task)
     return task
+
+
+def process(task: int) -> int:
+    del task
+    return os.getpid()

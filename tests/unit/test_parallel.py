@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from tests.unit.learn.incident_streams import journal_of, policy_of, remedy
 from tests.unit.learn.test_learn_gate import told_by_errors
-from tests.unit.parallel_tasks import dying, failing, sleeping, threads
+from tests.unit.parallel_tasks import dying, failing, process, sleeping, threads
 
 from homeostat import parallel
 from homeostat.cli import main
@@ -99,6 +99,19 @@ def test_numerical_libraries_have_one_thread(jobs: int, monkeypatch: pytest.Monk
             assert set(found) == {1}
 
 
+def test_unless_told_there_are_as_many_processes_as_cores_and_the_tasks_are_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = [(f"task {number}", number) for number in range(parallel.TASKS_A_PROCESS_MIN * 2)]
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    with workers() as running:
+        assert set(running.run(process, tasks[1:])) == {os.getpid()}
+        assert os.getpid() not in set(running.run(process, tasks))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    with workers() as running:
+        assert set(running.run(process, tasks)) == {os.getpid()}
+
+
 def test_a_lost_process_is_told() -> None:
     with workers(jobs=2) as running, pytest.raises(WorkersError, match=r"process was lost.*fewer --jobs"):
         list(running.run(dying, [("a", 1), ("b", 2)]))
@@ -137,11 +150,14 @@ def test_the_documents_commands_run(cluster: str, tmp_path: Path, monkeypatch: p
     shutil.copytree(ROOT / "policies", tmp_path / "policies", ignore=shutil.ignore_patterns("scenarios"))
     shutil.copytree(ROOT / "history", tmp_path / "history")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trial, "TRIALS_A_TASK", 10)
     section = (ROOT / "docs/worlds.md").read_text().partition("## Many incidents")[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ homeostat (.*)$", section, re.MULTILINE)
     assert len(lines) == 3
+    assert sum("--incidents 120" in line for line in lines) == 2
     for line in lines:
-        shared = line.replace("tcp://127.0.0.1:8786", cluster).split()
+        fewer = line.replace("--incidents 120", "--incidents 30")  # three tasks, as the page's are
+        shared = fewer.replace("tcp://127.0.0.1:8786", cluster).split()
         alone = shared[: min(shared.index(option) for option in ("--jobs", "--dask") if option in shared)]
         results = [CliRunner().invoke(main, arguments) for arguments in (shared, [*alone, "--jobs", "1"])]
         assert [result.exit_code for result in results] == [0, 0], results[0].output

@@ -1,6 +1,6 @@
 import threading
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -34,13 +34,19 @@ def later(stream: Stream, seconds: float) -> Stream:
     return stream
 
 
+@cache
+def good() -> Retrained:
+    """What a journal of eighty incidents told by errors comes to, trained once: it depends on nothing else."""
+    return retrain(journal_of(told_by_errors(80)), POLICY, NOW, "tester")
+
+
 def types(retrained: Retrained) -> list[str]:
     return [entry.TYPE for entry in retrained.entries]
 
 
 def test_a_good_ranking_is_trained_promoted_and_found_again() -> None:
     journal = journal_of(told_by_errors(80))
-    retrained = retrain(journal, POLICY, NOW, "tester")
+    retrained = good()
     assert types(retrained) == ["ranking.trained", "ranking.promoted"]
     assert retrained.promoted
     trained, promoted = retrained.entries
@@ -56,7 +62,7 @@ def test_a_good_ranking_is_trained_promoted_and_found_again() -> None:
 
 def test_training_the_same_again_adds_nothing() -> None:
     journal = journal_of(told_by_errors(80))
-    first = retrain(journal, POLICY, NOW, "tester")
+    first = good()
     apply_retrained(journal, first)
     again = retrain(journal, POLICY, NOW + 60.0, "tester")
     assert (again.entries, again.promoted) == ((), False)
@@ -132,7 +138,7 @@ def test_a_refused_node_keeps_the_model_that_rules_it() -> None:
 
 def test_an_old_model_that_lacks_a_candidate_of_today_is_not_kept() -> None:
     journal = journal_of(told_by_errors(80))
-    apply_retrained(journal, retrain(journal, POLICY, NOW, "tester"))
+    apply_retrained(journal, good())
     grown = policy_of(remedy("restart", "shift", "extra"), Choose("second", (do("x"), do("y"))))
     for n in range(80):
         candidate, level = ("x", "y")[n % 2], (1.0, 1.0, 9.0, 9.0)[n % 4]
@@ -174,7 +180,7 @@ def test_reading_is_bounded_to_the_newest_confirmed_incidents_of_the_policy() ->
 
 def test_an_append_by_somebody_else_meanwhile_does_no_harm() -> None:
     journal = journal_of(told_by_errors(80))
-    retrained = retrain(journal, POLICY, NOW, "tester")
+    retrained = good()
     refused = e.PolicyRefused(at=NOW, file="p.yaml", problems=("p.yaml:1:1: no",))
     journal.append([Batch("policy/p", 0, [refused])])
     apply_retrained(journal, retrained)
@@ -212,8 +218,7 @@ def test_two_threads_train_the_same_ranking() -> None:
 
 
 def test_the_description_gives_order_evidence_and_reasons() -> None:
-    journal = journal_of(told_by_errors(80))
-    ranking = retrain(journal, POLICY, NOW, "tester").ranking
+    ranking = good().ranking
     (node,) = describe(ranking, POLICY)
     first, second = node.rows
     assert {first.candidate, second.candidate} == {"restart", "shift"}
@@ -240,7 +245,7 @@ def test_the_description_gives_order_evidence_and_reasons() -> None:
 
 
 def test_the_description_says_where_nothing_was_learnt() -> None:
-    ranking = retrain(journal_of(told_by_errors(80)), POLICY, NOW, "tester").ranking
+    ranking = good().ranking
     grown = policy_of(remedy("restart", "shift", "extra"), Choose("second", (do("x"), do("y"))))
     assert [str(node) for node in describe(ranking, grown)] == [
         "remedy: written order, nothing learnt",
@@ -277,7 +282,7 @@ def test_rankings_survive_the_disk(tmp_path: Path) -> None:
 
 def test_a_person_who_decides_while_it_trains_is_not_overruled() -> None:
     journal = journal_of(told_by_errors(80))
-    first = retrain(journal, POLICY, NOW, "tester")
+    first = good()
     apply_retrained(journal, first)
     add = journal.append
     add([Batch(stream.id, 0, stream.entries) for stream in swapped(200, START + 1e8)])

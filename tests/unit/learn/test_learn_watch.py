@@ -1,7 +1,7 @@
 """A ranking that rules is taken back when it turns out worse, by itself or by a person, and not again and again."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -55,12 +55,18 @@ def both_tried(count: int, start: float, *, right: bool) -> list[Stream]:
     return streams
 
 
+@cache
+def promoted_first() -> Retrained:
+    """What eighty incidents come to, trained once: it depends on nothing else."""
+    retrained = retrain(journal_of(told_by_errors(80)), POLICY, PROMOTED_AT, "tester")
+    assert retrained.promoted
+    return retrained
+
+
 def ruled(streams: Sequence[Stream] = ()) -> MemoryJournal:
     """A journal in which a ranking was promoted, and then came these incidents."""
     journal = journal_of(told_by_errors(80))
-    retrained = retrain(journal, POLICY, PROMOTED_AT, "tester")
-    assert retrained.promoted
-    apply_retrained(journal, retrained)
+    apply_retrained(journal, promoted_first())
     add(journal, streams)
     return journal
 
@@ -187,7 +193,7 @@ def test_a_later_look_asks_for_more() -> None:
 
 def test_what_was_taken_back_does_not_rule_again_by_itself() -> None:
     journal = journal_of(told_by_errors(80))
-    apply_retrained(journal, retrain(journal, POLICY, PROMOTED_AT, "tester"))
+    apply_retrained(journal, promoted_first())
     head = journal.head_seq("policy/p")
     back = roll_back(promotions_of(journal, "p"), POLICY, "ana", NOW, "it felt wrong")
     journal.append([Batch("policy/p", head, [back])])

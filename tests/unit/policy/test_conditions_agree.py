@@ -10,7 +10,7 @@ from tests.unit.policy.kleene import NUMBERS, SPECS, TEXTS, Reference, Tree, con
 from homeostat.model.signals import Value
 from homeostat.policy.conditions import compile_condition, compile_masks
 
-EXAMPLES = int(os.environ.get("HOMEOSTAT_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("HOMEOSTAT_EXAMPLES", "250"))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
