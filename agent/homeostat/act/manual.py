@@ -83,7 +83,7 @@ class ManualActuator:
         """
         if self._read(key, "task.json") is None:
             raise ActuatorError(f"no manual step waits under '{key}'")
-        return self._end(key, status, told(status, by, note))
+        return self._end(key, status, told(status, by, note), by)
 
     def waiting(self) -> list[dict[str, Any]]:
         """Every task that nobody has reported yet, oldest first."""
@@ -94,9 +94,10 @@ class ManualActuator:
                 tasks.append(task)
         return sorted(tasks, key=lambda task: str(task.get("asked_at")))
 
-    def _end(self, key: str, status: OutcomeStatus, detail: str) -> bool:
+    def _end(self, key: str, status: OutcomeStatus, detail: str, by: str = "") -> bool:
         """Write down how it ended, unless it has already."""
-        return self._write(key, "report.json", {"status": status.value, "at": self._now(), "detail": detail})
+        report = {"status": status.value, "at": self._now(), "detail": detail, "by": by}
+        return self._write(key, "report.json", report)
 
     def _place(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -137,4 +138,5 @@ def _load(path: Path) -> dict[str, Any] | None:
 def _done(report: dict[str, Any], task: dict[str, Any] | None) -> Done:
     at = checked.seconds(report["at"])
     began = checked.seconds(task["asked_at"]) if task else at
-    return Done(OutcomeStatus(report["status"]), max(0.0, at - began), detail=checked.text(report["detail"]))
+    detail, by = checked.text(report["detail"]), checked.text(report.get("by", ""))
+    return Done(OutcomeStatus(report["status"]), max(0.0, at - began), detail=detail, by=by)

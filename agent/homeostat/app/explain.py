@@ -21,11 +21,15 @@ _TRUTH = {True: "true", False: "false", None: "unknown"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened, `after_s` seconds after the stream's first entry, with what is to be known about it."""
+    """One thing that happened, `after_s` seconds after the stream's first entry, with what is to be known about it.
+
+    `number` is its entry's place in the stream, from 1.
+    """
 
     after_s: float
     headline: str
     details: tuple[str, ...] = ()
+    number: int = 0
 
 
 def explain(entries: Sequence[e.Entry]) -> list[Line]:
@@ -33,7 +37,7 @@ def explain(entries: Sequence[e.Entry]) -> list[Line]:
     lines: list[Line] = []
     snapshot: Snapshot | None = None
     started_at = entries[0].at if entries else 0.0
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         if isinstance(entry, e.Observed):
             snapshot = entry.snapshot
             continue
@@ -43,7 +47,7 @@ def explain(entries: Sequence[e.Entry]) -> list[Line]:
         headline, details = say(entry)
         if isinstance(entry, (e.Decided, e.Suspected, e.DecisionWithheld)):
             details = [*details, *_signals(entry, snapshot)]
-        lines.append(Line(entry.at - started_at, headline, tuple(details)))
+        lines.append(Line(entry.at - started_at, headline, tuple(details), number))
     return lines
 
 
@@ -228,11 +232,16 @@ def _shown_by(entry: e.AttemptCounted) -> str:
     return f"speaks {'for' if entry.succeeded else 'against'} its autonomy"
 
 
-_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.Paused | e.Resumed
+_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.StepCrossChecked | e.Paused | e.Resumed
 
 
 def _noted(text: str, entry: _Noted) -> tuple[str, list[str]]:
     return f"{text} by {entry.by}", [entry.note] if entry.note else []
+
+
+def _cross_checked(entry: e.StepCrossChecked) -> tuple[str, list[str]]:
+    headline, details = _noted(f"{entry.node} read and found done as written", entry)
+    return headline, [f"carried out by {entry.executor}", *details]
 
 
 def _scope(entry: e.Paused | e.Resumed) -> str:
@@ -269,6 +278,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ApprovalDenied: lambda entry: _noted(f"{entry.node} refused", entry),
     e.ApprovalExpired: lambda entry: (f"{entry.node} not agreed to", [entry.detail] if entry.detail else []),
     e.StepRequested: lambda entry: _noted(f"{entry.node} requested", entry),
+    e.StepCrossChecked: _cross_checked,
     e.AnswerRefused: lambda entry: (f"an answer of {entry.by} changed nothing: {entry.reason}", []),
     e.Paused: lambda entry: _noted(f"{_scope(entry)} paused", entry),
     e.Resumed: lambda entry: _noted(f"{_scope(entry)} resumed", entry),

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from homeostat.act.allow_list import AllowList, AllowRule
 from homeostat.act.context import SecretCommand
+from homeostat.app.table import Table
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SecretCommandTable(_Table):
+class SecretCommandTable(Table):
     """A command that prints a secret: an argument list, and the agent's variables that it is given by name."""
 
     argv: list[str]
@@ -39,7 +36,7 @@ class SecretCommandTable(_Table):
         return names
 
 
-class SecretsTable(_Table):
+class SecretsTable(Table):
     """Where secrets come from beside variables, files and the cluster: `command:NAME` runs `commands.NAME`."""
 
     commands: dict[str, SecretCommandTable] = Field(default_factory=dict)
@@ -63,7 +60,7 @@ class SecretsTable(_Table):
         return {name: SecretCommand(tuple(table.argv), tuple(table.env)) for name, table in self.commands.items()}
 
 
-class AllowTable(_Table):
+class AllowTable(Table):
     """What the policies that a glob names may use. A list left out allows all of its kind, an empty one nothing."""
 
     actuators: list[str] | None = None

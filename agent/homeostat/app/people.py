@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from homeostat.act.context import ActuatorContext
@@ -23,8 +23,21 @@ from homeostat.model.ports import Clock, Journal
 from homeostat.model.reasons import OutcomeStatus, Reason
 from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policies
+from homeostat.record.inbox import check_name
 
 LOOK_INTERVAL_S = 0.2
+
+WHY_REFUSED: Mapping[str, str] = {
+    "not_an_approver": "{by} is not among those who are asked; `homeostat pending` says who is, --as says who you are",
+    "is_the_requester": "{by} asked for this start; somebody else must agree",
+    "is_the_executor": "{by} carried this step out; somebody else must read it",
+    "already_decided": "it was decided before; `homeostat explain INCIDENT` says by whom",
+    "nothing_asked": "nothing is being asked there any more",
+    "no_such_incident": "the incident is over",
+    "other_plan": "the plan has changed since you looked at it",
+    "too_late": "the question had expired, and silence is a no",
+}
+"""What a refusal of an answer means for who gets it, by its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,30 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     return answer
 
 
+def cross_check(
+    settings: Settings, clock: Clock, by: str, incident: str, node: str, key: str, plan: str, note: str
+) -> Answer:
+    """Put into the inbox that somebody has read a step and found it done as written; the agent judges it.
+
+    Args:
+        settings: of the workspace.
+        clock: tells when.
+        by: who has read it.
+        incident: its whole id.
+        node: the step.
+        note: what they looked at; it goes into the journal.
+        key: of the attempt that they looked at.
+        plan: the hash of the policy version that they looked at.
+
+    Raises:
+        UsageError: it says what no answer may. JournalError: it cannot be written.
+    """
+    kind = AnswerKind.CROSS_CHECK
+    answer = Answer(secrets.token_hex(8), kind, by, clock.now(), incident, node, note=note, plan=plan, key=key)
+    put_answer(settings, answer)
+    return answer
+
+
 def switch(settings: Settings, clock: Clock, kind: AnswerKind, by: str, policy: str | None, note: str) -> Answer:
     """Put a pause or its end into the inbox; it holds from the agent's next turn on, also one that starts later.
 
@@ -174,8 +211,9 @@ def report_manual(
     """Report a manual step as done or not done; give the attempt's key.
 
     Raises:
-        UsageError: no such step waits. ActuatorError: the report cannot be written.
+        UsageError: no such step waits, or `by` is no name. ActuatorError: the report cannot be written.
     """
+    check_name(by)
     now = clock.now()
     with journal_to_read(settings) as journal:
         incident, _ = _find_incident(journal, beginning)
@@ -184,7 +222,7 @@ def report_manual(
         hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
         raise UsageError(f"no manual step '{node}' waits in incident {incident.id}{hint}")
     key = waiting[node].key
-    done = Done(status, max(0.0, now - waiting[node].intended_at), detail=told(status, by, note))
+    done = Done(status, max(0.0, now - waiting[node].intended_at), detail=told(status, by, note), by=by)
     if put_outcome(settings, incident.id, key, done):
         return key
     board = ManualActuator(ActuatorContext(settings.state, {}))

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
+from homeostat.app.console_table import ConsoleTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
+from homeostat.app.table import Table, loopback_address
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -25,11 +27,7 @@ _KEY_PARTS_MAX = 50
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AgentTable(_Table):
+class AgentTable(Table):
     """How the agent runs. Without `mode` it only observes; `environment` chooses the values of policies' parameters.
 
     `listen` serves /metrics and /healthz; it is loopback, and asks for the state's token.
@@ -52,17 +50,10 @@ class AgentTable(_Table):
     @field_validator("listen")
     @classmethod
     def _is_loopback(cls, listen: str) -> str:
-        host, separator, port = listen.rpartition(":")
-        if not separator or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-            raise ValueError("must read HOST:PORT, for example 127.0.0.1:9464")
-        if host not in ("127.0.0.1", "localhost"):
-            raise ValueError(
-                "must be a loopback address: put a proxy that authenticates in front to reach it from outside"
-            )
-        return listen
+        return loopback_address(listen)
 
 
-class LearningTable(_Table):
+class LearningTable(Table):
     """When rankings are trained, and within which bounds, in a process of its own that is killed when it exceeds them.
 
     `promote`: `auto` through the gate, `review` only by `homeostat rankings promote` or `homeostat retrain
@@ -76,7 +67,7 @@ class LearningTable(_Table):
     promote: Literal["auto", "review"] = "auto"
 
 
-class StoreTable(_Table):
+class StoreTable(Table):
     """Where the journal is kept: without `url` in the state folder, for one agent; with it in a PostgreSQL for many.
 
     `password` is a reference (`env:NAME`, `file:/PATH`), never the password itself. An agent that has not been heard of
@@ -111,7 +102,7 @@ class StoreTable(_Table):
         return password
 
 
-class AuditTable(_Table):
+class AuditTable(Table):
     """How the journal is anchored. Without a key (`homeostat audit keygen`) it is not.
 
     `key` is a reference (env:NAME or file:PATH) to a private key that is not in the state folder. Anchors are exported
@@ -143,13 +134,13 @@ class AuditTable(_Table):
         return url
 
 
-class RetentionTable(_Table):
+class RetentionTable(Table):
     """How long closed incidents stay out of the archive, and their outputs in the journal."""
 
     archive_after_s: float = Field(90 * 86_400.0, ge=0.0)
 
 
-class Settings(_Table):
+class Settings(Table):
     """The whole file. Relative paths are relative to `root`, the folder the file stands in."""
 
     prometheus: PrometheusSettings = PrometheusSettings()
@@ -158,6 +149,7 @@ class Settings(_Table):
     store: StoreTable = StoreTable()
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
+    console: ConsoleTable = ConsoleTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
     allow: dict[str, AllowTable] = Field(default_factory=dict)
@@ -319,7 +311,7 @@ def _nearest(keys: tuple[str, ...]) -> str:
     table: Any = Settings
     for key in keys[:-1]:
         # A table by name, as [allow.NAME], says of all its values what they are.
-        is_model = isinstance(table, type) and issubclass(table, BaseModel)
+        is_model = isinstance(table, type) and issubclass(table, Table)
         table = table.model_fields[key].annotation if is_model else get_args(table)[-1]
     known = [name for name in table.model_fields if name != "root"]
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"

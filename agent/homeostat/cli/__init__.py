@@ -64,6 +64,8 @@ COMMANDS = {
     "failed": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
+    "serve": "homeostat.cli.serve",
+    "access": "homeostat.cli.serve",
     "agents": "homeostat.cli.agents",
     "audit": "homeostat.cli.audit",
     "backup": "homeostat.cli.backup",

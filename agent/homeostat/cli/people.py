@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from homeostat.model.answers import Answer
     from homeostat.model.entries import Entry
 
-_WHY = {
-    "not_an_approver": "{by} is not among those who are asked; `homeostat pending` says who is, --as says who you are",
-    "is_the_requester": "{by} asked for this start; somebody else must agree",
-    "already_decided": "it was decided before; `homeostat explain INCIDENT` says by whom",
-    "nothing_asked": "nothing is being asked there any more",
-    "no_such_incident": "the incident is over",
-    "other_plan": "the plan has changed since you looked at it",
-    "too_late": "the question had expired, and silence is a no",
-}
-"""What a refusal means for who gets it."""
-
 COLUMNS = ("incident", "step", "kind", "who", "until", "what")
 REFUSED = 4
 OUT_OF_REACH = 3
@@ -156,13 +145,13 @@ resume = _switching("resume", "Lift the kill switch.")
 def _tell(ctx: click.Context, said: Answer, wait_s: float) -> None:
     """Wait for the agent's word, and say it; exit code 4 when it refused, 3 when nobody took it in."""
     from homeostat.app.clock import SystemClock
-    from homeostat.app.people import outcome_of
+    from homeostat.app.people import WHY_REFUSED, outcome_of
     from homeostat.model import entries as e
 
     workspace: Any = ctx.ensure_object(Workspace)
     outcome: Entry | None = outcome_of(workspace.settings, SystemClock(), said, wait_s)
     if isinstance(outcome, e.AnswerRefused):
-        click.echo(f"refused: {_WHY[outcome.reason.value].format(by=said.by)} ({outcome.reason})", err=True)
+        click.echo(f"refused: {WHY_REFUSED[outcome.reason.value].format(by=said.by)} ({outcome.reason})", err=True)
         ctx.exit(REFUSED)
     if outcome is None:
         click.echo("no agent has taken it in yet; it lies in the inbox and holds as soon as one runs", err=True)

@@ -6,10 +6,11 @@ Silence is a denial. Who asked for a start never approves it. An answer that is 
 from __future__ import annotations
 
 from homeostat.decide import exploration, guards
+from homeostat.decide.cross_checks import judge_cross_check
 from homeostat.decide.lifecycle import ACTIVE
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
-from homeostat.model.answers import AGENT_NAME, Answer, AnswerKind
+from homeostat.model.answers import AGENT_NAME, Answer, AnswerKind, same_person
 from homeostat.model.incident import Question
 from homeostat.model.policy import Approval, Do, Mode
 from homeostat.model.reasons import AnswerRefusal, AttemptVerdict, Reason
@@ -43,6 +44,8 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
         return None  # delivered twice
     if answer.plan and answer.plan != turn.incident.policy_hash:
         return AnswerRefusal.OTHER_PLAN
+    if answer.kind is AnswerKind.CROSS_CHECK:
+        return judge_cross_check(turn, answer, node)
     if answer.kind is AnswerKind.REQUEST:
         return _judge_request(turn, answer, node)
     if question is None or turn.incident.phase not in ACTIVE:
@@ -56,7 +59,7 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     if answer.kind is AnswerKind.DENY:
         turn.record(e.ApprovalDenied(at=turn.now, node=node, by=answer.by, answer=answer.id, note=answer.note))
         return None
-    if any(_same_person(answer.by, name) for name in (question.requester, turn.incident.requests.get(node))):
+    if any(same_person(answer.by, name) for name in (question.requester, turn.incident.requests.get(node))):
         return AnswerRefusal.IS_THE_REQUESTER
     holds_until = turn.now + _approval(turn, turn.policy.leaves[node]).timeout_s
     turn.record(
@@ -79,7 +82,7 @@ def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | Non
     if withheld is None or withheld.reason is not Reason.MODE_SUGGEST:
         return AnswerRefusal.NOTHING_ASKED
     question = turn.incident.questions.get(node)
-    if question is not None and _same_person(answer.by, question.granted_by):
+    if question is not None and same_person(answer.by, question.granted_by):
         return AnswerRefusal.IS_THE_REQUESTER
     turn.record(e.StepRequested(at=turn.now, node=node, by=answer.by, answer=answer.id, note=answer.note))
     return None
@@ -89,11 +92,6 @@ def _may_answer(turn: Turn, question: Question, name: str) -> bool:
     """A role is no person: who is called as one has it only where the role lists that name."""
     people = turn.moment.people
     return any(name in people.get(approver, (approver,)) for approver in question.approvers)
-
-
-def _same_person(name: str, other: str | None) -> bool:
-    """Whether two names may mean one person: nobody gets a second voice by writing theirs in another way."""
-    return other is not None and "".join(name.split()).casefold() == "".join(other.split()).casefold()
 
 
 def _approval(turn: Turn, leaf: Do) -> Approval:

@@ -70,6 +70,7 @@ def _outcome(now: float, key: str, done: Done) -> e.ActionEnded:
         output_bytes=done.output_bytes,
         output_sha256=done.output_sha256,
         detail=done.detail,
+        by=done.by,
     )
 
 

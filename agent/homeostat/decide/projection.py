@@ -200,7 +200,7 @@ def _cancel_requested(incident: Incident, entry: e.CancelRequested) -> Incident:
 
 
 def _ended(incident: Incident, entry: e.ActionEnded) -> Incident:
-    return _change(incident, entry.key, ended_at=entry.at, outcome=entry.status)
+    return _change(incident, entry.key, ended_at=entry.at, outcome=entry.status, by=entry.by)
 
 
 def _in_doubt(incident: Incident, entry: e.ActionInDoubt) -> Incident:
@@ -270,6 +270,10 @@ def _requested(incident: Incident, entry: e.StepRequested) -> Incident:
     return evolve(incident, seq=incident.seq + 1, requests=put(incident.requests, entry.node, entry.by))
 
 
+def _cross_checked(incident: Incident, entry: e.StepCrossChecked) -> Incident:
+    return evolve(incident, seq=incident.seq + 1, cross_checks=put(incident.cross_checks, entry.key, entry.by))
+
+
 def _nothing_changed(incident: Incident, _: e.AnswerRefused) -> Incident:
     return evolve(incident, seq=incident.seq + 1)
 
@@ -300,6 +304,7 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.ApprovalDenied: _denied,
     e.ApprovalExpired: _expired,
     e.StepRequested: _requested,
+    e.StepCrossChecked: _cross_checked,
     e.AnswerRefused: _nothing_changed,
     e.LeaseAcquired: _nothing_changed,
 }

@@ -18,18 +18,22 @@ WHY_SIZE = 11.0
 NO_STATE = NodeState(NodeStatus.NOT_REACHED)
 
 
-def to_svg(policy: Policy, states: Mapping[str, NodeState] | None = None) -> str:
-    """Draw a policy; with `states` (see `states.node_states`), the path of an incident through it."""
+def to_svg(policy: Policy, states: Mapping[str, NodeState] | None = None, *, with_style: bool = True) -> str:
+    """Draw a policy; with `states` (see `states.node_states`), the path of an incident through it.
+
+    Without its style the page that it stands in must have `style.style_sheet`.
+    """
     root = laid_out(policy)
     wide, tall = root.width + 2 * MARGIN, root.height + 2 * MARGIN
     name = f"plan-{_visible(policy.name)}"
     told = described(policy, states)
+    style = f"<style>\n{style_sheet()}\n</style>\n" if with_style else ""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="img" aria-labelledby={quoteattr(f"{name}-title {name}-desc")}>\n'
         f"<title id={quoteattr(f'{name}-title')}>{_text(policy.name)}</title>\n"
         f"<desc id={quoteattr(f'{name}-desc')}>{_text(told)}</desc>\n"
-        f"<style>\n{style_sheet()}\n</style>\n"
+        f"{style}"
         f'<rect class="paper" width="100%" height="100%"/>\n'
     )
     pen = _Pen(states)

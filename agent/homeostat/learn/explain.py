@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from homeostat.decide.ranking import rank
 from homeostat.decide.scoring import feature_columns, success_probabilities
-from homeostat.learn.ranker import choose_nodes
 from homeostat.model.entries import Option
-from homeostat.model.policy import Policy
+from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import ActionChange, NodeRanking, Ranking
 from homeostat.model.signals import Value
 from homeostat.policy.units import format_reading
@@ -96,7 +95,7 @@ class NodeDescription:
 def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
     """One description per `choose` node of the policy, in written order; `str()` of each is for people."""
     descriptions = []
-    for node in choose_nodes(policy):
+    for node in (found for found in policy.nodes() if isinstance(found, Choose)):
         model = ranking.nodes.get(node.id)
         written = [child.id for child in node.children]
         known = model is not None and set(written) <= set(model.places)

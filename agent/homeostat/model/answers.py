@@ -18,14 +18,16 @@ SCHEDULE_NAME = "schedule"
 class AnswerKind(StrEnum):
     """What a person says.
 
-    approve, deny: to a question about a step. request: to start a step that was only suggested. pause, resume: the kill
-    switch, for one policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal
-    that the running agent alone may write.
+    approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
+    step was read and found done as written, by somebody else than who did it. pause, resume: the kill switch, for one
+    policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
+    agent alone may write.
     """
 
     APPROVE = "approve"
     DENY = "deny"
     REQUEST = "request"
+    CROSS_CHECK = "cross_check"
     PAUSE = "pause"
     RESUME = "resume"
     DRILL = "drill"
@@ -46,6 +48,7 @@ class Answer:
         incident, node: what it is about; None for `pause`, `resume`, `drill` and `feedback`.
         policy: for `pause` and `resume`; None for all policies.
         plan: SHA-256 of the policy version the person looked at; "" when they did not say.
+        key: for `cross_check`, of the attempt that was looked at.
         drill: for `drill`, and for nothing else. feedback: the same for `feedback`.
     """
 
@@ -58,5 +61,11 @@ class Answer:
     policy: str | None = None
     note: str = ""
     plan: str = ""
+    key: str = ""
     drill: DrillRan | None = None
     feedback: Feedback | None = None
+
+
+def same_person(name: str, other: str | None) -> bool:
+    """Whether two names may mean one person: nobody gets a second voice by writing theirs in another way."""
+    return other is not None and "".join(name.split()).casefold() == "".join(other.split()).casefold()

@@ -110,6 +110,7 @@ class Done:
     output_bytes: int = 0
     output_sha256: str | None = None
     detail: str = ""
+    by: str = ""
 
     @property
     def may_have_begun(self) -> bool:

@@ -29,6 +29,7 @@ from homeostat.model.people_entries import ApprovalRequested as ApprovalRequeste
 from homeostat.model.people_entries import FeedbackGiven as FeedbackGiven
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
+from homeostat.model.people_entries import StepCrossChecked as StepCrossChecked
 from homeostat.model.people_entries import StepRequested as StepRequested
 from homeostat.model.policy import Effect, Scalar
 from homeostat.model.ranking import GateFigures, Ranking
@@ -256,6 +257,7 @@ class ActionEnded(Entry, frozen=True, kw_only=True):
     Attributes:
         duration_s: as the actuator measured it.
         output: the end of what it printed, capped and redacted; output_sha256 is over all that was kept.
+        by: who reported it, for a manual step; "" for every other, and in journals of older releases.
     """
 
     TYPE: ClassVar[str] = "action.outcome"
@@ -267,6 +269,7 @@ class ActionEnded(Entry, frozen=True, kw_only=True):
     output_bytes: int = 0
     output_sha256: str | None = None
     detail: str = ""
+    by: str = ""
 
 
 @entry_type

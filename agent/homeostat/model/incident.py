@@ -36,6 +36,7 @@ class Attempt:
         spool: the id of the state folder that alone may start it.
         effect_key: what the target was told to deduplicate by, if not `key`.
         probe_before: the probe's condition when the intent was written.
+        by: who reported it, for a manual step.
         probed_at, happened: when the signals were asked whether it happened, and what they said.
     """
 
@@ -63,6 +64,7 @@ class Attempt:
     succeeded: bool = False
     probed_at: float | None = None
     happened: Truth = None
+    by: str = ""
 
     @property
     def is_uncertain(self) -> bool:
@@ -167,6 +169,7 @@ class Incident:
         questions: per leaf: the approval asked for. waits: per `wait` reached.
         requests: per leaf that was only suggested: who asked for it.
         explored: per leaf that was picked to learn of it.
+        cross_checks: by key of the attempt: who else has read it.
     """
 
     id: str
@@ -189,6 +192,7 @@ class Incident:
     waits: Mapping[str, WaitState] = field(default_factory=dict)
     requests: Mapping[str, str] = field(default_factory=dict)
     explored: Mapping[str, Explored] = field(default_factory=dict)
+    cross_checks: Mapping[str, str] = field(default_factory=dict)
     snapshot: Snapshot | None = None
 
     def every_attempt(self) -> Iterator[Attempt]:

@@ -73,6 +73,25 @@ class StepRequested(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
+class StepCrossChecked(Entry, frozen=True, kw_only=True):
+    """A second person has read a step that was carried out, and found it done as written.
+
+    Attributes:
+        key: of the attempt that was looked at.
+        executor: who carried it out: a person's name, or `answers.AGENT_NAME`; never the one who read it.
+        by: who read it.
+    """
+
+    TYPE: ClassVar[str] = "step.cross_checked"
+    node: str
+    key: str
+    executor: str
+    by: str
+    answer: str
+    note: str = ""
+
+
+@entry_type
 class AnswerRefused(Entry, frozen=True, kw_only=True):
     """A person's answer changed nothing, and why. In the incident's stream, or the agent's where there is none."""
 

@@ -35,6 +35,7 @@ class AnswerRefusal(StrEnum):
 
     NOT_AN_APPROVER = "not_an_approver"
     IS_THE_REQUESTER = "is_the_requester"
+    IS_THE_EXECUTOR = "is_the_executor"
     ALREADY_DECIDED = "already_decided"
     NOTHING_ASKED = "nothing_asked"
     NO_SUCH_INCIDENT = "no_such_incident"

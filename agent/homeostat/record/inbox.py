@@ -131,7 +131,7 @@ def check(answer: Answer) -> None:
     check_name(answer.by)
     if re.fullmatch(r"[A-Za-z0-9-]{1,80}", answer.id, re.ASCII) is None:
         raise UsageError(f"{answer.id!r} is no answer's id")
-    for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan):
+    for text in (answer.note, answer.incident or "", answer.node or "", answer.policy or "", answer.plan, answer.key):
         check_text(text)
     if (answer.kind is AnswerKind.DRILL) != (answer.drill is not None):
         raise UsageError("an answer of kind 'drill' brings a drill, and no other does")

@@ -1,0 +1,183 @@
+"""Who may use the console, in which role: names, and digests of their tokens, in one file of the state folder.
+
+A token has 256 random bits, so its SHA-256 is as good as a slow hash (OWASP Password Storage Cheat Sheet: work factors
+are for secrets that people choose). The token itself is shown once and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from homeostat.act.files import create_once, make_folder, read_at_most, replace_durably
+from homeostat.model.errors import UsageError
+from homeostat.model.nearest import did_you_mean
+
+FILE_NAME = "access.json"
+KEY_NAME = "console-key"
+NAME_LENGTH_MAX = 64
+PEOPLE_MAX = 1000
+_BYTES_MAX = 1 << 20
+
+
+class Role(IntEnum):
+    """What a person may do; each may all that the one before it may.
+
+    viewer: look. operator: request suggested steps, report manual ones, pause, answer the survey. approver: agree to
+    or refuse a start, and resume. admin: let rankings rule or take them back, and have them trained.
+    """
+
+    VIEWER = 1
+    OPERATOR = 2
+    APPROVER = 3
+    ADMIN = 4
+
+    @property
+    def word(self) -> str:
+        """As people write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may use the console.
+
+    Attributes:
+        digest: SHA-256 of the token, 64 lower-case hexadecimal digits.
+    """
+
+    name: str
+    role: Role
+    digest: str
+
+
+class AccessList:
+    """The file. It is read anew for every question: what was revoked does not hold until a restart."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._path = state / FILE_NAME
+
+    def people(self) -> list[Person]:
+        """Everybody, by name.
+
+        Raises:
+            UsageError: the file cannot be read or is not ours.
+        """
+        try:
+            content = read_at_most(self._path, _BYTES_MAX)
+            rows = json.loads(content)["people"] if content is not None else []
+            return sorted((_person(row) for row in rows), key=lambda person: person.name)
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{self._path}: not a list of people ({error}); remove it, and grant access anew"
+            ) from error
+
+    def grant(self, name: str, role: Role) -> str:
+        """Give somebody a role and a new token, which replaces an older one; give the token.
+
+        Raises:
+            UsageError: the name is none, there are too many, or the file cannot be written.
+        """
+        _require_name(name)
+        token = secrets.token_urlsafe(32)
+        with self._changing():
+            others = [person for person in self.people() if person.name != name]
+            if len(others) >= PEOPLE_MAX:
+                raise UsageError(f"{self._path}: {PEOPLE_MAX} people have access, and no more can")
+            self._write([*others, Person(name, role, _digest(token))])
+        return token
+
+    def revoke(self, name: str) -> None:
+        """Take access away.
+
+        Raises:
+            UsageError: nobody of that name has it, or the file cannot be written.
+        """
+        with self._changing():
+            people = self.people()
+            if name not in {person.name for person in people}:
+                raise UsageError(f"nobody named '{name}' has access{did_you_mean(name, [p.name for p in people])}")
+            self._write([person for person in people if person.name != name])
+
+    def bearer_of(self, token: str) -> Person | None:
+        """Whose token it is. Raises UsageError."""
+        digest = _digest(token)
+        found = None
+        for person in self.people():  # all of them, always: the time tells nothing
+            if hmac.compare_digest(person.digest, digest):
+                found = person
+        return found
+
+    def named(self, name: str) -> Person | None:
+        """Somebody who has access. Raises UsageError."""
+        return next((person for person in self.people() if person.name == name), None)
+
+    def signing_key(self) -> str:
+        """What signs cookies and forms; made at the first need, kept over restarts.
+
+        Raises:
+            UsageError: it cannot be kept.
+        """
+        path = self._state / KEY_NAME
+        try:
+            make_folder(self._state)
+            create_once(path, secrets.token_urlsafe(32).encode())
+            key = path.read_text().strip()
+        except OSError as error:
+            raise UsageError(f"{path}: the console's key cannot be kept here: {error.strerror}") from error
+        if not key:
+            raise UsageError(f"{path}: it is empty; remove the file, and the console makes a new key")
+        return key
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change at a time, over processes."""
+        try:
+            make_folder(self._state)
+            with (self._state / f"{FILE_NAME}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be changed: {error.strerror}") from error
+
+    def _write(self, people: list[Person]) -> None:
+        rows = [asdict(person) | {"role": person.role.word} for person in people]
+        replace_durably(self._path, json.dumps({"people": rows}, indent=1).encode())
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _person(row: dict[str, str]) -> Person:
+    return Person(str(row["name"]), Role[row["role"].upper()], str(row["digest"]))
+
+
+def role_named(word: str) -> Role:
+    """A role by its word. Raises UsageError with the nearest."""
+    try:
+        return Role[word.upper()]
+    except KeyError:
+        known = [role.word for role in Role]
+        hint = did_you_mean(word, known) or f"; there are: {', '.join(known)}"
+        raise UsageError(f"no role '{word}'{hint}") from None
+
+
+def _require_name(name: str) -> None:
+    is_plain = name.isprintable() and not any(char in name for char in ':"\\') and name == name.strip()
+    if not name or not is_plain or len(name) > NAME_LENGTH_MAX:
+        raise UsageError(
+            f"{name!r} is no name for a person: 1 to {NAME_LENGTH_MAX} printable characters without colon, quote and "
+            "backslash"
+        )

@@ -1,0 +1,41 @@
+"""`[console]` of the settings file."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from homeostat.act.secret import is_reference
+from homeostat.app.table import Table, loopback_address
+
+
+class ConsoleTable(Table):
+    """Where `homeostat serve` listens, and which proxy it believes.
+
+    A proxy that has asked somebody who they are (OpenID Connect, SAML) sends their name in `proxy_user_header`; it is
+    believed only with the secret of `proxy_secret` (a reference: env:NAME or file:/PATH) in `X-Proxy-Secret`. What they
+    may do, `homeostat access` says. `origins`: the addresses that browsers know the console by, when it is not its own.
+    """
+
+    listen: str = "127.0.0.1:8420"
+    proxy_user_header: str | None = None
+    proxy_secret: str | None = None
+    origins: list[str] = Field(default_factory=list)
+    session_s: float = Field(12 * 3600.0, ge=60.0, le=30 * 86_400.0)
+
+    @field_validator("listen")
+    @classmethod
+    def _is_loopback(cls, address: str) -> str:
+        return loopback_address(address)
+
+    @field_validator("proxy_secret")
+    @classmethod
+    def _is_reference(cls, secret: str | None) -> str | None:
+        if secret is not None and not is_reference(secret):
+            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the secret itself")
+        return secret
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> ConsoleTable:
+        if (self.proxy_user_header is None) != (self.proxy_secret is None):
+            raise ValueError("proxy_user_header needs proxy_secret, and the other way: else anybody could name anybody")
+        return self

@@ -1,0 +1,132 @@
+"""Tells open pages that something new was journalled; what it was, they ask for themselves.
+
+One look at the journal serves all pages. A message is a journal position and the streams that changed up to it, so it
+means the same after a restart of the console, and a page that was away asks from where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read
+from homeostat.model.entries import ENTRY_TYPES, Observed
+from homeostat.model.errors import HomeostatError
+
+LOOK_INTERVAL_S = 0.3
+PAGES_MAX = 200
+STREAMS_MAX = 1000
+TYPES = tuple(sorted(set(ENTRY_TYPES) - {Observed.TYPE}))
+"""Samples alone change no page."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """`streams` have changed up to `position`. `trouble`: the journal cannot be read, and why."""
+
+    position: int
+    streams: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+@dataclass(eq=False)
+class Subscription:
+    """What one page has not been told yet: the newest position, and all streams since; it never grows beyond them."""
+
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    news: News | None = None
+
+    def put(self, news: News) -> None:
+        """Add to what is to be told."""
+        before = self.news.streams if self.news is not None else ()
+        streams = dict.fromkeys((*before, *news.streams))
+        self.news = News(news.position, tuple(streams)[:STREAMS_MAX], news.trouble)
+        self.waiting.set()
+
+    async def get(self) -> News:
+        """Wait for the next."""
+        while self.news is None:
+            self.waiting.clear()
+            await self.waiting.wait()
+        news, self.news = self.news, None
+        return news
+
+
+class TooManyPages(Exception):
+    """Nobody more can watch."""
+
+
+class Feed:
+    """Looks at the journal while the console runs, and tells who has subscribed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pages: set[Subscription] = set()
+        self._position = 0
+        self._trouble: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look until the block ends."""
+        task = asyncio.create_task(self._look_for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    @contextlib.contextmanager
+    def subscribed(self, since: int) -> Iterator[Subscription]:
+        """Be told from a position on. One that is behind is told at once that anything may have changed.
+
+        Raises:
+            TooManyPages: `PAGES_MAX` watch already.
+        """
+        if len(self._pages) >= PAGES_MAX:
+            raise TooManyPages
+        page = Subscription()
+        if since != self._position or self._trouble is not None:
+            page.put(News(self._position, ("*",), self._trouble))
+        self._pages.add(page)
+        try:
+            yield page
+        finally:
+            self._pages.discard(page)
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            news = await asyncio.to_thread(self._look)
+            if news is not None:
+                for page in self._pages:
+                    page.put(news)
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    def _look(self) -> News | None:
+        """What is new; None: nothing."""
+        try:
+            position, streams = self._changes()
+        except HomeostatError as error:
+            told, self._trouble = self._trouble, str(error)
+            return News(self._position, (), self._trouble) if told != self._trouble else None
+        was_troubled, self._trouble = self._trouble is not None, None
+        if position == self._position and not was_troubled:
+            return None
+        self._position = position
+        return News(position, streams) if streams or was_troubled else None
+
+    def _changes(self) -> tuple[int, tuple[str, ...]]:
+        if not has_journal(self._settings):
+            return 0, ()
+        with journal_to_read(self._settings) as journal:
+            position = journal.position()
+            if position == self._position:
+                return position, ()
+            if position < self._position or self._position == 0:
+                return position, ("*",)  # another journal than before, or the first look
+            records = journal.after(self._position, TYPES)
+            streams = dict.fromkeys(record.stream for record in records)
+            return position, tuple(streams)[:STREAMS_MAX]

@@ -1,0 +1,247 @@
+"""What the pages and the JSON API show: the journal folded into plain values. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.app.explain import Line, explain, paused_now
+from homeostat.app.people import Pending, pending
+from homeostat.app.settings import Settings
+from homeostat.app.store import has_journal, journal_to_read
+from homeostat.decide.projection import fold
+from homeostat.drawing.states import node_states, refusals
+from homeostat.drawing.svg import to_svg
+from homeostat.model import entries as e
+from homeostat.model.errors import UsageError
+from homeostat.model.incident import Attempt, Incident
+from homeostat.model.ports import Journal
+from homeostat.model.reasons import Reason
+from homeostat.model.streams import AGENT_STREAM, policy_stream
+from homeostat.policy.load import load_journalled
+
+RECENT_MAX = 25
+DRAWN_MAX = 64
+"""How many versions of incidents stay drawn: pages of one incident are asked for by many people at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in a list. Times are Unix seconds; `seconds` from the opening to the end, None while it is open."""
+
+    id: str
+    policy: str
+    phase: str
+    result: str | None
+    opened_at: float
+    seconds: float | None
+    attempts: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A kill switch that somebody has pulled. `policy` is None where it holds for all."""
+
+    policy: str | None
+    by: str
+    note: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSeen:
+    """The agent that came up last. `stopped_at` is None where it did not go down in order."""
+
+    name: str
+    version: str
+    started_at: float
+    stopped_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The state of everything at one position of the journal."""
+
+    position: int
+    agent: AgentSeen | None
+    pauses: list[Pause]
+    pending: list[Pending]
+    open: list[IncidentRow]
+    recent: list[IncidentRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the time line. `number` is its place in the incident's stream, and stays what it is."""
+
+    number: int
+    at: float
+    after_s: float
+    headline: str
+    details: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One run of one step."""
+
+    key: str
+    node: str
+    action: str
+    target: str
+    number: int
+    outcome: str | None
+    verdict: str | None
+    succeeded: bool
+    intended_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPage:
+    """Everything about one incident.
+
+    Attributes:
+        position: of the journal when this was read.
+        plan: the hash of the policy version it is decided by; an answer must be about the same.
+        rto_s: recovery time objective of its policy, seconds.
+        svg: the plan with the path lit.
+    """
+
+    position: int
+    row: IncidentRow
+    plan: str
+    rto_s: float | None
+    confirmed_at: float | None
+    events: list[Event]
+    attempts: list[AttemptRow]
+    pending: list[Pending]
+    withheld: list[str]
+    svg: str = field(repr=False)
+
+
+def overview(settings: Settings) -> Overview:
+    """See `Overview`. Raises JournalError."""
+    if not has_journal(settings):
+        return Overview(0, None, [], [], [], [])
+    with journal_to_read(settings) as journal:
+        position = journal.position()
+        agent_entries = _entries(journal, AGENT_STREAM)
+        still_open = set(journal.open_incidents())
+        newest = journal.incidents()[::-1]
+        open_rows = [incident_row(_entries(journal, stream)) for stream in newest if stream in still_open]
+        closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
+        recent = [incident_row(_entries(journal, stream)) for stream in closed]
+    pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
+    return Overview(position, _agent(agent_entries), pauses, waiting(settings), open_rows, recent)
+
+
+def waiting(settings: Settings) -> list[Pending]:
+    """What waits for people, without the kill switches."""
+    return [found for found in pending(settings) if found.kind != "pause"] if has_journal(settings) else []
+
+
+def incident_row(entries: Sequence[e.Entry]) -> IncidentRow:
+    """An incident's line in a list."""
+    incident = fold(entries)
+    lines = explain(entries)
+    ended = incident.closed_at
+    return IncidentRow(
+        incident.id,
+        incident.policy,
+        incident.phase.value,
+        incident.result.value if incident.result else None,
+        incident.opened_at,
+        None if ended is None else ended - incident.opened_at,
+        sum(1 for _ in incident.every_attempt()),
+        lines[-1].headline if lines else "",
+    )
+
+
+def incident_page(settings: Settings, incident: str) -> IncidentPage:
+    """Everything about one incident.
+
+    Raises:
+        UsageError: there is none of that id.
+        JournalError: it cannot be read.
+    """
+    if not has_journal(settings):
+        raise UsageError(f"no incident '{incident}': nothing was ever journalled here")
+    with journal_to_read(settings) as journal:
+        if incident not in journal.incidents():
+            raise UsageError(f"no incident '{incident}'")
+        position = journal.position()
+        entries = _entries(journal, incident)
+        state = fold(entries)
+        drawn = _drawn(journal, state, refusals(entries), len(entries))
+    about = [found for found in waiting(settings) if found.incident == incident]
+    return IncidentPage(
+        position,
+        incident_row(entries),
+        state.policy_hash,
+        drawn.rto_s,
+        state.confirmed_at,
+        [_event(line, entries[line.number - 1]) for line in explain(entries)],
+        [_attempt(attempt) for attempt in sorted(state.every_attempt(), key=lambda one: one.intended_at)],
+        about,
+        [f"{node or 'the whole plan'}: {held.reason.value}" for node, held in state.withheld.items()],
+        drawn.svg,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    svg: str
+    rto_s: float | None
+
+
+_drawings: dict[tuple[str, int], _Drawn] = {}
+
+
+def _drawn(journal: Journal, state: Incident, reasons: Mapping[str, Reason], entries: int) -> _Drawn:
+    key = (state.id, entries)
+    if key not in _drawings:
+        history = _entries(journal, policy_stream(state.policy))
+        policy = load_journalled(history, state.policy_hash)
+        states = node_states(policy, state, reasons)
+        while len(_drawings) >= DRAWN_MAX:
+            _drawings.pop(next(iter(_drawings)), None)
+        _drawings[key] = _Drawn(to_svg(policy, states, with_style=False), policy.rto_s)
+    return _drawings[key]
+
+
+def _event(line: Line, entry: e.Entry) -> Event:
+    return Event(line.number, entry.at, line.after_s, line.headline, line.details, entry.TYPE)
+
+
+def _attempt(attempt: Attempt) -> AttemptRow:
+    return AttemptRow(
+        attempt.key,
+        attempt.node,
+        attempt.action,
+        attempt.target,
+        attempt.number,
+        attempt.outcome.value if attempt.outcome else None,
+        attempt.verdict.value if attempt.verdict else None,
+        attempt.succeeded,
+        attempt.intended_at,
+        attempt.ended_at,
+    )
+
+
+def _agent(agent_entries: Sequence[e.Entry]) -> AgentSeen | None:
+    up = [entry for entry in agent_entries if isinstance(entry, e.AgentStarted)]
+    if not up:
+        return None
+    down = [
+        entry.at
+        for entry in agent_entries
+        if isinstance(entry, e.AgentStopped) and entry.agent == up[-1].agent and entry.at >= up[-1].at
+    ]
+    return AgentSeen(up[-1].agent, up[-1].version, up[-1].at, down[-1] if down else None)
+
+
+def _entries(journal: Journal, stream: str) -> Sequence[e.Entry]:
+    return [record.entry for record in journal.read(stream)]
