@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_without_an_agent_it_is_journalled_at_once_and_an_agent_that_comes_up_me
     assert len(list(settings.inbox.glob("*.json"))) == 1
 
 
+def test_another_command_that_writes_a_moment_long_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("")
+    settings = load_settings(tmp_path / FILE_NAME)
+    settings.state.mkdir()
+    holding = SqliteJournal(settings.journal)
+    other = threading.Timer(0.15, holding.close)
+    other.start()
+    assert tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
+    other.join()
+    assert [ran.answer for ran in drills_in(tmp_path)] == [None]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -77,6 +90,24 @@ def test_what_cannot_be_run_is_refused_before_anything_is_broken(tmp_path: Path,
     assert ran.returncode == 2, ran.stderr
     assert said in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "auth_hung", "--sandbox", "--keep", "file"],
+        ["run", "auth_hung", "--local", "--keep", "file/below"],
+        ["run", "auth_hung", "--rig", "file"],
+        ["rig", "status", "broken"],
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/rig.json").write_text("{")
+    ran = homeostat(tmp_path, "drill", *words)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran.stderr
+    assert words[-1] in ran.stderr
 
 
 def test_a_drill_that_did_not_pass_says_why_and_outside_of_a_workspace_leaves_nothing_behind(tmp_path: Path) -> None:

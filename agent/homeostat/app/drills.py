@@ -26,7 +26,7 @@ from homeostat.record.sqlite import SqliteJournal
 from homeostat.rig import faults as rig_faults
 from homeostat.rig.drill import policies_tried, run_drill
 from homeostat.rig.fault_file import Fault
-from homeostat.rig.layout import Layout
+from homeostat.rig.layout import Layout, make_new_folder
 from homeostat.rig.local import system as local
 from homeostat.rig.rig_system import RIG
 from homeostat.rig.verdict import DrillResult
@@ -125,9 +125,7 @@ def drill_sandbox(fault: Fault, policies: Path, keep: Path | None, seed: int) ->
     """
     if keep is None:
         return run_sandbox_drill(fault, policies, MemoryJournal(), seed)
-    if keep.exists() and any(keep.iterdir()):
-        raise UsageError(f"{keep} is not empty; give a new folder")
-    keep.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_new_folder(keep)
     (keep / FILE_NAME).write_text(f"[agent]\npolicies = {json.dumps(str(policies.resolve()))}\n")
     settings = load_settings(keep / FILE_NAME)
     settings.state.mkdir(mode=0o700)

@@ -100,7 +100,7 @@ def faults(workspace: Workspace) -> None:
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the sandbox's chances.")
 @click.option("--keep", type=click.Path(path_type=Path), help="New folder for what --sandbox or --local leave.")
 @click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), default=20.0, show_default=True, help=WAIT_HELP)
+@click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=20.0, show_default=True, help=WAIT_HELP)
 @pass_workspace
 @click.pass_context
 def run(
