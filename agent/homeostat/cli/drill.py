@@ -41,8 +41,10 @@ def rig() -> None:
 def up(workspace: Workspace, folder: Path) -> None:
     """Start a new rig in FOLDER, which must be empty or not there."""
     from homeostat.rig import rig as rigs
+    from homeostat.rig.asked_to_end import ends_in_order
 
-    layout = rigs.up(folder)
+    with ends_in_order():
+        layout = rigs.up(folder)
     workspace.output.say(f"a rig is up in {folder}; Prometheus: {layout.url('prometheus')}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from homeostat.model.errors import HomeostatError
 from homeostat.rig import processes
+from homeostat.rig.asked_to_end import undisturbed
 from homeostat.rig.drill import System
 from homeostat.rig.fault_file import Fault, Vocabulary, a_name, faults_in
 from homeostat.rig.layout import Layout, make_new_folder
@@ -59,11 +60,12 @@ def up(folder: Path) -> Layout:
 def stop_all(layout: Layout) -> None:
     """End everything that runs there, the load first. Raises ActuatorError: something would not end."""
     errors: list[HomeostatError] = []
-    for name in dict.fromkeys([*DOWN_ORDER, *processes.names(layout)]):
-        try:
-            processes.stop(layout, name)
-        except HomeostatError as error:
-            errors.append(error)
+    with undisturbed():
+        for name in dict.fromkeys([*DOWN_ORDER, *processes.names(layout)]):
+            try:
+                processes.stop(layout, name)
+            except HomeostatError as error:
+                errors.append(error)
     if errors:
         raise errors[0]
 
