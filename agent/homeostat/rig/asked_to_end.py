@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ASKED = (signal.SIGTERM, signal.SIGHUP)
 """By a supervisor, and by a terminal that is closed. Python raises KeyboardInterrupt for SIGINT by itself."""
+
+_Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 @contextmanager
@@ -35,9 +38,9 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _handled(numbers: tuple[signal.Signals, ...], by: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handled(numbers: tuple[signal.Signals, ...], by: _Handler) -> Iterator[None]:
     """Signals that are ignored stay so, as under nohup. No handler outlives an exec, so no child inherits anything."""
-    before: dict[signal.Signals, object] = {}
+    before: dict[signal.Signals, _Handler] = {}
     if threading.current_thread() is threading.main_thread():  # signals are the main thread's
         before = {number: was for number in numbers if (was := signal.getsignal(number)) is not signal.SIG_IGN}
     try:
@@ -46,4 +49,4 @@ def _handled(numbers: tuple[signal.Signals, ...], by: Callable[[int, FrameType |
         yield
     finally:
         for number, was in before.items():
-            signal.signal(number, was)  # type: ignore[arg-type]  # what getsignal gave
+            signal.signal(number, was)
