@@ -3,6 +3,7 @@ from dataclasses import replace
 from tests.unit.decide.builders import FAILED, OK, Driver, above, attempt_of_each, below, do, policy
 
 from homeostat.decide.ledger import account
+from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Running
 from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Mode, Retry, Try, Verify
@@ -690,3 +691,12 @@ def test_two_incidents_never_touch_one_target_at_once() -> None:
     second.ledger = first.ledger
     second.tick()
     assert second.names() == ["b"]
+
+
+def test_what_is_at_its_bound_but_not_past_it_may_be_at_the_next_look() -> None:
+    driver = Driver(policy(do("a")))
+    turn = Turn(driver.policy, driver.incident, driver.moment())
+    assert not turn.has_outlasted(5.0, 5.0)
+    quiet = turn.done().quiet
+    assert quiet is not None
+    assert quiet.until == turn.now
