@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from tests.acceptance.people_workspace import PeopleWorkspace
 from homeostat.app.clock import SystemClock
 from homeostat.app.drill_entries import tell_workspace
 from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.app.store import agent_store
 from homeostat.model.entries import AgentStarted, DrillRan
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.record.writer_lock import WriterLock
 from homeostat.rig.verdict import DrillResult
 
 STEPS = "- {id: restart, do: act, target: svc/pay}\n"
@@ -71,6 +74,19 @@ def test_another_command_that_writes_a_moment_long_is_waited_for(tmp_path: Path)
     assert tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
     other.join()
     assert [ran.answer for ran in drills_in(tmp_path)] == [None]
+
+
+def test_an_agent_that_begins_waits_for_a_command_that_writes_a_moment_long(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("")
+    settings = load_settings(tmp_path / FILE_NAME)
+    settings.state.mkdir()
+    holding = SqliteJournal(settings.journal)
+    other = threading.Timer(0.15, holding.close)
+    other.start()
+    with agent_store(settings, "agent", SystemClock(), lambda *_: None, lambda _: None) as store:
+        assert WriterLock.holder(settings.journal) == str(os.getpid())
+        assert store.journal.head_seq("agent") == 0
+    other.join()
 
 
 @pytest.mark.parametrize(

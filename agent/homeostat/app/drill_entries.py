@@ -6,8 +6,7 @@ import secrets
 
 from homeostat.app.people import outcome_of
 from homeostat.app.settings import Settings
-from homeostat.app.store import put_answer
-from homeostat.app.written_alone import written_alone
+from homeostat.app.store import put_answer, write_alone
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import DrillRan
 from homeostat.model.ports import Clock
@@ -54,7 +53,7 @@ def put_drill(settings: Settings, clock: Clock, by: str, ran: DrillRan) -> Answe
         UsageError: `by` is no name, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
-    if written_alone(settings, clock, ran):
+    if write_alone(settings, clock, ran):
         return None
     answer = Answer(secrets.token_hex(8), AnswerKind.DRILL, by, clock.now(), drill=ran)
     put_answer(settings, answer)

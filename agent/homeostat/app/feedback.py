@@ -7,8 +7,7 @@ import secrets
 from homeostat.app.people import outcome_of
 from homeostat.app.pinned import pinned_policy
 from homeostat.app.settings import Settings
-from homeostat.app.store import put_answer
-from homeostat.app.written_alone import written_alone
+from homeostat.app.store import put_answer, write_alone
 from homeostat.decide.answers import feedback_given
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import FeedbackGiven, Suspected
@@ -64,7 +63,7 @@ def give_feedback(settings: Settings, clock: Clock, by: str, feedback: Feedback,
     """
     answer = Answer(secrets.token_hex(8), AnswerKind.FEEDBACK, by, clock.now(), feedback=feedback)
     check(answer)
-    if written_alone(settings, clock, feedback_given(answer, feedback, answer.at)):
+    if write_alone(settings, clock, feedback_given(answer, feedback, answer.at)):
         return True
     put_answer(settings, answer)
     return outcome_of(settings, clock, answer, wait_s) is not None
