@@ -24,7 +24,7 @@ STEPS = "- {id: restart, do: act, target: svc/pay}\n"
 RESULT = DrillResult(
     fault="auth_hung", tier="local", passed=False, why="late " * 500, cause_after_s=None, visible_after_s=None,
     clean_after_s=None, action_to_clean_s=None, actions=(), forbidden=(), needless=(), payments_acknowledged=0,
-    payments_lost=0, began_at=5.0, policies={"p": "h" * 64},
+    payments_lost=0, began_at=5.0, policies={"p": "h" * 64}, control=True,
 )  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def test_without_an_agent_it_is_journalled_at_once_and_an_agent_that_comes_up_me
     assert tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
     (ran,) = drills_in(tmp_path)
     assert (ran.answer, ran.elsewhere, ran.policies, len(ran.why)) == (None, True, RESULT.policies, 1000)
+    assert ran.control
     holding = SqliteJournal(settings.journal)
     assert not tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
     holding.close()

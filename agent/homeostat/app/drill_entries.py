@@ -31,6 +31,7 @@ def drill_entry(result: DrillResult, at: float, *, elsewhere: bool = False) -> D
         tier=result.tier,
         policies=dict(result.policies),
         elsewhere=elsewhere,
+        control=result.control,
     )
 
 

@@ -76,6 +76,7 @@ def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
         people=ran.people,
         answers=ran.answers,
         whole_s=ran.whole_s,
+        control=ran.control,
     )
 
 

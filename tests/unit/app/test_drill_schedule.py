@@ -72,6 +72,10 @@ def test_a_failed_drill_is_told_and_does_not_count(tmp_path: Path) -> None:
     assert (one.last.passed, one.due_at) == (False, NOW - 10.0 * DAY_S)
 
 
+def test_a_control_in_which_nothing_had_to_be_done_does_not_count(tmp_path: Path) -> None:
+    assert due(tmp_path, msgspec.structs.replace(ran(1.0, "sandbox"), control=True)).state is DrillState.OVERDUE
+
+
 def test_a_tabletop_in_which_nothing_had_to_be_done_does_not_count(tmp_path: Path) -> None:
     quiet = msgspec.structs.replace(ran(1.0), answers=(answer("nothing"),))
     assert due(tmp_path, quiet).state is DrillState.OVERDUE

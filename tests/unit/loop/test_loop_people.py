@@ -125,7 +125,9 @@ def test_a_resume_that_is_delivered_again_does_not_lift_a_later_pause() -> None:
 
 def test_a_drill_that_ran_elsewhere_is_journalled_once_and_makes_no_incident_of_this_journal_a_drill() -> None:
     rig = PeopleRig()
-    told = e.DrillRan(at=2e10, fault="auth_hung", began_at=0.0, passed=True, tier="sandbox", policies={"p": "h"})
+    told = e.DrillRan(
+        at=2e10, fault="auth_hung", began_at=0.0, passed=True, tier="sandbox", policies={"p": "h"}, control=True
+    )
     for _ in range(3):  # an inbox that cannot be emptied delivers it again and again
         rig.inbox.waiting["d1"] = Answer("d1", AnswerKind.DRILL, "dana", at=1.0, drill=told)
         rig.ticks(1)
@@ -136,6 +138,7 @@ def test_a_drill_that_ran_elsewhere_is_journalled_once_and_makes_no_incident_of_
     assert isinstance(ran, e.DrillRan)
     assert (ran.elsewhere, ran.answer) == (True, "d1")
     assert ran.at < 2e9, "the agent's own time"
+    assert ran.control
     assert (ran.fault, ran.began_at, ran.passed, ran.tier, ran.policies) == (
         "auth_hung",
         0.0,
