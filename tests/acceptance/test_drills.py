@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,17 @@ from tests.acceptance.people_workspace import PeopleWorkspace
 from homeostat.app.clock import SystemClock
 from homeostat.app.drill_entries import tell_workspace
 from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.app.store import agent_store
 from homeostat.model.entries import AgentStarted, DrillRan
 from homeostat.record.sqlite import SqliteJournal
+from homeostat.record.writer_lock import WriterLock
 from homeostat.rig.verdict import DrillResult
 
 STEPS = "- {id: restart, do: act, target: svc/pay}\n"
 RESULT = DrillResult(
     fault="auth_hung", tier="local", passed=False, why="late " * 500, cause_after_s=None, visible_after_s=None,
     clean_after_s=None, action_to_clean_s=None, actions=(), forbidden=(), needless=(), payments_acknowledged=0,
-    payments_lost=0, began_at=5.0, policies={"p": "h" * 64},
+    payments_lost=0, began_at=5.0, policies={"p": "h" * 64}, control=True,
 )  # fmt: skip
 
 
@@ -53,11 +57,37 @@ def test_without_an_agent_it_is_journalled_at_once_and_an_agent_that_comes_up_me
     assert tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
     (ran,) = drills_in(tmp_path)
     assert (ran.answer, ran.elsewhere, ran.policies, len(ran.why)) == (None, True, RESULT.policies, 1000)
+    assert ran.control
     holding = SqliteJournal(settings.journal)
     assert not tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
     holding.close()
     assert len(drills_in(tmp_path)) == 1, "two writers of one journal"
     assert len(list(settings.inbox.glob("*.json"))) == 1
+
+
+def test_another_command_that_writes_a_moment_long_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("")
+    settings = load_settings(tmp_path / FILE_NAME)
+    settings.state.mkdir()
+    holding = SqliteJournal(settings.journal)
+    other = threading.Timer(0.15, holding.close)
+    other.start()
+    assert tell_workspace(settings, SystemClock(), "dana", RESULT, 0.0)
+    other.join()
+    assert [ran.answer for ran in drills_in(tmp_path)] == [None]
+
+
+def test_an_agent_that_begins_waits_for_a_command_that_writes_a_moment_long(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("")
+    settings = load_settings(tmp_path / FILE_NAME)
+    settings.state.mkdir()
+    holding = SqliteJournal(settings.journal)
+    other = threading.Timer(0.15, holding.close)
+    other.start()
+    with agent_store(settings, "agent", SystemClock(), lambda *_: None, lambda _: None) as store:
+        assert WriterLock.holder(settings.journal) == str(os.getpid())
+        assert store.journal.head_seq("agent") == 0
+    other.join()
 
 
 @pytest.mark.parametrize(
@@ -77,6 +107,24 @@ def test_what_cannot_be_run_is_refused_before_anything_is_broken(tmp_path: Path,
     assert ran.returncode == 2, ran.stderr
     assert said in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "auth_hung", "--sandbox", "--keep", "file"],
+        ["run", "auth_hung", "--local", "--keep", "file/below"],
+        ["run", "auth_hung", "--rig", "file"],
+        ["rig", "status", "broken"],
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/rig.json").write_text("{")
+    ran = homeostat(tmp_path, "drill", *words)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran.stderr
+    assert words[-1] in ran.stderr
 
 
 def test_a_drill_that_did_not_pass_says_why_and_outside_of_a_workspace_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         registry = CollectorRegistry()
         watching = Observers([LogObserver(), MetricsObserver(registry)])
         name = f"{socket.gethostname()}/{os.getpid()}"
-        store = opened.enter_context(agent_store(settings, name, watching.failed, _tell))
+        clock = SystemClock()
+        store = opened.enter_context(agent_store(settings, name, clock, watching.failed, _tell))
         journal = store.journal
         retrainer = BackgroundRetrainer(
             TrainingApart(settings),
@@ -168,7 +169,6 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             recurrence_s=settings.learning.recurrence_s,
         )
         observer = Observers([watching, Housekeeping(state, journal, watching), retrainer])
-        clock = SystemClock()
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)

@@ -6,14 +6,11 @@ import secrets
 
 from homeostat.app.people import outcome_of
 from homeostat.app.settings import Settings
-from homeostat.app.store import journal_to_write, put_answer
+from homeostat.app.store import put_answer, write_alone
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import DrillRan
-from homeostat.model.errors import JournalError
-from homeostat.model.ports import Batch, Clock
-from homeostat.model.streams import AGENT_STREAM
+from homeostat.model.ports import Clock
 from homeostat.record.inbox import TEXT_MAX
-from homeostat.record.writer_lock import WriterLock
 from homeostat.rig.verdict import DrillResult
 
 
@@ -34,6 +31,7 @@ def drill_entry(result: DrillResult, at: float, *, elsewhere: bool = False) -> D
         tier=result.tier,
         policies=dict(result.policies),
         elsewhere=elsewhere,
+        control=result.control,
     )
 
 
@@ -56,16 +54,8 @@ def put_drill(settings: Settings, clock: Clock, by: str, ran: DrillRan) -> Answe
         UsageError: `by` is no name, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
-    if settings.store.url is None and WriterLock.holder(settings.journal) is None:
-        try:
-            with journal_to_write(settings) as journal:
-                journal.append([Batch(AGENT_STREAM, None, [ran])])
-        except JournalError:
-            if WriterLock.holder(settings.journal) is None:
-                raise
-        else:
-            return None
-    # An agent came up a moment ago, or runs since long.
+    if write_alone(settings, clock, ran):
+        return None
     answer = Answer(secrets.token_hex(8), AnswerKind.DRILL, by, clock.now(), drill=ran)
     put_answer(settings, answer)
     return answer

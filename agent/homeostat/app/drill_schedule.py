@@ -81,8 +81,12 @@ def drills_by_policy(journal: Journal) -> dict[str, DrillsOfPolicy]:
 
 
 def counts(ran: DrillRan) -> bool:
-    """Whether a drill has shown anything of the plan: it was passed, and at a tabletop something had to be done."""
-    return ran.passed and (ran.tier != TABLETOP or any(answer.expected != (NOTHING,) for answer in ran.answers))
+    """Whether a drill has shown anything of the plan: it was passed, and something had to be done."""
+    return (
+        ran.passed
+        and not ran.control
+        and (ran.tier != TABLETOP or any(answer.expected != (NOTHING,) for answer in ran.answers))
+    )
 
 
 def drills_in(journal: Journal) -> list[DrillRan]:

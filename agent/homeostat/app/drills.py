@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +22,10 @@ from homeostat.policy.load import SUFFIX
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.rig import faults as rig_faults
+from homeostat.rig.asked_to_end import ends_in_order
 from homeostat.rig.drill import policies_tried, run_drill
 from homeostat.rig.fault_file import Fault
-from homeostat.rig.layout import Layout
+from homeostat.rig.layout import Layout, make_new_folder
 from homeostat.rig.local import system as local
 from homeostat.rig.rig_system import RIG
 from homeostat.rig.verdict import DrillResult
@@ -75,7 +74,8 @@ def drill(layout: Layout, fault: Fault, policies: Path) -> DrillResult:
         ActuatorError: the rig itself failed.
         JournalError: the agent's journal cannot be written.
     """
-    return _noted(run_drill(layout, fault, policies, RIG))
+    with ends_in_order():
+        return _noted(run_drill(layout, fault, policies, RIG))
 
 
 def drill_local(fault: Fault, policies: Path, keep: Path | None) -> DrillResult:
@@ -85,29 +85,11 @@ def drill_local(fault: Fault, policies: Path, keep: Path | None) -> DrillResult:
     """
     policies_tried(policies, fault)  # before anything is started
     with ExitStack() as opened:
-        opened.enter_context(_taken_down_when_asked_to_end())
+        opened.enter_context(ends_in_order())
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="homeostat-local-")))
         layout = local.up(folder)
         opened.callback(local.stop_all, layout)
         return _noted(run_drill(layout, fault, policies, local.LOCAL))
-
-
-@contextmanager
-def _taken_down_when_asked_to_end() -> Iterator[None]:
-    """SIGTERM ends this process in order, as Ctrl-C does, so that no process of a drill outlives it."""
-
-    def end(number: int, frame: object) -> None:
-        del frame
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _noted(result: DrillResult) -> DrillResult:
@@ -125,9 +107,7 @@ def drill_sandbox(fault: Fault, policies: Path, keep: Path | None, seed: int) ->
     """
     if keep is None:
         return run_sandbox_drill(fault, policies, MemoryJournal(), seed)
-    if keep.exists() and any(keep.iterdir()):
-        raise UsageError(f"{keep} is not empty; give a new folder")
-    keep.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_new_folder(keep)
     (keep / FILE_NAME).write_text(f"[agent]\npolicies = {json.dumps(str(policies.resolve()))}\n")
     settings = load_settings(keep / FILE_NAME)
     settings.state.mkdir(mode=0o700)

@@ -7,17 +7,15 @@ import secrets
 from homeostat.app.people import outcome_of
 from homeostat.app.pinned import pinned_policy
 from homeostat.app.settings import Settings
-from homeostat.app.store import journal_to_write, put_answer
+from homeostat.app.store import put_answer, write_alone
 from homeostat.decide.answers import feedback_given
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import FeedbackGiven, Suspected
-from homeostat.model.errors import JournalError, UsageError
+from homeostat.model.errors import UsageError
 from homeostat.model.feedback import Feedback
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.ports import Batch, Clock, Journal
-from homeostat.model.streams import AGENT_STREAM
+from homeostat.model.ports import Clock, Journal
 from homeostat.record.inbox import check
-from homeostat.record.writer_lock import WriterLock
 
 
 def feedback_of(journal: Journal, incident: str | None = None) -> list[FeedbackGiven]:
@@ -65,15 +63,7 @@ def give_feedback(settings: Settings, clock: Clock, by: str, feedback: Feedback,
     """
     answer = Answer(secrets.token_hex(8), AnswerKind.FEEDBACK, by, clock.now(), feedback=feedback)
     check(answer)
-    if settings.store.url is None and WriterLock.holder(settings.journal) is None:
-        try:
-            with journal_to_write(settings) as journal:
-                journal.append([Batch(AGENT_STREAM, None, [feedback_given(answer, feedback, answer.at)])])
-        except JournalError:
-            if WriterLock.holder(settings.journal) is None:
-                raise
-        else:
-            return True
-    # An agent came up a moment ago, or runs since long.
+    if write_alone(settings, clock, feedback_given(answer, feedback, answer.at)):
+        return True
     put_answer(settings, answer)
     return outcome_of(settings, clock, answer, wait_s) is not None

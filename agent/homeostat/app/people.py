@@ -240,7 +240,7 @@ def outcome_of(settings: Settings, clock: Clock, answer: Answer, wait_s: float) 
                 found = _about(answer, [*_entries(journal, AGENT_STREAM), *_entries(journal, answer.incident)])
             if found is not None:
                 return found
-        if clock.now() >= until or clock.wait(LOOK_INTERVAL_S):
+        if not clock.now() < until or clock.wait(LOOK_INTERVAL_S):
             return None
 
 

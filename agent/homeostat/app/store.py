@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from homeostat.act.secret import SecretError, resolve
 from homeostat.act.spool_id import spool_id
 from homeostat.app.settings import Settings
+from homeostat.app.written_alone import opened_in_turn, written_alone
 from homeostat.model.answers import Answer
 from homeostat.model.commands import Done
+from homeostat.model.entries import Entry
 from homeostat.model.errors import UsageError
-from homeostat.model.ports import Inbox, LateOutcomes, Leases
+from homeostat.model.ports import Clock, Inbox, LateOutcomes, Leases
 from homeostat.record import inbox
 from homeostat.record.inbox import FolderInbox
 from homeostat.record.sqlite import SqliteJournal
@@ -51,13 +53,18 @@ class Store:
 
 @contextmanager
 def agent_store(
-    settings: Settings, agent: str, failed: Callable[[str, Exception], None], told: Callable[[str], None]
+    settings: Settings,
+    agent: str,
+    clock: Clock,
+    failed: Callable[[str, Exception], None],
+    told: Callable[[str], None],
 ) -> Iterator[Store]:
     """Open the store for the agent that runs.
 
     Args:
         settings: of the workspace.
         agent: this process's name, for those who look who is there.
+        clock: waits for a command that writes for a moment.
         failed: told of errors beside the loop's thread.
         told: told of a shared store that was lost and came back.
 
@@ -66,7 +73,7 @@ def agent_store(
     """
     with ExitStack() as opened:
         if settings.store.url is None:
-            journal = opened.enter_context(closing(SqliteJournal(settings.journal)))
+            journal = opened.enter_context(closing(opened_in_turn(settings.journal, clock)))
             yield Store(journal, FolderInbox(settings.inbox, failed))
             return
         from homeostat.record.postgres_inbox import PostgresInbox, PostgresLateOutcomes
@@ -172,6 +179,19 @@ def journal_to_write(settings: Settings) -> Iterator[StoredJournal]:
         return
     with closing(SqliteJournal(settings.journal)) as journal:
         yield journal
+
+
+def write_alone(settings: Settings, clock: Clock, entry: Entry) -> bool:
+    """Append to the agents' own stream where no agent runs; False where one does, or agents share the store.
+
+    Raises:
+        UsageError: the agent here uses another store. JournalError: the journal cannot be written.
+    """
+    if settings.store.url is not None:
+        return False
+    state_folder(settings)
+    _require_known_store(settings)
+    return written_alone(settings.journal, clock, entry)
 
 
 def agents_of(settings: Settings) -> list[AgentSeen]:

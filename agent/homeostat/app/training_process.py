@@ -41,9 +41,12 @@ _TOLD_BYTES_MAX = 500
 FILE_BYTES_MAX = 16 * 2**20
 """Of whatever the child writes, its stderr above all; a journal that is read grows nothing but a small index."""
 
-_HANDED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"})
-_HANDED_ON_PREFIXES = ("LC_", "PYTHON", "PG")
-"""What Python and PostgreSQL's client go by, so that the child finds the same modules and the same journal."""
+_HANDED_ON = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
+_HANDED_ON_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_CERT_", "OPENSSL_CONF", "KRB5")
+"""What Python and PostgreSQL's client go by, so that the child finds the same modules and the same journal.
+
+The client leaves certificates to OpenSSL (openssl-env(7)), and tickets to Kerberos (kerberos(7)), which have their own.
+"""
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _READ_FROM = {"root", "agent", "store", "secrets"}

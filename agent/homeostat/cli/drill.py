@@ -41,8 +41,10 @@ def rig() -> None:
 def up(workspace: Workspace, folder: Path) -> None:
     """Start a new rig in FOLDER, which must be empty or not there."""
     from homeostat.rig import rig as rigs
+    from homeostat.rig.asked_to_end import ends_in_order
 
-    layout = rigs.up(folder)
+    with ends_in_order():
+        layout = rigs.up(folder)
     workspace.output.say(f"a rig is up in {folder}; Prometheus: {layout.url('prometheus')}")
 
 
@@ -100,7 +102,7 @@ def faults(workspace: Workspace) -> None:
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the sandbox's chances.")
 @click.option("--keep", type=click.Path(path_type=Path), help="New folder for what --sandbox or --local leave.")
 @click.option("--as", "by", default=getpass.getuser, show_default="who is logged in", help="Your name.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), default=20.0, show_default=True, help=WAIT_HELP)
+@click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=20.0, show_default=True, help=WAIT_HELP)
 @pass_workspace
 @click.pass_context
 def run(

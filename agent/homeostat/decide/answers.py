@@ -12,6 +12,8 @@ from homeostat.model.reasons import AnswerRefusal
 
 OF_NO_INCIDENT = (*SWITCHES, AnswerKind.DRILL, AnswerKind.FEEDBACK)
 """The agents' own stream says them: the survey too, for its incident is closed as a rule."""
+HEARD_ONCE = frozenset({AnswerKind.RESUME, AnswerKind.DRILL, AnswerKind.FEEDBACK})
+"""What is delivered again says nothing new. A pause is said again, for it can only hold back."""
 
 
 @dataclass(slots=True)
@@ -34,8 +36,8 @@ def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], heard: Set
     Args:
         answers: what the inbox holds.
         open_incidents: ids.
-        heard: ids of answers that have lifted the kill switch before, or brought a survey; delivered again they must
-            not lift what was pulled since, nor be journalled for ever.
+        heard: ids of answers that have lifted the kill switch before, or brought a survey or a drill; delivered again
+            they must not lift what was pulled since, nor be journalled for ever.
         now: Unix seconds.
     """
     found = SortedAnswers()
@@ -74,6 +76,7 @@ def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
         people=ran.people,
         answers=ran.answers,
         whole_s=ran.whole_s,
+        control=ran.control,
     )
 
 

@@ -216,8 +216,6 @@ def _stand_by(turn: Turn) -> None:
     bring_forward(turn)
     take_back_failures(turn)
     resolved = turn.policy.resolved
-    if turn.truth(resolved.condition) is True:
-        turn.observe()  # so that the window knows when it was last looked at
     resolved_s = turn.watch("resolved", resolved.condition)
     is_well = resolved_s is not None and turn.has_lasted(resolved_s, resolved.for_s)
     if is_well and not turn.incident.open_attempts():

@@ -156,6 +156,8 @@ class Turn:
             samples_since: count only samples taken after this; None for all fresh ones.
         """
         truth = self.truth(condition) if samples_since is None else self.truth_after(condition, samples_since)
+        if truth is True:
+            self.observe()  # also while people have the incident: so that the window knows when it was last looked at
         held = self.incident.held.get(name)
         # What is not true has no window to begin anew: that would be an entry at every look, for ever.
         if held is None or held.truth is not truth or (truth is True and self._looked_away(condition)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homeostat.decide.answers import sort_answers
+from homeostat.decide.answers import HEARD_ONCE, sort_answers
 from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
 from homeostat.model.answers import Answer, AnswerKind
@@ -47,7 +47,7 @@ class Hearing:
             resumes = AnswerKind.RESUME in kinds
             # Nothing is lifted on a journal that has moved on since: the switch may have been pulled again.
             after = self._standing.head_seq(AGENT_STREAM) if resumes else None
-            heard = self._standing.heard() if kinds & {AnswerKind.RESUME, AnswerKind.FEEDBACK} else frozenset()
+            heard = self._standing.heard() if kinds & HEARD_ONCE else frozenset()
             found = sort_answers(answers, mine, heard, now)
             self._standing.say(AGENT_STREAM, found.said, after=after)
         except JournalError as error:

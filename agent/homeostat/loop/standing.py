@@ -267,10 +267,10 @@ class Standing:
         self._rankings[policy] = promoted_ranking(history)
 
     def heard(self) -> frozenset[str]:
-        """Ids of the answers that have lifted the kill switch or brought a survey. Raises JournalError."""
-        records = self._journal.since(0.0, {e.Resumed.TYPE, e.FeedbackGiven.TYPE})
-        found = (record.entry for record in records)
-        return frozenset(entry.answer for entry in found if isinstance(entry, (e.Resumed, e.FeedbackGiven)))
+        """Ids of the answers that have lifted the kill switch, or brought a survey or a drill. Raises JournalError."""
+        records = self._journal.since(0.0, {e.Resumed.TYPE, e.FeedbackGiven.TYPE, e.DrillRan.TYPE})
+        heard = (r.entry.answer for r in records if isinstance(r.entry, (e.Resumed, e.FeedbackGiven, e.DrillRan)))
+        return frozenset(answer for answer in heard if answer is not None)
 
 
 def _ledger(facts: Mapping[int, e.Entry], open_incidents: Sequence[Incident]) -> Ledger:

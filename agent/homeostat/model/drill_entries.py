@@ -61,6 +61,7 @@ class DrillRan(Entry, frozen=True, kw_only=True):
         answer: by which the running agent was told; None where no agent had to be.
         people: who sat at a tabletop. answers: theirs, in order.
         whole_s: what a tabletop's incident takes, with the time that people thought; None where it has no end.
+        control: nothing was to be done, so it shows nothing of the plan's steps.
     """
 
     TYPE: ClassVar[str] = "drill.ran"
@@ -75,3 +76,4 @@ class DrillRan(Entry, frozen=True, kw_only=True):
     people: tuple[str, ...] = ()
     answers: tuple[TabletopAnswer, ...] = ()
     whole_s: float | None = None
+    control: bool = False

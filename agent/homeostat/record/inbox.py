@@ -111,19 +111,32 @@ def put(folder: Path, answer: Answer) -> None:
     Raises:
         UsageError: it says what no answer may. JournalWriteError: the folder cannot be written.
     """
-    check(answer)
+    content = encoded(answer)
+    temporary = folder / f".{answer.id}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = folder / f".{answer.id}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, msgspec.json.encode(answer))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.rename(folder / f"{answer.id}{_SUFFIX}")
+            # A disk that is nearly full takes a part of it, and says so only by how much it took.
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.rename(folder / f"{answer.id}{_SUFFIX}")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise JournalWriteError(f"{folder}: the answer cannot be written: {error.strerror}") from error
+
+
+def encoded(answer: Answer) -> bytes:
+    """An answer as an inbox keeps it. Raises UsageError: it says what no answer may, or is too large to be read."""
+    check(answer)
+    content = msgspec.json.encode(answer)
+    if len(content) > BYTES_MAX:
+        raise UsageError(f"an answer holds at most {BYTES_MAX} bytes, not {len(content)}; shorten its texts")
+    return content
 
 
 def check(answer: Answer) -> None:

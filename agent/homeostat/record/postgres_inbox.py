@@ -11,7 +11,7 @@ from homeostat.model.answers import SWITCHES, Answer
 from homeostat.model.commands import Done
 from homeostat.model.errors import JournalError, JournalWriteError, UsageError
 from homeostat.model.streams import AGENT_STREAM
-from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check, first_to_hear
+from homeostat.record.inbox import ANSWERS_MAX, BYTES_MAX, check, encoded, first_to_hear
 from homeostat.record.postgres_append import stored
 from homeostat.record.postgres_connection import Server
 from homeostat.record.postgres_readers import Readers
@@ -45,10 +45,10 @@ class PostgresInbox:
         Raises:
             UsageError: it says what no answer may. JournalWriteError: it could not be stored.
         """
-        check(answer)
+        content = encoded(answer)
         # Read first are rows without an incident: only the kill switch has none.
         about = answer.incident if answer.kind in SWITCHES else answer.incident or AGENT_STREAM
-        _put(self._rows, answer.id, "answer", about, None, answer)
+        _put(self._rows, answer.id, "answer", about, None, content)
 
     def collect(self) -> Sequence[Answer]:
         """See `model.ports.Inbox`."""
@@ -96,7 +96,7 @@ class PostgresLateOutcomes:
 
     def put(self, incident: str, key: str, done: Done) -> None:
         """See `model.ports.LateOutcomes`."""
-        _put(self._rows, f"outcome {stored(key)}", "outcome", incident, key, done)
+        _put(self._rows, f"outcome {stored(key)}", "outcome", incident, key, msgspec.json.encode(done))
 
     def collect(self, keys: Iterable[str]) -> Mapping[str, Done]:
         """See `model.ports.LateOutcomes`."""
@@ -118,10 +118,10 @@ class PostgresLateOutcomes:
         self._rows.close()
 
 
-def _put(rows: Readers, name: str, kind: str, incident: str | None, key: str | None, content: object) -> None:
+def _put(rows: Readers, name: str, kind: str, incident: str | None, key: str | None, content: bytes) -> None:
     columns = (None if incident is None else stored(incident), None if key is None else stored(key))
     try:
-        rows.query(_PUT, (name, kind, *columns, msgspec.json.encode(content).decode()))
+        rows.query(_PUT, (name, kind, *columns, content.decode()))
     except JournalError as error:
         raise JournalWriteError(f"nothing was put into the inbox: {error}") from error
 

@@ -17,6 +17,7 @@ from homeostat.model.errors import ActuatorError, UsageError
 from homeostat.model.policy import Policy
 from homeostat.policy.load import SUFFIX, load_policy
 from homeostat.rig import users, workspace
+from homeostat.rig.asked_to_end import undisturbed
 from homeostat.rig.fault_file import Fault, What
 from homeostat.rig.layout import Layout
 from homeostat.rig.verdict import Begun, DrillResult, Seen, judge
@@ -105,9 +106,10 @@ def run_in_workspace(
         workspace.start_agent(layout, folder)
         return replace(_broken(layout, fault, limit_s, system, has_ended), workspace=str(folder))
     finally:
-        workspace.stop_agent(layout)
-        _wait_for_actions(layout)
-        system.reset(layout, fault)
+        with undisturbed():
+            workspace.stop_agent(layout)
+            _wait_for_actions(layout)
+            system.reset(layout, fault)
 
 
 def policies_tried(policies: Path, fault: Fault) -> list[Policy]:

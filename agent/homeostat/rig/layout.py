@@ -97,12 +97,17 @@ class Layout:
 
     @classmethod
     def load(cls, folder: Path) -> Layout:
-        """Raises: UsageError: there is no rig in the folder."""
+        """Raises: UsageError: there is no rig in the folder, or its `rig.json` cannot be read."""
+        path = folder / "rig.json"
         try:
-            data = json.loads((folder / "rig.json").read_text())
-        except FileNotFoundError as error:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(Path(data["folder"]), data["ports"], data["requests_per_s"], data.get("entrance", "haproxy"))
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"{folder}: no rig here; start one with: homeostat drill rig up {folder}") from error
-        return cls(Path(data["folder"]), data["ports"], data["requests_per_s"], data.get("entrance", "haproxy"))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path}: is no layout of a rig any more; restore it first") from error
 
     def save(self) -> None:
         """Write `rig.json`."""
@@ -145,6 +150,17 @@ class Layout:
     def users(self) -> Path:
         """What users saw, a line for each payment."""
         return self.folder / "users.jsonl"
+
+
+def make_new_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make a folder; one that is there must be empty. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        is_used = any(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder}: no folder can be made here: {error.strerror}; give a new folder") from error
+    if is_used:
+        raise UsageError(f"{folder} is not empty; give a new folder")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.model.errors import ActuatorError
+from homeostat.rig.asked_to_end import undisturbed
 from homeostat.rig.layout import Layout, write_whole
 
 STOP_S_MAX = 5.0
@@ -77,19 +78,20 @@ def start(layout: Layout, name: str, arguments: Sequence[str | Path]) -> None:
     if is_running(layout, name):
         return
     log_path = layout.folder / "log" / f"{name}.log"
-    try:
-        with log_path.open("ab") as log:
-            child = subprocess.Popen(
-                [str(argument) for argument in arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=layout.folder / "work", start_new_session=True,
-            )  # fmt: skip
-    except OSError as error:
-        raise ActuatorError(f"{name}: {arguments[0]} could not be started: {error}") from error
-    _CHILDREN[child.pid] = child
-    stat = _stat(child.pid)
-    write_whole(
-        _pid_file(layout, name), json.dumps({"pid": child.pid, "started_ticks": 0 if stat is None else stat[1]})
-    )
+    with undisturbed():  # nothing runs that no pid file tells of
+        try:
+            with log_path.open("ab") as log:
+                child = subprocess.Popen(
+                    [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    cwd=layout.folder / "work", start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            raise ActuatorError(f"{name}: {arguments[0]} could not be started: {error}") from error
+        _CHILDREN[child.pid] = child
+        stat = _stat(child.pid)
+        write_whole(
+            _pid_file(layout, name), json.dumps({"pid": child.pid, "started_ticks": 0 if stat is None else stat[1]})
+        )
 
 
 def start_module(layout: Layout, name: str, module: str, *arguments: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.rig import balancer, configurations, databases, packets, pool, processes
-from homeostat.rig.layout import Layout, missing_programs, original_control, program
+from homeostat.rig.asked_to_end import undisturbed
+from homeostat.rig.layout import Layout, make_new_folder, missing_programs, original_control, program
 from homeostat.rig.services import READY_S_MAX, start_module, wait_for_web
 
 FOLDERS = ("run", "log", "control", "work", "postgres", "prometheus", "alertmanager")
@@ -30,11 +31,9 @@ def up(folder: Path) -> Layout:
     missing = missing_programs()
     if missing:
         raise UsageError(f"programs are missing; on Debian: apt-get install {' '.join(missing)}")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty; give a new folder, or take the rig in it down first")
     _check_reachable(folder.resolve())
+    make_new_folder(folder, 0o777)
     layout = Layout.new(folder)
-    layout.folder.mkdir(parents=True, exist_ok=True)
     try:
         _prepare(layout)
         databases.create(layout)
@@ -133,14 +132,15 @@ def stop_all(layout: Layout) -> list[str]:
     errors: list[HomeostatError] = []
     if "primary" in layout.ports:  # the local tier, left by a drill that was killed, has no database
         packets.clear(layout)
-    for name in ended:
-        try:
-            if name in databases.SERVERS:
-                databases.stop(layout, name)
-            else:
-                processes.stop(layout, name)
-        except HomeostatError as error:
-            errors.append(error)
+    with undisturbed():
+        for name in ended:
+            try:
+                if name in databases.SERVERS:
+                    databases.stop(layout, name)
+                else:
+                    processes.stop(layout, name)
+            except HomeostatError as error:
+                errors.append(error)
     if errors:
         raise errors[0]
     return ended

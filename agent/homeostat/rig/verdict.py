@@ -28,6 +28,7 @@ class DrillResult:
         began_at: when the fault was injected, Unix seconds of the real clock.
         workspace: the folder of the agent's workspace; "" where it was not kept.
         policies: name -> `Policy.hash` of those the fault is for, as they were tried.
+        control: nothing was to be done.
     """
 
     fault: str
@@ -46,6 +47,7 @@ class DrillResult:
     began_at: float
     workspace: str = ""
     policies: Mapping[str, str] = field(default_factory=dict)
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def judge(
         payments_acknowledged=seen.acknowledged,
         payments_lost=seen.lost,
         began_at=began_at,
+        control=fault.control,
     )
 
 

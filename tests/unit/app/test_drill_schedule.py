@@ -18,7 +18,7 @@ from homeostat.model.errors import PolicyError
 from homeostat.model.ports import Batch
 from homeostat.model.streams import AGENT_STREAM
 from homeostat.policy.lint import lint_all
-from homeostat.policy.load import load_policy
+from homeostat.policy.load import load_policy, load_policy_sources
 from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 
@@ -37,8 +37,8 @@ def answer(expected: str) -> TabletopAnswer:
     return TabletopAnswer(0.0, (expected,), (expected,), TabletopVerdict.AGREES, 1.0)
 
 
-def due(folder: Path, *drills: DrillRan, drill: str | None = "{every: 90d}") -> DrillDue:
-    (folder / FILE).write_text(policy_text(f"[{RESTART}]", drills=drill))
+def due(folder: Path, *drills: DrillRan, drill: str | None = "{every: 90d}", text: str | None = None) -> DrillDue:
+    (folder / FILE).write_text(text or policy_text(f"[{RESTART}]", drills=drill))
     (folder / FILE_NAME).write_text("")
     settings = load_settings(folder / FILE_NAME)
     if drills:
@@ -70,6 +70,10 @@ def test_a_failed_drill_is_told_and_does_not_count(tmp_path: Path) -> None:
     assert one.state is DrillState.OVERDUE
     assert one.last is not None
     assert (one.last.passed, one.due_at) == (False, NOW - 10.0 * DAY_S)
+
+
+def test_a_control_in_which_nothing_had_to_be_done_does_not_count(tmp_path: Path) -> None:
+    assert due(tmp_path, msgspec.structs.replace(ran(1.0, "sandbox"), control=True)).state is DrillState.OVERDUE
 
 
 def test_a_tabletop_in_which_nothing_had_to_be_done_does_not_count(tmp_path: Path) -> None:
@@ -111,6 +115,18 @@ def test_a_plan_that_has_changed_since_is_told_and_a_policy_without_a_schedule_t
     one = due(none, ran(1.0), drill=None)
     assert (one.state, one.due_at) == (DrillState.UNSCHEDULED, None)
     assert one.last is not None
+
+
+def test_a_drill_of_the_plan_as_an_environment_has_it_is_one_of_the_plan_as_it_is_now(tmp_path: Path) -> None:
+    parameters = {"parameters": "{limit: {type: percent}}", "trigger": "{if: http_5xx > limit, for: 1m}"}
+    environments = "{production: {limit: 5%}, staging: {limit: 50%}}"
+    text = policy_text(f"[{RESTART}]", drills="{every: 90d}", environments=environments, **parameters)
+    versions = {load_policy_sources({FILE: text}, FILE, name).hash for name in ("production", "staging")}
+    assert len(versions) == 2
+    for version in versions:
+        folder = tmp_path / version[:8]
+        folder.mkdir()
+        assert due(folder, ran(1.0, version=version), text=text).is_same is True
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,14 @@ def test_what_keeps_a_tabletop_from_passing(
     ran = table.entry(2000.0)
     assert not ran.passed
     assert ran.why.startswith(why)
+
+
+def test_four_of_five_answers_that_agree_are_enough(tmp_path: Path) -> None:
+    table = table_at(tmp_path)
+    table.scenario = replace(table.scenario, questions=table.scenario.questions[:1] * 5)
+    for picked in (["again"], *(["nothing"],) * 4):
+        table.take(picked, 1.0)
+    assert list(table.shortcomings()) == []
 
 
 def test_thinking_up_to_the_rto_is_in_time(tmp_path: Path) -> None:

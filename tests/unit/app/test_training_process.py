@@ -118,6 +118,8 @@ def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("PASSWORD_OF_AN_ACTION", "secret")
     monkeypatch.setenv("PASSWORD_OF_THE_STORE", "known")
+    for name in ("PGSSLROOTCERT", "SSL_CERT_DIR", "KRB5CCNAME", "PYTHONPLUGINS"):
+        monkeypatch.setenv(name, "where it is")
     store = settings.store.model_copy(update={"password": "env:PASSWORD_OF_THE_STORE"})
     settings = settings.model_copy(update={"store": store})
     apart = bounded(settings, retrain_timeout_s=333.0)
@@ -137,6 +139,7 @@ def test_a_training_at_work_is_bounded_and_ends_with_its_stdin(
         assert b"\0OPENBLAS_NUM_THREADS=1\0" in given
         assert b"\0PASSWORD_OF_THE_STORE=known\0" in given
         assert b"PASSWORD_OF_AN_ACTION" not in given
+        assert given.count(b"=where it is\0") == 4, "it would not find the modules or the journal of its agent"
         child.stdin.close()
         child.stdin = None
         assert child.wait(30) == 1

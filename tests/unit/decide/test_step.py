@@ -3,6 +3,7 @@ from dataclasses import replace
 from tests.unit.decide.builders import FAILED, OK, Driver, above, attempt_of_each, below, do, policy
 
 from homeostat.decide.ledger import account
+from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Running
 from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Mode, Retry, Try, Verify
@@ -584,6 +585,22 @@ def test_a_cure_that_does_not_work_is_judged_at_the_late_look() -> None:
     assert verdicts(driver) == [AttemptVerdict.INEFFECTIVE]
 
 
+def test_a_long_proof_comes_to_its_end_while_people_have_the_incident() -> None:
+    leaf = do("a", verify=Verify(below("hint", 1), for_s=90, within_s=300))
+    driver = Driver(policy(leaf, timeout_s=40.0))
+    driver.tick(0, errors=9.0, hint=0.0)
+    driver.tick(10)
+    driver.tick(5)
+    driver.reports[driver.started[0].key] = OK
+    driver.tick(5)
+    driver.ticks(40)
+    assert driver.incident.escalation is EscalationReason.TIMEOUT
+    assert verdicts(driver) == [AttemptVerdict.PRE_SATISFIED]
+    assert driver.ledger.locks == {}, "nobody else could act on it"
+    changes = [(entry.watch, entry.truth) for entry in driver.entries if isinstance(entry, e.ConditionChanged)]
+    assert len(changes) == len(set(changes)), "a window that begins anew at every look is an entry each, for ever"
+
+
 def test_an_escalated_incident_does_not_close_over_a_gap() -> None:
     driver = Driver(policy(attempt_of_each("a")))
     driver.confirm()
@@ -674,3 +691,12 @@ def test_two_incidents_never_touch_one_target_at_once() -> None:
     second.ledger = first.ledger
     second.tick()
     assert second.names() == ["b"]
+
+
+def test_what_is_at_its_bound_but_not_past_it_may_be_at_the_next_look() -> None:
+    driver = Driver(policy(do("a")))
+    turn = Turn(driver.policy, driver.incident, driver.moment())
+    assert not turn.has_outlasted(5.0, 5.0)
+    quiet = turn.done().quiet
+    assert quiet is not None
+    assert quiet.until == turn.now

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def test_one_look_takes_a_bounded_number(tmp_path: Path) -> None:
         {"kind": AnswerKind.DRILL, "drill": changed(RAN, why="two\nlines")},
         {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={"p" * 1001: ""})},
         {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={f"p{n}": "" for n in range(51)})},
+        {"kind": AnswerKind.DRILL, "drill": changed(RAN, policies={f"p{n}": "h" * 999 for n in range(20)})},
     ],
 )
 def test_what_no_answer_may_say_is_refused_on_both_sides(tmp_path: Path, changes: dict[str, object]) -> None:
@@ -120,6 +122,17 @@ def test_a_link_out_of_the_folder_is_read_as_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "inbox/x.json").symlink_to(tmp_path / "secret")
     assert Inbox(tmp_path / "inbox").collect() == []
     assert (tmp_path / "secret").read_text() == "not an answer"
+
+
+def test_of_an_answer_that_the_disk_takes_only_a_part_of_nothing_is_left(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+    try:
+        with pytest.raises(JournalWriteError, match="cannot be written"):
+            put(tmp_path, replace(ANSWER, note="n" * 1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

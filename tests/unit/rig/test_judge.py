@@ -58,6 +58,7 @@ def test_an_action_that_neither_helps_nor_harms_is_needless() -> None:
 
 def test_in_a_control_any_action_is_forbidden() -> None:
     assert verdict("control_blip", HEALED, []).passed
+    assert verdict("control_blip", HEALED, []).control
     assert verdict("control_dead_exporter", [GOOD] * 6, []).passed
     acted = verdict("control_dead_exporter", [GOOD] * 6, ["auth.restart"])
     assert not acted.passed

@@ -14,7 +14,7 @@ from homeostat.policy.load import load_policy
 from homeostat.record.recording import read_recording
 from homeostat.simulate.bench.case import run_case
 from homeostat.simulate.replay import replay
-from homeostat.simulate.tabletop import ESCALATE, NOTHING, OTHER, Scenario, scenario_of, steps_of
+from homeostat.simulate.tabletop import ESCALATE, NOTHING, OTHER, Question, Scenario, scenario_of, steps_of
 
 ROOT = Path(__file__).parents[3]
 AGREES, PARTLY, DIFFERS, FORBIDDEN = TabletopVerdict
@@ -138,3 +138,22 @@ def test_the_frame_of_these_tests_is_that_of_the_policy(tmp_path: Path) -> None:
     """Steps are listed whole and in written order, whatever is open."""
     assert steps_of(scenario(tmp_path, "").policy) == ("again", "back")
     assert "rto: 30m" in POLICY
+
+
+def test_what_the_policy_tries_once_more_is_not_forbidden_though_it_was_tried() -> None:
+    question = Question(5.0, (), {}, ("again", "back"), {"again": "it was tried already", "other": "held back"}, ())
+    assert question.verdict(["again"]) is PARTLY
+    assert question.verdict(["again", "other"]) is FORBIDDEN
+
+
+def test_how_it_ended_is_not_said_where_a_replay_parted_from_what_was_done(tmp_path: Path) -> None:
+    (case,) = suite_in(tmp_path, "- {name: t, expect: [{result: none}], after: {back: {errors: 0%}}}\n").cases
+    entries = next(iter(run_case(case).streams().values()))
+    assert scenario_of("t", case.policy, entries).result is not None
+    parted = scenario_of("t", case.policy, entries, "from here on it was done otherwise")
+    assert (parted.result, parted.ended_s) == (None, None)
+
+
+def test_what_holds_back_now_and_then_for_one_reason_is_asked_about_once(tmp_path: Path) -> None:
+    found = scenario(tmp_path, "signals: {errors: '8% _ 8% _ 8%x90', phase: new}")
+    assert asked(found)[:3] == [(0.0, (NOTHING,)), (30.0, (NOTHING,)), (180.0, ("again",))]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from homeostat.model.errors import HomeostatError, UsageError
+from homeostat.model.errors import HomeostatError
 from homeostat.rig import processes
+from homeostat.rig.asked_to_end import undisturbed
 from homeostat.rig.drill import System
 from homeostat.rig.fault_file import Fault, Vocabulary, a_name, faults_in
-from homeostat.rig.layout import Layout
+from homeostat.rig.layout import Layout, make_new_folder
 from homeostat.rig.local.effector import ACTIONS
 from homeostat.rig.local.injections import VERBS, inject
 from homeostat.rig.local.paid import count_payments
@@ -42,10 +43,8 @@ def up(folder: Path) -> Layout:
         UsageError: the folder is in use.
         ActuatorError: something did not start in time.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty; give a new folder")
+    make_new_folder(folder)
     layout = Layout.new(folder, PORTS, entrance="payments")
-    layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in FOLDERS:
         (layout.folder / name).mkdir()
     layout.save()
@@ -61,11 +60,12 @@ def up(folder: Path) -> Layout:
 def stop_all(layout: Layout) -> None:
     """End everything that runs there, the load first. Raises ActuatorError: something would not end."""
     errors: list[HomeostatError] = []
-    for name in dict.fromkeys([*DOWN_ORDER, *processes.names(layout)]):
-        try:
-            processes.stop(layout, name)
-        except HomeostatError as error:
-            errors.append(error)
+    with undisturbed():
+        for name in dict.fromkeys([*DOWN_ORDER, *processes.names(layout)]):
+            try:
+                processes.stop(layout, name)
+            except HomeostatError as error:
+                errors.append(error)
     if errors:
         raise errors[0]
 
