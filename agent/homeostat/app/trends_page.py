@@ -18,11 +18,11 @@ INCIDENT_HEADS = (*_PERIOD, "incidents", MTTR, CORRECT, CAME_BACK, ESCALATED, "a
 STEP_HEADS = (*_PERIOD, "step", "runs", RAN, TOOK, "planned_s")
 _NOTHING = "-"
 _WHOLE_FROM_S = 10.0
-# matplotlib's drawing has a size and dark words of its own: it keeps a white ground, and is no wider than the page.
+# matplotlib's drawing has a size and dark words of its own: it keeps a white ground, and scrolls on a narrow page.
 _STYLE = (
     "<style>.wide td,.wide th{font-size:13px;white-space:nowrap;padding:.35rem .4rem}"
-    ".drawn{background:#fff;width:fit-content;max-width:100%;box-sizing:border-box;padding:.5rem;margin-bottom:1rem}"
-    ".drawn svg{display:block;max-width:100%;height:auto}</style>"
+    ".drawn{background:#fff;width:fit-content;max-width:100%;box-sizing:border-box;padding:.5rem;margin-bottom:1rem;"
+    "overflow-x:auto}.drawn svg{display:block}</style>"
 )
 _INTRO = (
     "<p>Figures stand with their 95% intervals. Time to recovery is of the incidents that recovered; the share handed"
