@@ -68,6 +68,7 @@ $(VENV)/.venv:
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.venv requirements/core.lock pyproject.toml
+	@echo "setting up $(VENV): packages are fetched once, which takes a minute or two"
 	$(PIP) install --require-hashes -r requirements/core.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.command_line import homeostat
 
 ROOT = Path(__file__).parents[2]
+SHOP = "policies/scenarios/enterprise-shop"
 WORLD = "policies/payments-5xx.world.yaml"
 SHOWN = re.findall(
     r"^\$ homeostat ((?:stability|sensitivity|world|simulate payments-5xx --world policies/payments-fitted).*)$",
@@ -28,8 +29,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "policies").mkdir()
     for path in (ROOT / "policies").glob("*.yaml"):
         shutil.copy(path, folder / "policies")
+    shutil.copytree(ROOT / SHOP, folder / SHOP)
     shutil.copytree(ROOT / "history", folder / "history")
     return folder
+
+
+def test_the_first_commands_of_the_page_run(folder: Path) -> None:
+    page = (ROOT / "docs/worlds.md").read_text()
+    (session,) = re.findall(
+        rf"```console\n\$ homeostat (simulate .*)\n\$ cd {SHOP}\n\$ homeostat (compare .*)\n```", page
+    )
+    simulate, compare = map(shlex.split, session)
+    assert "of 40 simulated incidents of 'payments-5xx', seed 7" in homeostat(folder, *simulate).stdout
+    compared = homeostat(folder / SHOP, *compare)
+    assert compared.returncode == 0, compared.stderr
+    assert "Simulated: 40 incidents of the world 'enterprise-shop', seed 7" in compared.stdout
+    assert "aria-label" in (folder / SHOP / "report.html").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ class DrillDue:
     """One policy's standing.
 
     Attributes:
-        counted: the last passed drill that its schedule counts.
+        counted: the last passed drill that its schedule counts; any kind counts where there is no schedule.
         due_at: Unix seconds; None: at once, or never where there is no schedule.
         is_same: whether `counted` was of the policy as it is now; None: there is none.
     """
@@ -140,17 +140,18 @@ def _due(version: Version, known: Mapping[str, DrillsOfPolicy], now: float, with
     name, fields = version.policy.name, version.fields.drills
     drills = known.get(name)
     last = drills.last if drills else None
-    if fields is None:
-        return DrillDue(name, DrillState.UNSCHEDULED, None, last, None, None, None)
-    schedule = fields.schedule
     passed = {} if drills is None else drills.passed
-    counted = max((passed[kind] for kind in schedule.kinds if kind in passed), key=lambda ran: ran.at, default=None)
+    schedule = None if fields is None else fields.schedule
+    kinds = passed if schedule is None else schedule.kinds
+    counted = max((passed[kind] for kind in kinds if kind in passed), key=lambda ran: ran.at, default=None)
+    is_same = None if counted is None else counted.policies[name] in _hashes(version)
+    if schedule is None:
+        return DrillDue(name, DrillState.UNSCHEDULED, None, last, counted, None, is_same)
     due_at = schedule.due_at({kind: ran.at for kind, ran in passed.items()})
     if due_at is None or due_at <= now:
         state = DrillState.OVERDUE
     else:
         state = DrillState.SOON if due_at <= now + within_s else DrillState.OK
-    is_same = None if counted is None else counted.policies[name] in _hashes(version)
     return DrillDue(name, state, schedule, last, counted, due_at, is_same)
 
 

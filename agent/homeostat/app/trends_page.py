@@ -18,7 +18,12 @@ INCIDENT_HEADS = (*_PERIOD, "incidents", MTTR, CORRECT, CAME_BACK, ESCALATED, "a
 STEP_HEADS = (*_PERIOD, "step", "runs", RAN, TOOK, "planned_s")
 _NOTHING = "-"
 _WHOLE_FROM_S = 10.0
-_STYLE = "<style>.wide td,.wide th{font-size:13px;white-space:nowrap}</style>"
+# matplotlib's drawing has a size and dark words of its own: it keeps a white ground, and scrolls on a narrow page.
+_STYLE = (
+    "<style>.wide td,.wide th{font-size:13px;white-space:nowrap;padding:.35rem .4rem}"
+    ".drawn{background:#fff;width:fit-content;max-width:100%;box-sizing:border-box;padding:.5rem;margin-bottom:1rem;"
+    "overflow-x:auto}.drawn svg{display:block}</style>"
+)
 _INTRO = (
     "<p>Figures stand with their 95% intervals. Time to recovery is of the incidents that recovered; the share handed"
     " to people says how many that may leave out. A step was right at once when its first attempt verified.</p>"
@@ -84,7 +89,7 @@ def trends_html(found: pd.DataFrame, title: str) -> str:
         parts.append("<p>There is no confirmed and closed incident to count.</p>")
     for policy, rows in found.groupby("policy", sort=True):
         svg = plot.trends(rows[(rows["period"] != ALL) & rows["step"].isna()]).svg()
-        parts.append(f"<h2>{escape(str(policy))}</h2><div style='background:#fff'>{svg}</div>")
+        parts.append(f"<h2>{escape(str(policy))}</h2><div class=drawn>{svg}</div>")
         parts.append(_table(INCIDENT_HEADS, incident_lines(rows)))
         parts.append(f"<h3>Time per step</h3>{_table(STEP_HEADS, step_lines(rows[rows['period'] == ALL]))}")
     return page(title, "".join(parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,9 @@ def tell_detections(
     if labels is None and labels_path(path).is_file():
         labels = labels_path(path)
     known = None if labels is None else read_fault_labels(labels, path.name)
+    types = {label.fault_type for label in known or ()}
+    if types and not any(fnmatchcase(one, faults) for one in types):
+        click.echo(f"no labelled fault is of a type like '{faults}'; there are: {', '.join(sorted(types))}", err=True)
     rows: list[Row] = []
     told: list[str] = []
     for policy in policies:

@@ -136,6 +136,8 @@ def run(
     place: drills.Place = "sandbox" if sandbox else "local" if local else "rig"
     tried = drills.fault_of(place, fault)
     with_policies = policies or drills.policies_for(place, tried, settings)
+    if place != "sandbox":
+        workspace.output.say(f"{fault} --{place}: half a minute, more where users stay broken")
     if folder is not None:
         result = drills.drill(Layout.load(folder), tried, with_policies)
     elif local:

@@ -171,7 +171,7 @@ def _tell_summary(workspace: Workspace, table: Tabletop) -> None:
         workspace.output.rows([row], COLUMNS)
         return
     verdict = "passed" if row["passed"] else f"not passed: {row['why']}"
-    answers = ", ".join(f"{row[name]} {name}" for name in ("agrees", "partly", "differs", "forbidden") if row[name])
+    answers = ", ".join(f"{name} {row[name]}" for name in ("agrees", "partly", "differs", "forbidden") if row[name])
     mean_s, longest_s = table.thought_s()
     click.echo(f"{verdict}\nanswers: {answers}; {mean_s:.0f} s on average, {longest_s:.0f} s at most")
     rto_s = table.scenario.policy.rto_s

@@ -92,13 +92,29 @@ def _plain(rows: Sequence[Row], columns: Sequence[str]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in table)
 
 
+def _width_least(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    """The narrowest a table can be without breaking a word, in characters."""
+    words = [f"{name} " + " ".join(_text(row.get(name)) for row in rows) for name in columns]
+    return sum(max(map(len, text.split())) + 2 for text in words) - 2
+
+
 def _print_rich(rows: Sequence[Row], columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    if len(rows) == 1 and _width_least(rows, columns) > console.width:
+        # Words would be broken. One row can be read as well from above to below.
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for column in columns:
+            table.add_row(column.upper(), _text(rows[0].get(column)))
+        console.print(table)
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column.upper(), overflow="fold")
     for row in rows:
         table.add_row(*(_text(row.get(column)) for column in columns))
-    Console().print(table)
+    console.print(table)

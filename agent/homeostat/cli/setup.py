@@ -20,7 +20,8 @@ def init(workspace: Workspace, folder: Path) -> None:
 
     for path in make_workspace(folder):
         workspace.output.say(f"wrote {folder / path}")
-    workspace.output.say(f"\nnext: cd {folder}; homeostat lint; homeostat simulate payments-5xx; homeostat doctor")
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
+    workspace.output.say(f"\nnext: {enter}homeostat lint; homeostat simulate payments-5xx; homeostat doctor")
 
 
 @click.command()

@@ -58,7 +58,8 @@ class Talk:
 
     def _open(self) -> None:
         policy = self._scenario.policy
-        self.say(f"Tabletop of {policy.name}: {self._scenario.name}")
+        # Its name is told at the end: a test's says what happens, and what cures it.
+        self.say(f"Tabletop of {policy.name}")
         self.say(f"With {', '.join(self._table.people)}. Nothing is started: say what you would do next.\n")
         self._say_steps()
 
@@ -124,7 +125,7 @@ class Talk:
             self.say(f"     {line}")
 
     def _close(self) -> None:
-        self.say("\nAnd then:")
+        self.say(f"\nThis was: {self._scenario.name}. And then:")
         for line in self._news(self._scenario.after):
             self.say(f"  {line}")
         if self._scenario.why:

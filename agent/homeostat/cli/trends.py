@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ def trends(
     from homeostat.app.clock import SystemClock
     from homeostat.app.trends import trends_of
 
+    if html is not None:
+        importlib.import_module("homeostat.plot")  # says what is missing before anything is calculated
     with journal_of(workspace.settings, place) as journal:
         found = trends_of(
             journal,

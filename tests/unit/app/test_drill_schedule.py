@@ -115,6 +115,7 @@ def test_a_plan_that_has_changed_since_is_told_and_a_policy_without_a_schedule_t
     one = due(none, ran(1.0), drill=None)
     assert (one.state, one.due_at) == (DrillState.UNSCHEDULED, None)
     assert one.last is not None
+    assert (one.counted, one.is_same) == (one.last, False)
 
 
 def test_a_drill_of_the_plan_as_an_environment_has_it_is_one_of_the_plan_as_it_is_now(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def test_incidents_faults_and_misses_are_rows(folder: Path) -> None:
     assert {row["verdict"] for row in rows[:2]} == {"UNKNOWN"}
 
 
+def test_a_pattern_that_no_label_is_of_is_told_with_the_types_there_are(folder: Path) -> None:
+    words = ("simulate", "load.homeostat.yaml", "--telemetry", "one.csv", "--labels", "faults.csv", "--faults")
+    said = homeostat(folder, *words, "mem*")
+    assert "no labelled fault is of a type like 'mem*'; there are: cpu" in said.stderr
+    assert "no labelled fault" not in homeostat(folder, *words, "cp*").stderr
+
+
 def test_without_labels_nothing_is_judged(folder: Path) -> None:
     said = homeostat(folder, "simulate", "load.homeostat.yaml", "--telemetry", "one.csv")
     assert "load: 2 incidents confirmed, 0 not, in 12 ticks" in said.stdout

@@ -25,7 +25,8 @@ def tornado_html(
         title,
         f"<p>Numbers are <em>simulated</em>: the same incidents with the same luck, one thing"
         f" changed by {STEP:.0%} at a time. Intervals: 95%, paired bootstrap.</p>{told}"
-        f"<table><tr>{heads}</tr>{lines}</table><h2>Change of the time to recovery</h2>{_bars(factors)}",
+        f"<div class=wide><table class=many><tr>{heads}</tr>{lines}</table></div>"
+        f"<h2>Change of the time to recovery</h2>{_bars(factors)}",
     )
 
 
