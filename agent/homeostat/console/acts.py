@@ -12,13 +12,14 @@ from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
 from homeostat.console.views import incident_page
 from homeostat.model import entries as e
-from homeostat.model.answers import Answer, AnswerKind
+from homeostat.model.answers import SWITCHES, Answer, AnswerKind
 from homeostat.model.errors import UsageError
 from homeostat.model.reasons import OutcomeStatus
+from homeostat.record.inbox import TEXT_MAX, check_text
 
 TAKEN_IN_S_MAX = 6.0
 """How long a page waits for the agent's word; an answer that it has not taken in by then still lies in the inbox."""
-NOTE_LENGTH_MAX = 2000
+NOTE_LENGTH_MAX = TEXT_MAX
 
 
 class Act(StrEnum):
@@ -93,8 +94,7 @@ def answer(
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
     """
     _require(caller, NEEDS[act])
-    if len(note) > NOTE_LENGTH_MAX:
-        raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
+    _require_note(note)
     try:
         page = incident_page(settings, incident)
     except UsageError as error:
@@ -125,8 +125,9 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
     """
     _require(caller, Role.OPERATOR if kind is AnswerKind.PAUSE else Role.APPROVER)
-    if len(note) > NOTE_LENGTH_MAX:
-        raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
+    if kind not in SWITCHES:
+        raise Refused(422, f"'{kind.value}' moves no kill switch; pause and resume do")
+    _require_note(note)
     clock = SystemClock()
     try:
         said = switch(settings, clock, kind, caller.name, policy, note)
@@ -142,6 +143,13 @@ def _outcome(settings: Settings, clock: SystemClock, said: Answer) -> Said:
     if outcome is None:
         return Said(False, "no agent has taken it in yet; it lies in the inbox and holds as soon as one runs")
     return Said(True, f"{said.kind.value}: in the journal under your name")
+
+
+def _require_note(note: str) -> None:
+    try:
+        check_text(note)
+    except UsageError as error:
+        raise Refused(422, f"the note: {error}") from error
 
 
 def _require(caller: Caller, role: Role) -> None:

@@ -37,8 +37,19 @@ def serve_console(settings: Settings, address: str, ready: Callable[[str], None]
     except OSError as error:
         listening.close()
         raise UsageError(f"cannot listen on {address}: {error.strerror}; see console.listen and --listen") from error
-    taken = listening.getsockname()[1]
-    own = frozenset({f"127.0.0.1:{taken}", f"localhost:{taken}"})
+    with listening:
+        server = server_on(settings, listening.getsockname()[1])
+        ready(f"http://{host}:{listening.getsockname()[1]}/")
+        server.run(sockets=[listening])
+
+
+def server_on(settings: Settings, port: int) -> uvicorn.Server:
+    """The server of a workspace's console, to be run on a socket that listens at this port of loopback.
+
+    Raises:
+        UsageError: see `console`.
+    """
+    own = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
     configuration = uvicorn.Config(
         console(settings, lambda: own),
         log_config=None,
@@ -52,6 +63,4 @@ def serve_console(settings: Settings, address: str, ready: Callable[[str], None]
         ws_max_size=MESSAGE_BYTES_MAX,
         ws="websockets-sansio",
     )
-    with listening:
-        ready(f"http://{host}:{taken}/")
-        uvicorn.Server(configuration).run(sockets=[listening])
+    return uvicorn.Server(configuration)
