@@ -6,18 +6,19 @@ are for secrets that people choose). The token itself is shown once and kept now
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from homeostat.act.files import create_once, make_folder, read_at_most, replace_durably
+from homeostat.act.files import create_once, locked, make_folder, read_at_most, replace_durably
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.record.inbox import check_name
@@ -25,7 +26,9 @@ from homeostat.record.inbox import check_name
 FILE_NAME = "access.json"
 KEY_NAME = "console-key"
 PEOPLE_MAX = 1000
+LOCK_WAIT_S_MAX = 10.0
 _BYTES_MAX = 1 << 20
+_DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 class Role(IntEnum):
@@ -82,7 +85,7 @@ class AccessList:
             return list(self._known[1])
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{self._path}: not a list of people ({error}); remove it, and grant access anew"
             ) from error
@@ -150,11 +153,16 @@ class AccessList:
         """One change at a time, over processes."""
         try:
             make_folder(self._state)
-            with (self._state / f"{FILE_NAME}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
+            give_up_at = time.monotonic() + LOCK_WAIT_S_MAX
+            while time.monotonic() < give_up_at:
+                with locked(self._state / f"{FILE_NAME}.lock") as ours:
+                    if ours:
+                        yield
+                        return
+                time.sleep(0.01)
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be changed: {error.strerror}") from error
+        raise UsageError(f"{self._path}: somebody else has been changing it for {LOCK_WAIT_S_MAX:g} s; try again")
 
     def _write(self, people: list[Person]) -> None:
         rows = [asdict(person) | {"role": person.role.word} for person in people]
@@ -178,7 +186,9 @@ def _digest(token: str) -> str:
 
 
 def _person(row: dict[str, str]) -> Person:
-    return Person(str(row["name"]), Role[row["role"].upper()], str(row["digest"]))
+    if _DIGEST.fullmatch(row["digest"]) is None:
+        raise ValueError("a digest has 64 hexadecimal digits")
+    return Person(str(row["name"]), Role[row["role"].upper()], row["digest"])
 
 
 def role_named(word: str) -> Role:

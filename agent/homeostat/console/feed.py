@@ -117,7 +117,7 @@ class Feed:
         """What is new; None: nothing."""
         try:
             position, streams = self._changes()
-        except Exception as error:  # whatever it is, it must not end the looking: pages would seem live and stay old
+        except Exception as error:  # noqa: BLE001 - an end of the looking would leave pages that seem live, and old
             told, self._trouble = self._trouble, str(error) or type(error).__name__
             return News(self._position, (), self._trouble) if told != self._trouble else None
         was_troubled, self._trouble = self._trouble is not None, None

@@ -17,7 +17,7 @@ from homeostat.app.access import AccessList, Person, Role
 from homeostat.app.console_table import ConsoleTable
 
 COOKIE = "homeostat_session"
-PROXY_SECRET_HEADER = "x-proxy-secret"
+PROXY_SECRET_HEADER = "x-proxy-secret"  # noqa: S105 - where it stands, and none
 _SAME = ("same-origin", "none")
 
 
@@ -139,10 +139,7 @@ class Gate:
 
     def is_own_origin(self, origin: str) -> bool:
         """Whether an Origin is one of the console's addresses."""
-        if origin in self._table.origins:
-            return True
-        parts = urlsplit(origin)
-        return parts.scheme == "http" and parts.netloc in self._addresses()
+        return origin in self._table.origins or origin in {f"http://{address}" for address in self._addresses()}
 
     def is_own_host(self, host: str) -> bool:
         """Whether a Host is one of ours: another name that resolves to loopback is an attack (DNS rebinding)."""
