@@ -12,7 +12,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from homeostat.act.context import ActuatorContext
+from homeostat.act.manual import ManualActuator
 from homeostat.app.access import AccessList, Role
 from homeostat.app.settings import Settings
 from homeostat.console.app import console
@@ -21,7 +24,7 @@ from homeostat.console.server import server_on
 from homeostat.loop import Loop, Outside
 from homeostat.model import entries as e
 from homeostat.model.commands import Command, Done, NeverStarted, Report, StartAction
-from homeostat.model.policy import Mode
+from homeostat.model.policy import MANUAL, Mode
 from homeostat.model.reasons import OutcomeStatus
 from homeostat.model.signals import Reading, SignalSpec, Snapshot
 from homeostat.policy.load import load_policy
@@ -55,6 +58,7 @@ class World:
 
     errors: float = 0.0
     started: list[str] = field(default_factory=list)
+    board: ManualActuator | None = None
 
     def now(self) -> float:
         return time.time()
@@ -67,11 +71,16 @@ class World:
         return Snapshot(now, {key: Reading(self.errors, now) for key in specs})
 
     def carry_out(self, command: Command) -> None:
-        if isinstance(command, StartAction):
+        if isinstance(command, StartAction) and command.action.actuator == MANUAL:
+            assert self.board is not None
+            self.board.start(command)
+        elif isinstance(command, StartAction):
             self.started.append(command.key)
 
     def report(self, key: str, actuator: str) -> Report:
-        del actuator
+        if actuator == MANUAL:
+            assert self.board is not None
+            return self.board.lookup(key)
         return Done(OutcomeStatus.OK, 0.1) if key in self.started else NeverStarted()
 
     def artifact(self, key: str, actuator: str) -> bytes | None:
@@ -99,7 +108,7 @@ class Shop:
         self.settings.policies.mkdir(parents=True)
         path = self.settings.policies / "shop.homeostat.yaml"
         path.write_text(policy)
-        self.world = World()
+        self.world = World(board=ManualActuator(ActuatorContext(self.settings.state, {})))
         self.access = AccessList(self.settings.state)
         self.tokens = {name: self.access.grant(name, role) for name, role in PEOPLE.items()}
         self.policies = {"shop": load_policy(path)}
@@ -201,8 +210,6 @@ def bearer(token: str) -> dict[str, str]:
 
 def form(**fields: str) -> tuple[dict[str, str], bytes]:
     """A form as a browser sends it from a page of the console: headers and body."""
-    from urllib.parse import urlencode
-
     kind = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
     return kind, urlencode(fields).encode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+from contextlib import closing
 
 import pytest
 from fastapi import FastAPI
@@ -106,8 +107,10 @@ def test_a_fault_of_our_own_is_protected_and_tells_nothing(shop: Shop, monkeypat
         raise RuntimeError("the inside")
 
     monkeypatch.setattr("homeostat.console.api.overview", broken)
-    with served(shop.settings) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with (
+        served(shop.settings) as port,
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection,
+    ):
         connection.request("GET", WHERE, headers={"Authorization": f"Bearer {shop.tokens['ada']}"})
         answer = connection.getresponse()
         answered = Answered(answer.status, [(k.lower(), v) for k, v in answer.getheaders()], answer.read())

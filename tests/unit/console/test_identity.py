@@ -159,7 +159,7 @@ def test_what_says_twice_who_it_is_is_refused(tmp_path: Path, monkeypatch: pytes
 
 def test_a_proxys_secret_that_cannot_be_had_stops_the_console(tmp_path: Path) -> None:
     shop, _ = proxied(tmp_path / "w")
-    with pytest.raises(UsageError, match="console.proxy_secret"):
+    with pytest.raises(UsageError, match=r"console\.proxy_secret"):
         shop.app()
 
 
