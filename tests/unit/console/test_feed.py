@@ -29,7 +29,9 @@ def write(shop: Shop, *streams: str) -> int:
 
 
 @contextmanager
-def watching(shop: Shop, port: int, since: int = 0, **headers: str) -> Iterator[ClientConnection]:
+def watching(
+    shop: Shop, port: int, since: int = 0, headers: dict[str, str] | None = None
+) -> Iterator[ClientConnection]:
     credentials = headers or bearer(shop.tokens["vera"])
     with connect(f"ws://127.0.0.1:{port}/live?since={since}", additional_headers=credentials) as page:
         yield page
@@ -175,12 +177,12 @@ def test_a_page_of_another_site_cannot_listen(shop: Shop) -> None:
             {"origin": "null"},
             {"sec-fetch-site": "cross-site", "origin": f"http://127.0.0.1:{port}"},
         ):
-            with pytest.raises(InvalidStatus) as refused, watching(shop, port, **cookie, **foreign):
+            with pytest.raises(InvalidStatus) as refused, watching(shop, port, headers={**cookie, **foreign}):
                 pass
             assert refused.value.response.status_code == 403
-        with watching(shop, port, **cookie, origin=f"http://127.0.0.1:{port}"):
+        with watching(shop, port, headers={**cookie, "origin": f"http://127.0.0.1:{port}"}):
             pass
-        with pytest.raises(InvalidStatus), watching(shop, port, authorization="Bearer wrong"):
+        with pytest.raises(InvalidStatus), watching(shop, port, headers=bearer("wrong")):
             pass
 
 
