@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ CONNECTIONS_MAX = 300
 KEEP_ALIVE_S = 15
 SHUTDOWN_S_MAX = 5
 MESSAGE_BYTES_MAX = 4096
+NICENESS = 10
+"""Where the processors are short, the agent beside it comes first (nice(2))."""
 
 
 def serve_console(settings: Settings, address: str, ready: Callable[[str], None]) -> None:
@@ -37,6 +40,7 @@ def serve_console(settings: Settings, address: str, ready: Callable[[str], None]
     except OSError as error:
         listening.close()
         raise UsageError(f"cannot listen on {address}: {error.strerror}; see console.listen and --listen") from error
+    os.nice(NICENESS)
     with listening:
         server = server_on(settings, listening.getsockname()[1])
         ready(f"http://{host}:{listening.getsockname()[1]}/")
