@@ -37,6 +37,7 @@ bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python -m benchmarks.harm
 	$(VENV)/bin/python -m benchmarks.end_to_end
 	$(VENV)/bin/python -m benchmarks.retrain
+	$(VENV)/bin/python -m benchmarks.console
 
 # Agents, server and network hurt in every way, effects counted by a witness; as root, links are cut too.
 chaos: export OPENBLAS_NUM_THREADS := 1

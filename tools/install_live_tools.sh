@@ -1,6 +1,7 @@
 #!/bin/sh
-# Puts Debian's Prometheus (server and promtool), PostgreSQL (server) and what the rig of drills runs beside them on
-# this machine for the tests that need real ones, where root and apt allow it. Without them those tests skip and say so; under CI=true they fail instead.
+# Puts Debian's Prometheus (server and promtool), PostgreSQL (server), what the rig of drills runs beside them, and a
+# browser for the console on this machine for the tests that need real ones, where root and apt allow it. Without them
+# those tests skip and say so; under CI=true they fail instead.
 set -eu
 wanted=
 if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then wanted=prometheus; fi
@@ -8,7 +9,7 @@ if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then 
 if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
     wanted="$wanted postgresql"
 fi
-for program in prometheus-alertmanager pgbouncer haproxy; do
+for program in prometheus-alertmanager pgbouncer haproxy chromium; do
     if ! PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null; then wanted="$wanted $program"; fi
 done
 if ! PATH="$PATH:/usr/sbin" command -v nft >/dev/null; then wanted="$wanted nftables"; fi

@@ -18,3 +18,15 @@ def prometheus_binary() -> str:
             pytest.fail(f"CI must run the live tests: {reason}")
         pytest.skip(reason)
     return str(shutil.which("prometheus"))
+
+
+@pytest.fixture(scope="session")
+def chromium_binary() -> str:
+    """The path of a real browser. Without it: skip; where CI is true: fail."""
+    found = shutil.which("chromium")
+    if found is None:
+        reason = "chromium is not on the PATH; on Debian: apt-get install chromium"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"CI must run the live tests: {reason}")
+        pytest.skip(reason)
+    return found

@@ -89,8 +89,8 @@ class ManualActuator:
         """Every task that nobody has reported yet, oldest first."""
         tasks = []
         for path in sorted(self._folder.glob("*/task.json")) if self._folder.is_dir() else []:
-            task = _load(path)
-            if task is not None and not path.with_name("report.json").exists():
+            task = None if path.with_name("report.json").exists() else _load(path)
+            if task is not None:
                 tasks.append(task)
         return sorted(tasks, key=lambda task: str(task.get("asked_at")))
 

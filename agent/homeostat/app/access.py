@@ -6,26 +6,29 @@ are for secrets that people choose). The token itself is shown once and kept now
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from homeostat.act.files import create_once, make_folder, read_at_most, replace_durably
+from homeostat.act.files import create_once, locked, make_folder, read_at_most, replace_durably
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
+from homeostat.record.inbox import check_name
 
 FILE_NAME = "access.json"
 KEY_NAME = "console-key"
-NAME_LENGTH_MAX = 64
 PEOPLE_MAX = 1000
+LOCK_WAIT_S_MAX = 10.0
 _BYTES_MAX = 1 << 20
+_DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 class Role(IntEnum):
@@ -60,11 +63,12 @@ class Person:
 
 
 class AccessList:
-    """The file. It is read anew for every question: what was revoked does not hold until a restart."""
+    """The file. It is looked at for every question: what was revoked does not hold until a restart."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
         self._path = state / FILE_NAME
+        self._known: tuple[_Version, list[Person]] | None = None
 
     def people(self) -> list[Person]:
         """Everybody, by name.
@@ -73,12 +77,15 @@ class AccessList:
             UsageError: the file cannot be read or is not ours.
         """
         try:
-            content = read_at_most(self._path, _BYTES_MAX)
-            rows = json.loads(content)["people"] if content is not None else []
-            return sorted((_person(row) for row in rows), key=lambda person: person.name)
+            version = _version(self._path)
+            if self._known is None or self._known[0] != version:
+                content = read_at_most(self._path, _BYTES_MAX)
+                rows = json.loads(content)["people"] if content is not None else []
+                self._known = version, sorted((_person(row) for row in rows), key=lambda person: person.name)
+            return list(self._known[1])
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{self._path}: not a list of people ({error}); remove it, and grant access anew"
             ) from error
@@ -89,10 +96,11 @@ class AccessList:
         Raises:
             UsageError: the name is none, there are too many, or the file cannot be written.
         """
-        _require_name(name)
         token = secrets.token_urlsafe(32)
         with self._changing():
-            others = [person for person in self.people() if person.name != name]
+            known = self.people()
+            _require_name(name, known)
+            others = [person for person in known if person.name != name]
             if len(others) >= PEOPLE_MAX:
                 raise UsageError(f"{self._path}: {PEOPLE_MAX} people have access, and no more can")
             self._write([*others, Person(name, role, _digest(token))])
@@ -145,15 +153,32 @@ class AccessList:
         """One change at a time, over processes."""
         try:
             make_folder(self._state)
-            with (self._state / f"{FILE_NAME}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
+            give_up_at = time.monotonic() + LOCK_WAIT_S_MAX
+            while time.monotonic() < give_up_at:
+                with locked(self._state / f"{FILE_NAME}.lock") as ours:
+                    if ours:
+                        yield
+                        return
+                time.sleep(0.01)
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be changed: {error.strerror}") from error
+        raise UsageError(f"{self._path}: somebody else has been changing it for {LOCK_WAIT_S_MAX:g} s; try again")
 
     def _write(self, people: list[Person]) -> None:
         rows = [asdict(person) | {"role": person.role.word} for person in people]
         replace_durably(self._path, json.dumps({"people": rows}, indent=1).encode())
+
+
+_Version = tuple[int, int, int] | None
+
+
+def _version(path: Path) -> _Version:
+    """What differs after every change: the file is always replaced by a new one. Raises OSError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _digest(token: str) -> str:
@@ -161,7 +186,9 @@ def _digest(token: str) -> str:
 
 
 def _person(row: dict[str, str]) -> Person:
-    return Person(str(row["name"]), Role[row["role"].upper()], str(row["digest"]))
+    if _DIGEST.fullmatch(row["digest"]) is None:
+        raise ValueError("a digest has 64 hexadecimal digits")
+    return Person(str(row["name"]), Role[row["role"].upper()], row["digest"])
 
 
 def role_named(word: str) -> Role:
@@ -174,10 +201,11 @@ def role_named(word: str) -> Role:
         raise UsageError(f"no role '{word}'{hint}") from None
 
 
-def _require_name(name: str) -> None:
-    is_plain = name.isprintable() and not any(char in name for char in ':"\\') and name == name.strip()
-    if not name or not is_plain or len(name) > NAME_LENGTH_MAX:
-        raise UsageError(
-            f"{name!r} is no name for a person: 1 to {NAME_LENGTH_MAX} printable characters without colon, quote and "
-            "backslash"
-        )
+def _require_name(name: str, known: list[Person]) -> None:
+    """Refuse a name that no answer may bear, and one that a person could get a second voice by. Raises UsageError."""
+    check_name(name)
+    if name != " ".join(name.split()):
+        raise UsageError(f"{name!r} is no name for a person: leave out the spaces that nobody sees")
+    for person in known:
+        if person.name != name and person.name.casefold() == name.casefold():
+            raise UsageError(f"'{person.name}' has access; '{name}' would look like the same person")

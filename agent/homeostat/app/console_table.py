@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, field_validator, model_validator
 
 from homeostat.act.secret import is_reference
 from homeostat.app.table import Table, loopback_address
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?", re.ASCII)
+"""As browsers write it in Origin: in lower case."""
 
 
 class ConsoleTable(Table):
@@ -33,6 +38,14 @@ class ConsoleTable(Table):
         if secret is not None and not is_reference(secret):
             raise ValueError("must be a reference, env:NAME or file:/PATH, and never the secret itself")
         return secret
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"{origin!r} is no origin: https://HOST or https://HOST:PORT, without a path")
+        return origins
 
     @model_validator(mode="after")
     def _is_whole(self) -> ConsoleTable:

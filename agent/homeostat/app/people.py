@@ -67,16 +67,30 @@ def pending(settings: Settings) -> list[Pending]:
     with journal_to_read(settings) as journal:
         paused = paused_now(_entries(journal, AGENT_STREAM))
         found = [_pause(pause) for pause in paused]
+        unreported = board(settings)
         for incident, entries in _open_incidents(journal):
-            found += _pending_in(journal, incident, entries, _board(settings, incident))
+            found += pending_in(journal, incident, entries, unreported)
         return found
 
 
-def _board(settings: Settings, incident: Incident) -> Set[str]:
-    """Keys of the manual steps that nobody has reported yet; only the journal knows of those of other hosts."""
+def board(settings: Settings) -> Set[str] | None:
+    """Keys of the manual steps that nobody has reported yet; None where many hosts share the store: only it knows."""
     if settings.store.url is not None:
-        return {attempt.key for attempt in _manual_attempts(incident)}
-    return {task["key"] for task in ManualActuator(ActuatorContext(settings.state, {})).waiting()}
+        return None
+    return frozenset(task["key"] for task in ManualActuator(ActuatorContext(settings.state, {})).waiting())
+
+
+def pending_in(
+    journal: Journal, incident: Incident, entries: Sequence[e.Entry], unreported: Set[str] | None
+) -> list[Pending]:
+    """What waits for people in one open incident; of manual steps those that the `board` has.
+
+    Raises:
+        JournalError: its policy cannot be read.
+    """
+    if unreported is None:
+        unreported = {attempt.key for attempt in _manual_attempts(incident)}
+    return list(_pending_in(journal, incident, entries, unreported))
 
 
 def _pause(pause: e.Paused) -> Pending:

@@ -15,10 +15,11 @@ from homeostat.model import entries as e
 from homeostat.model.answers import SWITCHES, Answer, AnswerKind
 from homeostat.model.errors import UsageError
 from homeostat.model.reasons import OutcomeStatus
+from homeostat.record.inbox import TEXT_MAX, check_text
 
 TAKEN_IN_S_MAX = 6.0
 """How long a page waits for the agent's word; an answer that it has not taken in by then still lies in the inbox."""
-NOTE_LENGTH_MAX = 2000
+NOTE_LENGTH_MAX = TEXT_MAX
 
 
 class Act(StrEnum):
@@ -93,8 +94,7 @@ def answer(
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
     """
     require(caller, NEEDS[act])
-    if len(note) > NOTE_LENGTH_MAX:
-        raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
+    _require_note(note)
     try:
         page = incident_page(settings, incident)
     except UsageError as error:
@@ -127,8 +127,7 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
     require(caller, Role.OPERATOR if kind is AnswerKind.PAUSE else Role.APPROVER)
     if kind not in SWITCHES:
         raise Refused(422, f"'{kind.value}' moves no kill switch; pause and resume do")
-    if len(note) > NOTE_LENGTH_MAX:
-        raise Refused(422, f"a note has at most {NOTE_LENGTH_MAX} characters")
+    _require_note(note)
     clock = SystemClock()
     try:
         said = switch(settings, clock, kind, caller.name, policy, note)
@@ -145,6 +144,13 @@ def became(settings: Settings, clock: SystemClock, said: Answer) -> Said:
     if outcome is None:
         return Said(False, "no agent has taken it in yet; it lies in the inbox and holds as soon as one runs")
     return Said(True, f"{said.kind.value}: in the journal under your name")
+
+
+def _require_note(note: str) -> None:
+    try:
+        check_text(note)
+    except UsageError as error:
+        raise Refused(422, f"the note: {error}") from error
 
 
 def require(caller: Caller, role: Role) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeostat.app.people import Pending
-from homeostat.console.acts import Act, Said, answer, turn_switch
+from homeostat.console.acts import NOTE_LENGTH_MAX, Act, Said, answer, turn_switch
 from homeostat.console.asking import Known, Workspace
 from homeostat.console.views import IncidentPage, Overview, incident_page, overview, waiting
 from homeostat.model.answers import AnswerKind
 
 router = APIRouter(prefix="/api/v1", tags=["v1"])
-NOTE = Field("", max_length=2000, description="Why; it goes into the journal.")
+NOTE = Field("", max_length=NOTE_LENGTH_MAX, description="Why; it goes into the journal.")
 
 
 class Problem(BaseModel):
@@ -35,7 +37,7 @@ class Switch(BaseModel):
     """The kill switch: of one policy, or without `policy` of all."""
 
     model_config = ConfigDict(extra="forbid")
-    act: AnswerKind
+    act: Literal[AnswerKind.PAUSE, AnswerKind.RESUME]
     policy: str | None = Field(None, max_length=200)
     note: str = NOTE
 

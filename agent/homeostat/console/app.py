@@ -71,6 +71,7 @@ def console(settings: Settings, addresses: Callable[[], frozenset[str]]) -> Gate
     app.exception_handler(HomeostatError)(_failed)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Exception)(_broken)
     return Gatekeeper(app, gate)
 
 
@@ -104,6 +105,10 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
     return told(request, 422, f"{place or 'the request'}: {first['msg']}")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return told(request, 500, f"the console failed ({type(error).__name__}); its log says where")
 
 
 def told(request: Request, status: int, message: str) -> Response:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.model.entries import ENTRY_TYPES, Observed
-from homeostat.model.errors import HomeostatError
 
 LOOK_INTERVAL_S = 0.3
 PAGES_MAX = 200
 STREAMS_MAX = 1000
+RECORDS_MAX = 5000
+"""More than these since the last look are not read one by one."""
+ALL = ("*",)
+"""Anything may have changed."""
 TYPES = tuple(sorted(set(ENTRY_TYPES) - {Observed.TYPE}))
 """Samples alone change no page."""
 
@@ -43,7 +46,7 @@ class Subscription:
         """Add to what is to be told."""
         before = self.news.streams if self.news is not None else ()
         streams = dict.fromkeys((*before, *news.streams))
-        self.news = News(news.position, tuple(streams)[:STREAMS_MAX], news.trouble)
+        self.news = News(news.position, bounded(streams), news.trouble)
         self.waiting.set()
 
     async def get(self) -> News:
@@ -53,6 +56,11 @@ class Subscription:
             await self.waiting.wait()
         news, self.news = self.news, None
         return news
+
+
+def bounded(streams: Collection[str]) -> tuple[str, ...]:
+    """The streams, or where they are too many to name: all. None may be left out, or its pages would never hear."""
+    return tuple(streams) if len(streams) <= STREAMS_MAX and "*" not in streams else ALL
 
 
 class TooManyPages(Exception):
@@ -90,7 +98,7 @@ class Feed:
             raise TooManyPages
         page = Subscription()
         if since != self._position or self._trouble is not None:
-            page.put(News(self._position, ("*",), self._trouble))
+            page.put(News(self._position, ALL, self._trouble))
         self._pages.add(page)
         try:
             yield page
@@ -109,14 +117,16 @@ class Feed:
         """What is new; None: nothing."""
         try:
             position, streams = self._changes()
-        except HomeostatError as error:
-            told, self._trouble = self._trouble, str(error)
+        except Exception as error:  # noqa: BLE001 - an end of the looking would leave pages that seem live, and old
+            told, self._trouble = self._trouble, str(error) or type(error).__name__
             return News(self._position, (), self._trouble) if told != self._trouble else None
         was_troubled, self._trouble = self._trouble is not None, None
         if position == self._position and not was_troubled:
             return None
         self._position = position
-        return News(position, streams) if streams or was_troubled else None
+        if was_troubled:
+            return News(position, ALL)
+        return News(position, streams) if streams else None
 
     def _changes(self) -> tuple[int, tuple[str, ...]]:
         if not has_journal(self._settings):
@@ -126,7 +136,8 @@ class Feed:
             if position == self._position:
                 return position, ()
             if position < self._position or self._position == 0:
-                return position, ("*",)  # another journal than before, or the first look
+                return position, ALL  # another journal than before, or the first look
+            if position - self._position > RECORDS_MAX:
+                return position, ALL
             records = journal.after(self._position, TYPES)
-            streams = dict.fromkeys(record.stream for record in records)
-            return position, tuple(streams)[:STREAMS_MAX]
+            return position, bounded(dict.fromkeys(record.stream for record in records))

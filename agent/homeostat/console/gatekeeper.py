@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from homeostat.console.identity import Gate
@@ -60,7 +61,11 @@ class Gatekeeper:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why it does not get in; None: it does."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
+        names = [name.decode("latin-1") for name, _ in scope["headers"]]
+        twice = [name for name in self._gate.said_once if names.count(name) > 1]
+        if twice:
+            return _refused(scope["path"], f"the request says {twice[0]} twice", 400)
         if not self._gate.is_own_host(headers.get("host", "")):
             return PlainTextResponse("this console is not known by that name; see console.origins\n", 421)
         try:
@@ -78,6 +83,11 @@ class Gatekeeper:
         if _length(headers) > BODY_BYTES_MAX:
             return _refused(path, f"a request has at most {BODY_BYTES_MAX} bytes", 413)
         return None
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """What a request says about itself, names in lower case."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _length(headers: dict[str, str]) -> int:
@@ -100,7 +110,7 @@ def _refused(path: str, message: str, status: int = 403) -> Response:
 
 
 class _Bounded:
-    """A body without a length is bounded too: what is too long ends."""
+    """A body without a length is bounded too: what is too long is refused in the middle."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -109,7 +119,9 @@ class _Bounded:
     async def __call__(self) -> MutableMapping[str, Any]:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
-        return message if self._left >= 0 else {"type": "http.disconnect"}
+        if self._left < 0:
+            raise HTTPException(413, f"a request has at most {BODY_BYTES_MAX} bytes")
+        return message
 
 
 def _protected(send: Send) -> Send:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import cookie_parser
 
 from homeostat.app.access import AccessList, Person, Role
 from homeostat.app.console_table import ConsoleTable
 
 COOKIE = "homeostat_session"
+PROXY_SECRET_HEADER = "x-proxy-secret"  # noqa: S105 - where it stands, and none
 _SAME = ("same-origin", "none")
 
 
@@ -66,6 +66,12 @@ class Gate:
         self._addresses = addresses
         self._sessions = URLSafeTimedSerializer(access.signing_key(), salt="session", signer_kwargs=_SIGNER)
 
+    @property
+    def said_once(self) -> frozenset[str]:
+        """Headers that decide who is asking and from where; a request that says one twice may mean either."""
+        named = {(self._table.proxy_user_header or "").lower()}
+        return frozenset({"host", "authorization", "origin", "sec-fetch-site", PROXY_SECRET_HEADER} | named)
+
     def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Who sent these headers (names in lower case); None: nobody we know.
 
@@ -86,28 +92,26 @@ class Gate:
         field = self._table.proxy_user_header
         if field is None or self._proxy_secret is None:
             return None
-        name, offered = headers.get(field.lower(), ""), headers.get("x-proxy-secret", "")
+        name, offered = headers.get(field.lower(), ""), headers.get(PROXY_SECRET_HEADER, "")
         if not name or not hmac.compare_digest(offered.encode(), self._proxy_secret.encode()):
             return None
-        return _caller(self._access.named(name), Means.PROXY)
+        return _caller(self._access.named(_as_utf8(name)), Means.PROXY)
 
     def _by_password(self, credentials: str) -> Caller | None:
         try:
             name, _, token = base64.b64decode(credentials, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, or no UTF-8 in it
             return None
         person = self._access.bearer_of(token)
         return _caller(person, Means.BASIC) if person is not None and person.name == name else None
 
     def _by_cookie(self, header: str) -> Caller | None:
-        try:
-            morsel = SimpleCookie(header).get(COOKIE)
-        except CookieError:
-            return None
-        if morsel is None:
+        # As browsers do, it takes what it can: a broken cookie of another program on this host locks nobody out.
+        value = cookie_parser(header).get(COOKIE)
+        if value is None:
             return None
         try:
-            name, mark = self._sessions.loads(morsel.value, max_age=int(self._table.session_s))
+            name, mark = self._sessions.loads(value, max_age=int(self._table.session_s))
         except (BadSignature, ValueError, TypeError):
             return None
         person = self._access.named(str(name))
@@ -135,10 +139,7 @@ class Gate:
 
     def is_own_origin(self, origin: str) -> bool:
         """Whether an Origin is one of the console's addresses."""
-        if origin in self._table.origins:
-            return True
-        parts = urlsplit(origin)
-        return parts.scheme == "http" and parts.netloc in self._addresses()
+        return origin in self._table.origins or origin in {f"http://{address}" for address in self._addresses()}
 
     def is_own_host(self, host: str) -> bool:
         """Whether a Host is one of ours: another name that resolves to loopback is an attack (DNS rebinding)."""
@@ -151,6 +152,14 @@ _SIGNER = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
 def _mark(person: Person) -> str:
     """What ties a session to the token it was begun with, and does not tell it."""
     return hashlib.sha256(f"session:{person.digest}".encode()).hexdigest()[:32]
+
+
+def _as_utf8(name: str) -> str:
+    """A header's value as proxies mean it; HTTP itself knows only Latin-1."""
+    try:
+        return name.encode("latin-1").decode()
+    except UnicodeError:
+        return name
 
 
 def _caller(person: Person | None, means: Means) -> Caller | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ CONNECTIONS_MAX = 300
 KEEP_ALIVE_S = 15
 SHUTDOWN_S_MAX = 5
 MESSAGE_BYTES_MAX = 4096
+NICENESS = 10
+"""Where the processors are short, the agent beside it comes first (nice(2))."""
 
 
 def serve_console(settings: Settings, address: str, ready: Callable[[str], None]) -> None:
@@ -37,8 +40,20 @@ def serve_console(settings: Settings, address: str, ready: Callable[[str], None]
     except OSError as error:
         listening.close()
         raise UsageError(f"cannot listen on {address}: {error.strerror}; see console.listen and --listen") from error
-    taken = listening.getsockname()[1]
-    own = frozenset({f"127.0.0.1:{taken}", f"localhost:{taken}"})
+    os.nice(NICENESS)
+    with listening:
+        server = server_on(settings, listening.getsockname()[1])
+        ready(f"http://{host}:{listening.getsockname()[1]}/")
+        server.run(sockets=[listening])
+
+
+def server_on(settings: Settings, port: int) -> uvicorn.Server:
+    """The server of a workspace's console, to be run on a socket that listens at this port of loopback.
+
+    Raises:
+        UsageError: see `console`.
+    """
+    own = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
     configuration = uvicorn.Config(
         console(settings, lambda: own),
         log_config=None,
@@ -52,6 +67,4 @@ def serve_console(settings: Settings, address: str, ready: Callable[[str], None]
         ws_max_size=MESSAGE_BYTES_MAX,
         ws="websockets-sansio",
     )
-    with listening:
-        ready(f"http://{host}:{taken}/")
-        uvicorn.Server(configuration).run(sockets=[listening])
+    return uvicorn.Server(configuration)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from homeostat.app.explain import Line, explain, paused_now
-from homeostat.app.people import Pending, pending
+from homeostat.app.people import Pending, board, pending_in
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
+from homeostat.console.kept import Kept
 from homeostat.decide.projection import fold
 from homeostat.drawing.states import node_states, refusals
 from homeostat.drawing.svg import to_svg
@@ -23,6 +24,10 @@ from homeostat.policy.load import load_journalled
 RECENT_MAX = 25
 DRAWN_MAX = 64
 """How many versions of incidents stay drawn: pages of one incident are asked for by many people at once."""
+LISTED_MAX = 2000
+"""How many versions of incidents stay folded for lists; of them a new position of the journal changes few."""
+OVERVIEW_S_MAX = 10.0
+"""A journal that was replaced by another one of equal length is noticed after so long at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +132,53 @@ def overview(settings: Settings) -> Overview:
     if not has_journal(settings):
         return Overview(0, None, [], [], [], [])
     with journal_to_read(settings) as journal:
-        position = journal.position()
-        agent_entries = _entries(journal, AGENT_STREAM)
-        still_open = set(journal.open_incidents())
-        newest = journal.incidents()[::-1]
-        open_rows = [incident_row(_entries(journal, stream)) for stream in newest if stream in still_open]
-        closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
-        recent = [incident_row(_entries(journal, stream)) for stream in closed]
+        unreported = board(settings)
+        key = (settings.journal, settings.store.url, journal.position(), unreported)
+        return _overviews.get(key, lambda: _overview(journal, (settings.journal, settings.store.url), unreported))
+
+
+def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) -> Overview:
+    position = journal.position()  # first: what is written meanwhile may be shown, but not be taken for shown
+    agent_entries = _entries(journal, AGENT_STREAM)
+    open_ids = journal.open_incidents()
+    still_open = set(open_ids)
+    newest = journal.incidents()[::-1]
+    listed = {stream: _listed(journal, place, stream, unreported) for stream in newest if stream in still_open}
+    closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
     pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
-    return Overview(position, _agent(agent_entries), pauses, waiting(settings), open_rows, recent)
+    return Overview(
+        position,
+        _agent(agent_entries),
+        pauses,
+        [found for stream in open_ids if stream in listed for found in listed[stream].pending],
+        [one.row for one in listed.values()],
+        [_listed(journal, place, stream, frozenset()).row for stream in closed],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    row: IncidentRow
+    pending: list[Pending]
+
+
+_overviews: Kept[Overview] = Kept(4, OVERVIEW_S_MAX)
+_lists: Kept[_Listed] = Kept(LISTED_MAX)
+
+
+def _listed(journal: Journal, place: Hashable, stream: str, unreported: Set[str] | None) -> _Listed:
+    """An incident as lists show it; folded anew only where it has changed."""
+
+    def fold_it() -> _Listed:
+        entries = _entries(journal, stream)
+        return _Listed(incident_row(entries), pending_in(journal, fold(entries), entries, unreported))
+
+    return _lists.get((place, stream, journal.head_seq(stream), unreported), fold_it)
 
 
 def waiting(settings: Settings) -> list[Pending]:
     """What waits for people, without the kill switches."""
-    return [found for found in pending(settings) if found.kind != "pause"] if has_journal(settings) else []
+    return overview(settings).pending
 
 
 def incident_row(entries: Sequence[e.Entry]) -> IncidentRow:
@@ -176,7 +214,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         entries = _entries(journal, incident)
         state = fold(entries)
         drawn = _drawn(journal, state, refusals(entries), len(entries))
-    about = [found for found in waiting(settings) if found.incident == incident]
+        about = [] if state.closed_at is not None else pending_in(journal, state, entries, board(settings))
     return IncidentPage(
         position,
         incident_row(entries),

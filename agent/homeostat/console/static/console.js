@@ -5,7 +5,7 @@
   const body = document.body;
   const link = document.getElementById("link");
   const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-  const SILENT_MS = 45000, WAIT_MS_MIN = 300, WAIT_MS_MAX = 8000, TOGETHER_MS = 150;
+  const SILENT_MS = 45000, WAIT_MS_MIN = 300, WAIT_MS_MAX = 3000, TOGETHER_MS = 150;
 
   function age(root) {
     for (const time of root.querySelectorAll("time")) {
@@ -20,7 +20,7 @@
 
   if (!body.dataset.position || !link) return;
   let position = Number(body.dataset.position);
-  let pending = null, waitMs = WAIT_MS_MIN, silence = null, asking = false, again = false;
+  let pending = null, waitMs = WAIT_MS_MIN, silence = null, asking = false, again = false, isOpen = false;
   const streams = new Set(body.dataset.streams.split(" "));
 
   function connected(is, words) {
@@ -62,8 +62,7 @@
       }
       document.title = page.title;
       position = Number(page.body.dataset.position) || position;
-      waitMs = WAIT_MS_MIN;
-      connected(true, "live");
+      if (isOpen) connected(true, "live"); // else nobody would tell this page of the next change
     } catch {
       connected(false, "out of reach");
       setTimeout(refresh, 2000);
@@ -86,7 +85,7 @@
   function connect() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/live?since=${position}`);
-    socket.onopen = () => { connected(true, "live"); heard(socket); };
+    socket.onopen = () => { isOpen = true; waitMs = WAIT_MS_MIN; connected(true, "live"); heard(socket); };
     socket.onmessage = message => {
       heard(socket);
       const news = JSON.parse(message.data);
@@ -96,6 +95,7 @@
       else position = news.position;
     };
     socket.onclose = () => {
+      isOpen = false;
       clearTimeout(silence);
       connected(false, "reconnecting");
       setTimeout(connect, waitMs * (0.5 + Math.random()));
