@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.acceptance.people_workspace import PROGRAM, TOKEN, PeopleWorkspace
 
+from homeostat.model import entries as e
 from homeostat.rig.layout import free_port
 
 WAIT_MS = 20_000
@@ -46,6 +47,7 @@ class Stage:
         self.troubles: list[str] = []
         self.url = f"http://127.0.0.1:{self.port}"
         self.tokens: dict[str, str] = {}
+        self._effects_before = 0
 
     def __enter__(self) -> Self:
         self.shop.__enter__()
@@ -61,6 +63,23 @@ class Stage:
     ) -> None:
         self.end_console()
         self.shop.__exit__(kind, error, trace)
+
+    def calm(self) -> None:
+        """Nothing is wrong, and what was is over; what the actions did is counted from here."""
+        self.shop.errors = 0.0
+        journal = self.shop.folder / "state/journal.sqlite"
+        self.shop.wait_for("the agent", lambda: journal.exists() and bool(self.shop.entries()))
+        opened, over = e.Suspected, e.Closed
+        self.shop.wait_for("the end of what was", lambda: self._count(opened) == self._count(over))
+        self.troubles.clear()
+        self._effects_before = len(self.shop.effects())
+
+    def effects(self) -> int:
+        """How often the action has taken effect since all was calm."""
+        return len(self.shop.effects()) - self._effects_before
+
+    def _count(self, kind: type[e.Entry]) -> int:
+        return sum(isinstance(entry, kind) for entry in self.shop.entries())
 
     def serve(self) -> None:
         """Start the console, always at the same address."""

@@ -14,7 +14,7 @@ from homeostat.decide.projection import fold
 from homeostat.drawing.states import node_states, refusals
 from homeostat.drawing.svg import to_svg
 from homeostat.model import entries as e
-from homeostat.model.errors import UsageError
+from homeostat.model.errors import JournalCorrupt, UsageError
 from homeostat.model.incident import Attempt, Incident
 from homeostat.model.ports import Journal
 from homeostat.model.reasons import Reason
@@ -26,6 +26,8 @@ DRAWN_MAX = 64
 """How many versions of incidents stay drawn: pages of one incident are asked for by many people at once."""
 LISTED_MAX = 2000
 """How many versions of incidents stay folded for lists; of them a new position of the journal changes few."""
+UNREADABLE = "unreadable"
+"""In place of a phase: the incident's entries contradict each other."""
 OVERVIEW_S_MAX = 10.0
 """A journal that was replaced by another one of equal length is noticed after so long at the latest."""
 
@@ -170,8 +172,11 @@ def _listed(journal: Journal, place: Hashable, stream: str, unreported: Set[str]
     """An incident as lists show it; folded anew only where it has changed."""
 
     def fold_it() -> _Listed:
-        entries = _entries(journal, stream)
-        return _Listed(incident_row(entries), pending_in(journal, fold(entries), entries, unreported))
+        try:
+            entries = _entries(journal, stream)
+            return _Listed(incident_row(entries), pending_in(journal, fold(entries), entries, unreported))
+        except JournalCorrupt as error:  # one that cannot be read must not hide the others
+            return _Listed(IncidentRow(stream, "", UNREADABLE, None, 0.0, None, 0, str(error)), [])
 
     return _lists.get((place, stream, journal.head_seq(stream), unreported), fold_it)
 

@@ -106,3 +106,16 @@ def test_what_is_kept_is_bounded(long: Shop, monkeypatch: pytest.MonkeyPatch) ->
     views._lists._values.clear()
     overview(long.settings)
     assert len(views._lists._values) <= 10
+
+
+def test_an_incident_that_cannot_be_read_hides_no_other(shop: Shop, app: Gatekeeper) -> None:
+    with closing(SqliteJournal(shop.settings.journal)) as journal:
+        twice = [suspected("bad", dedup_key="bad"), e.Recovered(at=1.0)]
+        journal.append([batch("good", is_open=True), Batch("bad", 0, twice)])
+    rows = {row.id: row for row in overview(shop.settings).open}
+    assert (rows["good"].phase, rows["bad"].phase) == ("deciding", "unreadable")
+    assert "cannot 'recover'" in rows["bad"].last
+    cookie = sign_in(app, shop.tokens["vera"])
+    assert ask(app, "GET", "/", cookie).status == 200
+    told = ask(app, "GET", "/incidents/bad", cookie)
+    assert (told.status, b"recover" in told.body) == (503, True)
