@@ -1,10 +1,24 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from homeostat.rig.asked_to_end import ends_in_order, undisturbed
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_ignored() -> Iterator[None]:
+    """As a terminal starts a process: under nohup, or behind `&`, some signals are ignored from the start."""
+    before = [
+        (signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_DFL)),
+        (signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL)),
+        (signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)),
+    ]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 def put_back(done: list[str], *numbers: signal.Signals) -> None:
