@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.cli.output import Output
+from homeostat.cli.output import Output, Row
 
-ROW = {"incident": "019b774a-9458-7f15-81ae-a5c3528de0ce", "actions": "auth.restart", "clean_s": 4.5, "why": None}
+ROW: Row = {"incident": "019b774a-9458-7f15-81ae-a5c3528de0ce", "actions": "auth.restart", "clean_s": 4.5, "why": None}
 
 
 def printed(rows: int, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
