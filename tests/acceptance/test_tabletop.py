@@ -95,6 +95,7 @@ def test_figures_go_to_programs_and_the_talk_to_people(workspace: Path) -> None:
     assert (standing["state"], standing["due"], standing["passed"], standing["plan"]) == ("overdue", "now", False, None)
     assert "W241 no drill of it was ever passed" in homeostat(workspace, "lint", "--journal").stdout
     assert "W241" not in homeostat(workspace, "lint").stdout
+    assert "no agent has loaded a policy here yet" in homeostat(workspace, "explain").stdout
 
 
 @pytest.mark.parametrize(

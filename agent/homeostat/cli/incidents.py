@@ -189,6 +189,8 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
             reasons = why_paused(name, of_agent, now) + reasons
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))
+    if not known:
+        workspace.output.say("no agent has loaded a policy here yet; `homeostat run` starts one")
 
 
 def entries_of(journal: Journal, stream: str) -> Sequence[Entry]:
