@@ -97,8 +97,10 @@ def _round(world: World, journal: Journal, faults: Random, each: int, say: Say) 
     drawn: list[Fault] = [draw_named(name, faults) for name in ROUND for _ in range(each)]
     faults.shuffle(drawn)
     known = set(journal.incidents())
-    for fault in drawn:
+    for number, fault in enumerate(drawn, 1):
         world.strike(fault)
+        if number % 5 == 0 and number < len(drawn):
+            say(f"   {number} of {len(drawn)}")
     incidents = [fold(r.entry for r in journal.read(s)) for s in journal.incidents() if s not in known]
     result = _result([incident for incident in incidents if incident.result is not Result.DISMISSED])
     say(
