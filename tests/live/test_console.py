@@ -117,6 +117,12 @@ def test_without_a_script_and_on_a_phone(stage: Stage, browser: Browser) -> None
         page.goto(stage.url + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
 
+    page.goto(f"{stage.url}/incidents/{incident}")
+    field, card = page.locator("input[name=note]").bounding_box(), page.locator(".pending").bounding_box()
+    assert field is not None
+    assert card is not None
+    assert field["x"] + field["width"] <= card["x"] + card["width"], "what is typed into stays in its frame"
+
     plain = stage.sign_in(browser, "eli", java_script_enabled=False)
     page = plain.new_page()
     page.goto(f"{stage.url}/")
