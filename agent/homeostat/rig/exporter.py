@@ -6,18 +6,16 @@ A part that cannot be read gives no series, or an explicit 0 where not answering
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 from psycopg.rows import dict_row
 
 from homeostat.rig import processes
 from homeostat.rig.databases import active_database, connect
-from homeostat.rig.layout import Layout, read_control
-from homeostat.rig.web import Answer, LoopbackServer, fetch
+from homeostat.rig.layout import Layout
+from homeostat.rig.metrics_page import release_ages, serve_metrics
+from homeostat.rig.web import fetch
 
 PROBE_S = 0.4
 WATCHED = ("auth", "primary", "replica", "pgbouncer", "payments_a")
@@ -74,29 +72,12 @@ def _services(layout: Layout) -> list[str]:
     with contextlib.suppress(OSError, ValueError):
         restarts = int((layout.folder / "run" / "payments_a.restarts").read_text())
         rows.append(f"payments_restarts {restarts}")
-    deployed = read_control(layout, "payments_a")
-    now = time.time()
-    rows.append(f"payments_deploy_age_seconds {now - float(str(deployed['deployed_at'])):.3f}")
-    rows.append(f"payments_configuration_age_seconds {now - float(str(deployed['configured_at'])):.3f}")
+    rows += release_ages(layout, "payments_a")
     return rows
 
 
 PARTS = (_pool, _database, _services)
 
 
-def main() -> None:
-    """Serve until ended."""
-    layout = Layout.load(Path(sys.argv[1]))
-
-    def respond(method: str, path: str) -> Answer:
-        del method
-        if path != "/metrics":
-            return 404, "only /metrics\n"
-        processes.bound_logs(layout)
-        return 200, metrics(layout)
-
-    LoopbackServer(layout.ports["exporter"], respond).serve_forever()
-
-
 if __name__ == "__main__":
-    main()
+    serve_metrics(metrics)
