@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from homeostat.act.files import create_once, locked, make_folder, read_at_most, replace_durably
+from homeostat.act.files import locked, make_folder, read_at_most, replace_durably
+from homeostat.app.kept_secret import kept_secret
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.record.inbox import check_name
@@ -137,16 +138,7 @@ class AccessList:
         Raises:
             UsageError: it cannot be kept.
         """
-        path = self._state / KEY_NAME
-        try:
-            make_folder(self._state)
-            create_once(path, secrets.token_urlsafe(32).encode())
-            key = path.read_text().strip()
-        except OSError as error:
-            raise UsageError(f"{path}: the console's key cannot be kept here: {error.strerror}") from error
-        if not key:
-            raise UsageError(f"{path}: it is empty; remove the file, and the console makes a new key")
-        return key
+        return kept_secret(self._state / KEY_NAME, "the console's key", "the console makes a new key")
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
-from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
+from homeostat.app.why_nothing import paused_now
 from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM

@@ -6,7 +6,6 @@ import contextlib
 import hmac
 import http.client
 import json
-import secrets
 import socket
 import socketserver
 import threading
@@ -17,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from homeostat.act.files import create_once
+from homeostat.app.kept_secret import kept_secret
 from homeostat.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,17 +37,7 @@ def agent_token(state: Path) -> str:
     Raises:
         UsageError: the file cannot be written or read, or is empty.
     """
-    path = state / "token"
-    try:
-        if not path.exists():
-            create_once(path, secrets.token_urlsafe(32).encode())
-        token = path.read_text().strip()
-    except OSError as error:
-        raise UsageError(f"{path}: the listener's token cannot be kept here: {error.strerror}") from error
-    if not token:
-        # Everybody knows the empty one.
-        raise UsageError(f"{path}: it is empty; remove the file, and the agent makes a new token")
-    return token
+    return kept_secret(state / "token", "the listener's token", "the agent makes a new token")
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from homeostat.act.context import ActuatorContext
 from homeostat.act.manual import ManualActuator, told
-from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, put_answer, put_outcome
+from homeostat.app.why_nothing import paused_now
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind

@@ -163,9 +163,9 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
     from homeostat.app.clock import SystemClock
-    from homeostat.app.explain import why_nothing, why_paused
     from homeostat.app.listener import agent_health
     from homeostat.app.store import journal_to_read
+    from homeostat.app.why_nothing import why_nothing, why_paused
     from homeostat.decide.projection import fold
     from homeostat.model.errors import UsageError
     from homeostat.model.streams import AGENT_STREAM, POLICY_STREAMS, policy_stream

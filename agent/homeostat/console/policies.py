@@ -10,9 +10,9 @@ from itertools import islice
 
 from homeostat.app.autonomy import EarningStep, earning_steps
 from homeostat.app.clock import SystemClock
-from homeostat.app.explain import paused_now
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
+from homeostat.app.why_nothing import paused_now
 from homeostat.authoring.drift import stale_policies
 from homeostat.console.followed import Followed
 from homeostat.console.kept import Kept

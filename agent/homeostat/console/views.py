@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from homeostat.app.explain import Line, explain, paused_now
+from homeostat.app.explain import Line, explain
 from homeostat.app.people import Pending, board, pending_in
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
+from homeostat.app.why_nothing import paused_now
 from homeostat.console.kept import Kept
 from homeostat.decide.projection import fold
 from homeostat.drawing.states import node_states, refusals

@@ -1,4 +1,5 @@
-from homeostat.app.explain import _SAY, explain, render, why_nothing
+from homeostat.app.explain import _SAY, explain, render
+from homeostat.app.why_nothing import why_nothing
 from homeostat.model import entries as e
 from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Effect

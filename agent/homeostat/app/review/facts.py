@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from homeostat.app.explain import paused_now
 from homeostat.app.feedback import feedback_of
 from homeostat.app.pinned import pinned_policy
 from homeostat.app.review.similar import Past, Similar, past_of, similar_to
+from homeostat.app.why_nothing import paused_now
 from homeostat.learn.drills import drill_records
 from homeostat.learn.trace import IncidentTrace, newest_incidents, trace_incidents
 from homeostat.model import entries as e
