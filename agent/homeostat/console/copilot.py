@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
+from homeostat.app.explain import explain
 from homeostat.app.people import Pending, cross_check
 from homeostat.app.settings import Settings
-from homeostat.app.store import has_journal, journal_to_read
 from homeostat.console.acts import Refused, Said, became, require
 from homeostat.console.identity import Caller
-from homeostat.console.views import IncidentRow, incident_row, waiting
+from homeostat.console.views import IncidentRow, entries_of, incident_read, incident_row, waiting
 from homeostat.decide.cross_checks import executor_of, to_cross_check
-from homeostat.decide.projection import fold
 from homeostat.drawing.labels import details_of, kind_of
 from homeostat.drawing.states import NodeState, node_states, refusals
 from homeostat.model.answers import same_person
@@ -66,15 +65,8 @@ class Checklist:
 
 def checklist(settings: Settings, incident: str) -> Checklist:
     """See `Checklist`. Raises UsageError: there is no such incident. JournalError."""
-    if not has_journal(settings):
-        raise UsageError(f"no incident '{incident}': nothing was ever journalled here")
-    with journal_to_read(settings) as journal:
-        if incident not in journal.incidents():
-            raise UsageError(f"no incident '{incident}'")
-        position = journal.position()
-        entries = [record.entry for record in journal.read(incident)]
-        state = fold(entries)
-        history = [record.entry for record in journal.read(policy_stream(state.policy))]
+    with incident_read(settings, incident) as (journal, position, entries, state):
+        history = entries_of(journal, policy_stream(state.policy))
     policy = load_journalled(history, state.policy_hash)
     states = node_states(policy, state, refusals(entries))
     asked: dict[str, list[Pending]] = {}
@@ -82,7 +74,7 @@ def checklist(settings: Settings, incident: str) -> Checklist:
         if found.incident == incident:
             asked.setdefault(found.node, []).append(found)
     items = list(_items(policy, state, states, asked, is_open=state.closed_at is None))
-    return Checklist(position, incident_row(entries), state.policy_hash, items)
+    return Checklist(position, incident_row(state, explain(entries)), state.policy_hash, items)
 
 
 def _items(

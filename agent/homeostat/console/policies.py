@@ -5,36 +5,30 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import islice
 
 from homeostat.app.autonomy import EarningStep, earning_steps
-from homeostat.app.clock import SystemClock
+from homeostat.app.explain import explain
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.app.why_nothing import paused_now
-from homeostat.authoring.drift import stale_policies
 from homeostat.console.followed import Followed
 from homeostat.console.kept import Kept
-from homeostat.console.views import IncidentRow, incident_row
+from homeostat.console.views import IncidentRow, entries_of, incident_row
+from homeostat.console.workspace_policies import Stale, policy_of, staleness, workspace_policies
 from homeostat.decide.ledger import account
+from homeostat.decide.projection import fold
 from homeostat.drawing.labels import details_of, end_text, trigger_text
 from homeostat.drawing.svg import to_svg
 from homeostat.model import entries as e
-from homeostat.model.errors import HomeostatError, UsageError
 from homeostat.model.incident import Ledger
-from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Do, Policy, strictest
 from homeostat.model.ports import Journal, Record
-from homeostat.model.streams import POLICY_STREAMS, policy_stream
-from homeostat.policy.load import load_journalled, load_policies, policy_paths
+from homeostat.model.streams import policy_stream
 
 INCIDENTS_MAX = 25
 INCIDENTS_KEPT = 200
 """Of each policy: one that is older and still open is told among the open ones alone."""
-STALENESS_S = 60.0
-"""How old what git says may be: it is asked a few times for each policy."""
-FILES_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +39,6 @@ class IncidentBrief:
     opened_at: float
     closed_at: float | None
     result: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Whether a policy wants a review, as `homeostat drift` says.
-
-    Attributes:
-        causes: why, a sentence each; none: it is in order.
-        unknown: why that cannot be said; "" where it can.
-    """
-
-    causes: tuple[str, ...] = ()
-    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,43 +150,13 @@ _FOLLOWED = (
     e.PolicyLoaded, e.Suspected, e.Closed, e.Paused, e.Resumed, e.AttemptCounted, e.SuccessRelapsed
 )  # fmt: skip
 _known = Followed([kind.TYPE for kind in _FOLLOWED], _Known, _add)
-_files: Kept[tuple[dict[str, Policy], list[str]]] = Kept(4, FILES_S)
-_stale: Kept[dict[str, Stale]] = Kept(4, STALENESS_S)
 _rows: Kept[IncidentRow] = Kept(500)
-
-
-def workspace_policies(settings: Settings) -> tuple[dict[str, Policy], list[str]]:
-    """The policies by name, and what is wrong with others; one that cannot be read is as an agent loaded it last."""
-    return _files.get((settings.policies, settings.agent.environment), lambda: _read_policies(settings))
-
-
-def policy_of(settings: Settings, name: str) -> Policy:
-    """A policy by its name. Raises UsageError with the nearest."""
-    policies, _ = workspace_policies(settings)
-    if name not in policies:
-        hint = did_you_mean(name, policies) or f"; there are: {', '.join(sorted(policies)) or 'none'}"
-        raise UsageError(f"no policy '{name}'{hint}")
-    return policies[name]
-
-
-def _read_policies(settings: Settings) -> tuple[dict[str, Policy], list[str]]:
-    policies, problems = load_policies(settings.policies, settings.agent.environment)
-    found = dict(policies)
-    if problems and has_journal(settings):
-        with journal_to_read(settings) as journal:
-            for stream in journal.streams(POLICY_STREAMS):
-                history = [record.entry for record in journal.read(stream)]
-                loaded = [entry for entry in history if isinstance(entry, e.PolicyLoaded)]
-                name = stream.removeprefix(POLICY_STREAMS)
-                if name not in found and loaded:
-                    found[name] = load_journalled(history, loaded[-1].policy_hash)
-    return dict(sorted(found.items())), [str(problem) for problem in problems]
 
 
 def policies_page(settings: Settings) -> PoliciesPage:
     """See `PoliciesPage`. Raises JournalError."""
     policies, problems = workspace_policies(settings)
-    stale = _staleness(settings)
+    stale = staleness(settings)
     position, rows = _known.view(
         settings, lambda known: [_row(settings, policy, known, stale) for policy in policies.values()]
     )
@@ -215,7 +166,7 @@ def policies_page(settings: Settings) -> PoliciesPage:
 def policy_page(settings: Settings, name: str) -> PolicyPage:
     """Everything about one policy. Raises UsageError: there is none. JournalError."""
     policy = policy_of(settings, name)
-    stale = _staleness(settings)
+    stale = staleness(settings)
     position, (row, earning, newest) = _known.view(
         settings,
         lambda known: (
@@ -247,7 +198,7 @@ def _incidents_and_ruling(settings: Settings, name: str, ids: Sequence[str]) -> 
         return [], None
     with journal_to_read(settings) as journal:
         rows = [_incident(settings, journal, one) for one in ids]
-        history = [record.entry for record in journal.read(policy_stream(name))]
+        history = entries_of(journal, policy_stream(name))
     moved = [entry for entry in history if isinstance(entry, e.RankingPromoted | e.RankingRolledBack)]
     last = moved[-1] if moved else None
     return rows, last.to if isinstance(last, e.RankingRolledBack) else last.version if last else None
@@ -256,7 +207,12 @@ def _incidents_and_ruling(settings: Settings, name: str, ids: Sequence[str]) -> 
 def _incident(settings: Settings, journal: Journal, incident: str) -> IncidentRow:
     """An incident's line; most are closed, and stay what they are."""
     key = (settings.journal, settings.store.url, incident, journal.head_seq(incident))
-    return _rows.get(key, lambda: incident_row([record.entry for record in journal.read(incident)]))
+
+    def fold_it() -> IncidentRow:
+        entries = entries_of(journal, incident)
+        return incident_row(fold(entries), explain(entries))
+
+    return _rows.get(key, fold_it)
 
 
 def _row(settings: Settings, policy: Policy, known: _Known, stale: Mapping[str, Stale]) -> PolicyRow:
@@ -300,27 +256,3 @@ def _step(settings: Settings, policy: Policy, leaf: Do, earning: EarningStep | N
         return StepRow(leaf.id, tuple(details_of(leaf)), written, None, None)
     now = strictest(settings.agent.mode, policy.mode, earning.mode).value
     return StepRow(leaf.id, tuple(details_of(leaf)), now, earning.earned.value, earning)
-
-
-def _staleness(settings: Settings) -> dict[str, Stale]:
-    return _stale.get(settings.policies, lambda: _read_staleness(settings))
-
-
-def _read_staleness(settings: Settings) -> dict[str, Stale]:
-    """One policy at a time: one that cannot be judged must not hide what there is to say of the others."""
-    today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
-    policies, _ = workspace_policies(settings)
-    by_file = {source: policy.name for policy in policies.values() for source in policy.sources}
-    found: dict[str, Stale] = {}
-    try:
-        paths = policy_paths(settings.policies)
-    except OSError as error:
-        return dict.fromkeys(policies, Stale(unknown=f"{settings.policies}: {error.strerror}"))
-    for path in paths:
-        try:
-            for one in stale_policies([path], today=today):
-                found[one.policy] = Stale(tuple(sentence for _, sentence in one.causes))
-        except HomeostatError as error:
-            if path.name in by_file:
-                found[by_file[path.name]] = Stale(unknown=str(error))
-    return found

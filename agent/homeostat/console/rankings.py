@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.console.kept import Kept
-from homeostat.console.policies import policy_of, workspace_policies
+from homeostat.console.views import entries_of
+from homeostat.console.workspace_policies import policy_of, workspace_policies
 from homeostat.learn.promotion import WRITTEN, Promotions, fold
 from homeostat.model import entries as e
 from homeostat.model.policy import Choose, Policy
@@ -150,7 +151,7 @@ def _of(settings: Settings, policy: Policy) -> RankingsOfPolicy:
     with journal_to_read(settings) as journal:
         stream = policy_stream(policy.name)
         key = (settings.journal, settings.store.url, policy.name, policy.hash, journal.head_seq(stream))
-        return _made.get(key, lambda: _make(policy, [record.entry for record in journal.read(stream)]))
+        return _made.get(key, lambda: _make(policy, entries_of(journal, stream)))
 
 
 def _make(policy: Policy, entries: Sequence[e.Entry]) -> RankingsOfPolicy:

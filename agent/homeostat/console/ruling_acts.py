@@ -14,7 +14,7 @@ from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.console.acts import TAKEN_IN_S_MAX, Refused, Said, require
 from homeostat.console.identity import Caller
-from homeostat.console.policies import policy_of
+from homeostat.console.workspace_policies import policy_of
 from homeostat.learn.promotion import WRITTEN, Promotions, fold, promote, roll_back
 from homeostat.model import entries as e
 from homeostat.model.errors import AlreadyDecided, JournalConflict, UsageError

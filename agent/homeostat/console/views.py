@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from homeostat.app.explain import Line, explain
@@ -142,7 +143,7 @@ def overview(settings: Settings) -> Overview:
 
 def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) -> Overview:
     position = journal.position()  # first: what is written meanwhile may be shown, but not be taken for shown
-    agent_entries = _entries(journal, AGENT_STREAM)
+    agent_entries = entries_of(journal, AGENT_STREAM)
     open_ids = journal.open_incidents()
     still_open = set(open_ids)
     newest = journal.incidents()[::-1]
@@ -174,8 +175,9 @@ def _listed(journal: Journal, place: Hashable, stream: str, unreported: Set[str]
 
     def fold_it() -> _Listed:
         try:
-            entries = _entries(journal, stream)
-            return _Listed(incident_row(entries), pending_in(journal, fold(entries), entries, unreported))
+            entries = entries_of(journal, stream)
+            state = fold(entries)
+            return _Listed(incident_row(state, explain(entries)), pending_in(journal, state, entries, unreported))
         except JournalCorrupt as error:  # one that cannot be read must not hide the others
             return _Listed(IncidentRow(stream, "", UNREADABLE, None, 0.0, None, 0, str(error)), [])
 
@@ -187,10 +189,8 @@ def waiting(settings: Settings) -> list[Pending]:
     return overview(settings).pending
 
 
-def incident_row(entries: Sequence[e.Entry]) -> IncidentRow:
-    """An incident's line in a list."""
-    incident = fold(entries)
-    lines = explain(entries)
+def incident_row(incident: Incident, lines: Sequence[Line]) -> IncidentRow:
+    """An incident's line in a list; `lines` are what `explain` says of its entries."""
     ended = incident.closed_at
     return IncidentRow(
         incident.id,
@@ -204,8 +204,9 @@ def incident_row(entries: Sequence[e.Entry]) -> IncidentRow:
     )
 
 
-def incident_page(settings: Settings, incident: str) -> IncidentPage:
-    """Everything about one incident.
+@contextmanager
+def incident_read(settings: Settings, incident: str) -> Iterator[tuple[Journal, int, Sequence[e.Entry], Incident]]:
+    """The journal, its position, an incident's entries, and their fold.
 
     Raises:
         UsageError: there is none of that id.
@@ -217,17 +218,28 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         if incident not in journal.incidents():
             raise UsageError(f"no incident '{incident}'")
         position = journal.position()
-        entries = _entries(journal, incident)
-        state = fold(entries)
+        entries = entries_of(journal, incident)
+        yield journal, position, entries, fold(entries)
+
+
+def incident_page(settings: Settings, incident: str) -> IncidentPage:
+    """Everything about one incident.
+
+    Raises:
+        UsageError: there is none of that id.
+        JournalError: it cannot be read.
+    """
+    with incident_read(settings, incident) as (journal, position, entries, state):
         drawn = _drawn(journal, state, refusals(entries), len(entries))
         about = [] if state.closed_at is not None else pending_in(journal, state, entries, board(settings))
+    lines = explain(entries)
     return IncidentPage(
         position,
-        incident_row(entries),
+        incident_row(state, lines),
         state.policy_hash,
         drawn.rto_s,
         state.confirmed_at,
-        [_event(line, entries[line.number - 1]) for line in explain(entries)],
+        [_event(line, entries[line.number - 1]) for line in lines],
         [_attempt(attempt) for attempt in sorted(state.every_attempt(), key=lambda one: one.intended_at)],
         about,
         [f"{node or 'the whole plan'}: {held.reason.value}" for node, held in state.withheld.items()],
@@ -241,19 +253,15 @@ class _Drawn:
     rto_s: float | None
 
 
-_drawings: dict[tuple[str, int], _Drawn] = {}
+_drawings: Kept[_Drawn] = Kept(DRAWN_MAX)
 
 
 def _drawn(journal: Journal, state: Incident, reasons: Mapping[str, Reason], entries: int) -> _Drawn:
-    key = (state.id, entries)
-    if key not in _drawings:
-        history = _entries(journal, policy_stream(state.policy))
-        policy = load_journalled(history, state.policy_hash)
-        states = node_states(policy, state, reasons)
-        while len(_drawings) >= DRAWN_MAX:
-            _drawings.pop(next(iter(_drawings)), None)
-        _drawings[key] = _Drawn(to_svg(policy, states, with_style=False), policy.rto_s)
-    return _drawings[key]
+    def draw() -> _Drawn:
+        policy = load_journalled(entries_of(journal, policy_stream(state.policy)), state.policy_hash)
+        return _Drawn(to_svg(policy, node_states(policy, state, reasons), with_style=False), policy.rto_s)
+
+    return _drawings.get((state.id, entries), draw)
 
 
 def _event(line: Line, entry: e.Entry) -> Event:
@@ -287,5 +295,6 @@ def _agent(agent_entries: Sequence[e.Entry]) -> AgentSeen | None:
     return AgentSeen(up[-1].agent, up[-1].version, up[-1].at, down[-1] if down else None)
 
 
-def _entries(journal: Journal, stream: str) -> Sequence[e.Entry]:
+def entries_of(journal: Journal, stream: str) -> Sequence[e.Entry]:
+    """All entries of a stream. Raises JournalError."""
     return [record.entry for record in journal.read(stream)]
