@@ -6,7 +6,7 @@ import secrets
 
 from homeostat.app.people import outcome_of
 from homeostat.app.settings import Settings
-from homeostat.app.store import put_answer, write_alone
+from homeostat.app.store import written_or_put
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import DrillRan
 from homeostat.model.ports import Clock
@@ -47,15 +47,9 @@ def tell_workspace(settings: Settings, clock: Clock, by: str, result: DrillResul
 def put_drill(settings: Settings, clock: Clock, by: str, ran: DrillRan) -> Answer | None:
     """Write that a drill ran; what an agent has to take in first is given back.
 
-    Where no agent runs it is written here. A journal has one writer, so an agent that runs, or agents that share a
-    store, are told through the inbox, where it lies until one of them takes it in.
-
     Raises:
         UsageError: `by` is no name, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
-    if write_alone(settings, clock, ran):
-        return None
     answer = Answer(secrets.token_hex(8), AnswerKind.DRILL, by, clock.now(), drill=ran)
-    put_answer(settings, answer)
-    return answer
+    return None if written_or_put(settings, clock, ran, answer) else answer

@@ -7,7 +7,7 @@ import secrets
 from homeostat.app.people import outcome_of
 from homeostat.app.pinned import pinned_policy
 from homeostat.app.settings import Settings
-from homeostat.app.store import put_answer, write_alone
+from homeostat.app.store import written_or_put
 from homeostat.decide.answers import feedback_given
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.entries import FeedbackGiven, Suspected
@@ -54,16 +54,11 @@ def check_step(journal: Journal, incident: str, step: str) -> None:
 def give_feedback(settings: Settings, clock: Clock, by: str, feedback: Feedback, wait_s: float) -> bool:
     """Have the workspace's journal say it; False if no agent took it in within `wait_s`: then it lies in the inbox.
 
-    A journal has one writer: where an agent runs, or agents share a store, they are told through the inbox. Where none
-    runs it is written here.
-
     Raises:
         UsageError: `by` is no name, a rating or a text is out of bounds, or the agent here uses another store.
         JournalError: neither the journal nor the inbox can be written.
     """
     answer = Answer(secrets.token_hex(8), AnswerKind.FEEDBACK, by, clock.now(), feedback=feedback)
     check(answer)
-    if write_alone(settings, clock, feedback_given(answer, feedback, answer.at)):
-        return True
-    put_answer(settings, answer)
-    return outcome_of(settings, clock, answer, wait_s) is not None
+    is_written = written_or_put(settings, clock, feedback_given(answer, feedback, answer.at), answer)
+    return is_written or outcome_of(settings, clock, answer, wait_s) is not None

@@ -181,17 +181,22 @@ def journal_to_write(settings: Settings) -> Iterator[StoredJournal]:
         yield journal
 
 
-def write_alone(settings: Settings, clock: Clock, entry: Entry) -> bool:
-    """Append to the agents' own stream where no agent runs; False where one does, or agents share the store.
+def written_or_put(settings: Settings, clock: Clock, entry: Entry, answer: Answer) -> bool:
+    """Append to the agents' own stream where no agent runs: True. Else leave the answer that says the same: False.
+
+    A journal has one writer: where an agent runs, or agents share a store, they are told through the inbox.
 
     Raises:
-        UsageError: the agent here uses another store. JournalError: the journal cannot be written.
+        UsageError: the answer says what none may, or the agent here uses another store.
+        JournalError: neither the journal nor the inbox can be written.
     """
-    if settings.store.url is not None:
-        return False
-    state_folder(settings)
-    _require_known_store(settings)
-    return written_alone(settings.journal, clock, entry)
+    if settings.store.url is None:
+        state_folder(settings)
+        _require_known_store(settings)
+        if written_alone(settings.journal, clock, entry):
+            return True
+    put_answer(settings, answer)
+    return False
 
 
 def agents_of(settings: Settings) -> list[AgentSeen]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from homeostat.model import entries as e
 from homeostat.model.answers import SWITCHES, Answer, AnswerKind
 from homeostat.model.feedback import Feedback
@@ -63,21 +65,7 @@ def sort_answers(answers: Iterable[Answer], open_incidents: Set[str], heard: Set
 
 def _drill(ran: e.DrillRan, answer: Answer, now: float) -> e.DrillRan:
     """A drill that somebody tells of ran elsewhere: no word from outside makes incidents of this journal drills."""
-    return e.DrillRan(
-        at=now,
-        fault=ran.fault,
-        began_at=ran.began_at,
-        passed=ran.passed,
-        why=ran.why,
-        tier=ran.tier,
-        policies=ran.policies,
-        elsewhere=True,
-        answer=answer.id,
-        people=ran.people,
-        answers=ran.answers,
-        whole_s=ran.whole_s,
-        control=ran.control,
-    )
+    return replace(ran, at=now, elsewhere=True, answer=answer.id)
 
 
 def feedback_given(answer: Answer, feedback: Feedback, now: float) -> e.FeedbackGiven:
