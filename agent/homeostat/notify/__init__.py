@@ -1,0 +1,8 @@
+"""Telling people: messages made from journal entries, and the channels that carry them.
+
+Promise: nothing here decides about an incident, and nothing here can hold the loop up: sending happens beside it, in
+bounded time, with a bounded queue and bounded tries. What was sent to whom, and what could not be sent, is journalled.
+Secrets are resolved when a message goes out and stand in no message, entry or log.
+
+`message.py` what is said · `channel.py` the port that every way to people implements.
+"""

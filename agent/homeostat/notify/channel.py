@@ -1,0 +1,57 @@
+"""The port that every way to people implements. Built-in channels and plugins register under `homeostat.notifiers`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from homeostat.model.errors import Disposition, HomeostatError
+from homeostat.notify.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the other side gave for a message it took.
+
+    Attributes:
+        conversation: what continues the incident's conversation there (a thread's timestamp, a deduplication key); it
+            is journalled, and handed back with the incident's next message. "" where there is no such thing.
+    """
+
+    conversation: str = ""
+
+
+class NotSentError(HomeostatError):
+    """A message was not taken, or nobody knows whether it was.
+
+    Attributes:
+        after_s: how long the other side wants to be left alone (Retry-After); None where it said nothing.
+    """
+
+    disposition: ClassVar[Disposition] = Disposition.TRANSIENT
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class RefusedMessageError(NotSentError):
+    """It will never be taken as it is: a wrong address, a revoked key."""
+
+    disposition: ClassVar[Disposition] = Disposition.TERMINAL
+
+
+class Channel(Protocol):
+    """One way to people. Called from one thread, one message at a time."""
+
+    def send(self, message: Message, conversation: str) -> Receipt:
+        """Say it, within the channel's own time-out. A repeated `message.id` should reach people once, where it can.
+
+        Args:
+            message: what to say.
+            conversation: of the last receipt for the same incident here; "" for the first message.
+
+        Raises:
+            NotSentError: try again later. RefusedMessageError: that would be of no use.
+        """
+        ...
