@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts Debian's Prometheus (server and promtool), PostgreSQL (server), what the rig of drills runs beside them, a
-# browser for the console and the proxy in front of it on this machine for the tests that need real ones, where root and apt allow it. Without them
-# those tests skip and say so; under CI=true they fail instead.
+# browser for the console and a proxy to stand in front of it on this machine for the tests that need real ones, where
+# root and apt allow it. Without them those tests skip and say so; under CI=true they fail instead.
 set -eu
 wanted=
 if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then wanted=prometheus; fi
