@@ -44,6 +44,7 @@ class ReviewPage:
 
     position: int
     incident: str
+    policy: str
     is_open: bool
     title: str
     summary: str
@@ -75,7 +76,9 @@ def _page(settings: Settings, journal: Journal, incident: str) -> ReviewPage:
     report: Report = review(facts)
     is_open = facts.trace.closed_at is None
     markdown, svg = as_markdown(report), chart_of(report.course)
-    return ReviewPage(position, incident, is_open, report.title, report.summary, report.sections, svg, markdown)
+    return ReviewPage(
+        position, incident, facts.trace.policy, is_open, report.title, report.summary, report.sections, svg, markdown
+    )
 
 
 def survey(settings: Settings, caller: Caller, said: Feedback) -> Said:
