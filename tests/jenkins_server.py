@@ -102,6 +102,13 @@ class JenkinsServer(ThreadingHTTPServer):
             work.settle(self.numbers, time.time())
         return self.works
 
+    def ask_for(self, job: str, parameters: dict[str, str]) -> Work:
+        """What a request to build leads to."""
+        runs_s, result = self.by_service.get(parameters.get("SERVICE", ""), (self.runs_s, self.result))
+        work = Work(len(self.works) + 1, job, parameters, self.queued_s, runs_s, result, self.console)
+        self.works.append(work)
+        return work
+
     def with_key(self, key: str) -> list[Work]:
         with self.lock:
             return [work for work in self.settled() if work.parameters.get("HOMEOSTAT_KEY") == key]
@@ -255,11 +262,8 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.server.disabled:
             self._say(409, b"<html>is not buildable</html>")
             return
-        kept = {key: value for key, value in given.items() if key in self.server.declared[name]}
         server = self.server
-        runs_s, result = server.by_service.get(kept.get("SERVICE", ""), (server.runs_s, server.result))
-        work = Work(len(server.works) + 1, name, kept, server.queued_s, runs_s, result, server.console)
-        server.works.append(work)
+        work = server.ask_for(name, {key: value for key, value in given.items() if key in server.declared[name]})
         if server.lose_answers:
             server.lose_answers -= 1
             self.close_connection = True

@@ -14,7 +14,7 @@ from typing import Any
 
 from homeostat.act.detached import DetachedActuator
 from homeostat.act.run_jenkins import KEY_PARAMETER
-from homeostat.act.service_parameters import base_url, search_from, secret_of, texts_of
+from homeostat.act.service_parameters import SETTLE_S, base_url, search_from, secret_of, texts_of
 from homeostat.act.substitution import RefusedError, as_text
 from homeostat.act.values import timeout_of
 from homeostat.model.commands import StartAction
@@ -52,5 +52,6 @@ class JenkinsActuator(DetachedActuator):
             "expect_result": results,
             "remote_key": command.key_for_target,
             "search_from": search_from(command, self._now()),
+            "settle_s": SETTLE_S,
             "timeout_s": timeout_of(command),
         }

@@ -18,9 +18,6 @@ from homeostat.act.processes import own_identity
 from homeostat.act.remote_session import NoAnswerError, OverError, Pauses, Session
 from homeostat.act.wakeup import Wakeup
 
-SETTLE_S = 5.0
-"""How long a start whose answer was lost may take to be seen, before it is said to be in doubt."""
-
 COMMON_HEADERS = {"User-Agent": "homeostat", "Accept": "application/json", "Connection": "close"}
 
 STOP_S_MIN = 10.0
@@ -104,7 +101,7 @@ def run_remote(
         if remote is None:
             if came_too_late(job):
                 return Ending("cancelled", None, TOO_LATE)
-            remote = _started(service)
+            remote = _started(service, job)
         return _followed(service, remote, output)
     except RefusedByServiceError as refused:
         return Ending("error", None, f"nothing was run: {refused}")
@@ -127,7 +124,7 @@ def resume_remote(
     """Find what a dead runner started, and follow it to its end. Raises DoubtError."""
     remote: J | None = None
     try:
-        remote = _seen(service)
+        remote = _seen(service, job["settle_s"])
         if remote is None:
             return _never_taken(service)
         return _followed(service, remote, output)
@@ -147,14 +144,14 @@ def _never_taken(service: Service[J]) -> Ending:
     return Ending("error", None, f"its runner was killed, and {service.name} knows of nothing that has its key")
 
 
-def _started(service: Service[J]) -> J:
+def _started(service: Service[J], job: Mapping[str, Any]) -> J:
     try:
         return service.start()
     except NoAnswerError as lost:
         if not lost.sent:
             raise RefusedByServiceError(str(lost)) from None
         try:
-            found = _seen(service)
+            found = _seen(service, job["settle_s"])
         except OverError:
             raise OverError(sent=True) from None
         if found is None:
@@ -163,9 +160,9 @@ def _started(service: Service[J]) -> J:
         return found
 
 
-def _seen(service: Service[J]) -> J | None:
+def _seen(service: Service[J], settle_s: float) -> J | None:
     """Search for as long as a request may be on its way."""
-    until, pauses = time.monotonic() + SETTLE_S, Pauses(0.3)
+    until, pauses = time.monotonic() + settle_s, Pauses(0.3)
     while True:
         found = service.find()
         if found is not None or time.monotonic() >= until:
@@ -200,7 +197,7 @@ def _stopped(
     what = "what was started"
     try:
         if remote is None:
-            remote = _seen(service)
+            remote = _seen(service, job["settle_s"])
         if remote is None:
             raise DoubtError(f"{why}; a start was on its way, and {service.name} shows nothing that has its key")
         asked: J | None = None

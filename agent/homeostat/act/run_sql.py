@@ -42,6 +42,9 @@ RESUME_S_MAX = 60.0
 """How long whoever takes a dead runner's place tries to find out."""
 
 _UNDEFINED_TABLE = "42P01"
+_CONNECTION_ENDED = ("08", "57P")
+"""Classes of SQLSTATE."""
+
 _INSERT_KEY = f"INSERT INTO {TABLE} (key) VALUES (%s) ON CONFLICT DO NOTHING"  # noqa: S608 - a constant
 _CHANGED = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_xact_user_tables"
 _END_OTHERS = (
@@ -197,8 +200,9 @@ class Transaction:
             done()
 
     def _failed(self, error: Exception) -> Ending | None:
-        if self.commits and getattr(error, "sqlstate", None) is None:
-            # An error of the server's has a state, and ended the transaction; any other says nothing about COMMIT.
+        state = getattr(error, "sqlstate", None)
+        if self.commits and (state is None or state.startswith(_CONNECTION_ENDED)):
+            # Any other error that the server tells ended the transaction; these say nothing about COMMIT.
             return None
         if self._connection is None:
             return Ending("error", None, f"nothing was run: {_told(error)}")
@@ -297,7 +301,6 @@ def _connect(job: Mapping[str, Any], password: str | None, left_s: float, *, nam
         connect_timeout=max(1, math.ceil(left_s)),
         tcp_user_timeout=max(1000, math.ceil(left_s * 1000)),
         keepalives_idle=10,
-        prepare_threshold=None,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from homeostat.act.detached import DetachedActuator
 from homeostat.act.run_rundeck import KEY_OPTION
-from homeostat.act.service_parameters import base_url, search_from, secret_of, texts_of
+from homeostat.act.service_parameters import SETTLE_S, base_url, search_from, secret_of, texts_of
 from homeostat.act.substitution import RefusedError, as_text
 from homeostat.act.values import timeout_of
 from homeostat.model.commands import StartAction
@@ -51,5 +51,6 @@ class RundeckActuator(DetachedActuator):
             "options": options,
             "remote_key": command.key_for_target,
             "search_from": search_from(command, self._now()),
+            "settle_s": SETTLE_S,
             "timeout_s": timeout_of(command),
         }

@@ -16,6 +16,9 @@ CLOCKS_APART_S_MAX = 3600.0
 REPEATED_AFTER_S_MAX = 7 * 86400.0
 """How long ago an earlier attempt with the same key may have been."""
 
+SETTLE_S = 5.0
+"""How long a start whose answer was lost may take to be seen, before it is said to be in doubt."""
+
 
 def base_url(command: StartAction) -> str:
     """Where the service is. Raises RefusedError."""
