@@ -85,6 +85,7 @@ class JenkinsServer(ThreadingHTTPServer):
         """How long builds run, and how they end, by their parameter SERVICE; else as `runs_s` and `result` have it."""
         self.lose_answers = 0
         self.turn_away: list[tuple[int, dict[str, str]]] = []
+        self.turn_posts_away: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str]] = []
         self.lock = threading.RLock()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
@@ -140,8 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(401, b"<html>Unauthorized</html>", {"WWW-Authenticate": 'Basic realm="Jenkins"'})
         elif not url.path.startswith("/ci/"):
             self._say(404, b"<html>Not Found</html>")
-        elif self.server.turn_away:
-            status, headers = self.server.turn_away.pop(0)
+        elif away := self.server.turn_away or (self.command == "POST" and self.server.turn_posts_away):
+            status, headers = away.pop(0)
             self._say(status, b"<html>busy</html>", headers)
         else:
             return url.path.removeprefix("/ci"), parse_qs(url.query)

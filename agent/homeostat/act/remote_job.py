@@ -8,10 +8,10 @@ tells; a start is never repeated.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from homeostat.act.job_files import TOO_LATE, Begun, Ending, JobFiles, came_too_late
+from homeostat.act.job_files import TOO_LATE, Begun, Ending, JobFiles, TooLateError, came_too_late
 from homeostat.act.kinds import DoubtError
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import own_identity
@@ -51,12 +51,13 @@ class Service(Protocol[J]):
     def find(self) -> J | None:
         """Search for the job that has the key; None where there surely is none. Raises DoubtError."""
 
-    def start(self) -> J:
+    def start(self, in_time: Callable[[], None]) -> J:
         """Start it.
 
         Raises:
             RefusedByServiceError: the service has not taken it.
             NoAnswerError: it may have taken it, or `sent` is false.
+            TooLateError: `in_time` has raised it right before the request; another agent may have started it since.
         """
 
     def look(self, job: J, output: OutputFile) -> Look[J]:
@@ -99,12 +100,12 @@ def run_remote(
         files.write_begun(Begun(own_identity(), time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)))
         begun = True
         if remote is None:
-            if came_too_late(job):
-                return Ending("cancelled", None, TOO_LATE)
             remote = _started(service, job)
         return _followed(service, remote, output)
     except RefusedByServiceError as refused:
         return Ending("error", None, f"nothing was run: {refused}")
+    except TooLateError:
+        return Ending("cancelled", None, TOO_LATE)
     except (DoubtError, *_NOT_UNDERSTOOD) as error:
         doubt = _doubt(service, error)
         if begun:
@@ -145,8 +146,12 @@ def _never_taken(service: Service[J]) -> Ending:
 
 
 def _started(service: Service[J], job: Mapping[str, Any]) -> J:
+    def in_time() -> None:
+        if came_too_late(job):
+            raise TooLateError
+
     try:
-        return service.start()
+        return service.start(in_time)
     except NoAnswerError as lost:
         if not lost.sent:
             raise RefusedByServiceError(str(lost)) from None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from homeostat.act.job_files import TooLateError
 from homeostat.act.wakeup import Wakeup
 
 ANSWER_BYTES_MAX = 4 << 20
@@ -23,6 +24,9 @@ CALL_S_MAX = 30.0
 
 RETRY_AFTER_S_MAX = 60.0
 PAUSE_S_MIN, PAUSE_S_MAX, PAUSE_FACTOR = 0.1, 5.0, 1.5
+REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422})
+"""Statuses by which a service says that it has not done what it was asked. After any other nobody knows."""
+
 _LOOK_S = 0.25
 """How often a wish to stop is looked for that no signal brings."""
 
@@ -109,14 +113,24 @@ class Session:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         bytes_max: int = ANSWER_BYTES_MAX,
+        before: Callable[[], None] | None = None,
     ) -> Answer:
         """Make one call, once.
 
+        Args:
+            method: of the request.
+            path: below the base URL, percent-encoded.
+            body: of the request; None for none.
+            headers: beside those of the session.
+            bytes_max: how much of the answer's body is taken.
+            before: called once the server is connected, right before the request goes out.
+
         Raises:
+            TooLateError: `before` has raised it; nothing was sent.
             NoAnswerError: none came, or none that is HTTP.
             OverError: the time is over, or somebody wishes to stop; the call is given up.
         """
-        call = _Call(method, path, body, {**self.headers, **(headers or {})}, bytes_max)
+        call = _Call(method, path, body, {**self.headers, **(headers or {})}, bytes_max, before)
         give_up_at = time.monotonic() + min(self.left_s(), CALL_S_MAX)
         threading.Thread(target=call.run, args=(self._url, self._bell.ring), daemon=True).start()
         while not call.over:
@@ -128,6 +142,8 @@ class Session:
             if rest_s <= 0:
                 raise NoAnswerError(f"no answer within {CALL_S_MAX:g} s", sent=call.give_up())
             self._bell.wait(min(rest_s, _LOOK_S))
+        if call.too_late:
+            raise TooLateError
         if call.answer is None:
             raise NoAnswerError(call.failure, sent=call.sent)
         return call.answer
@@ -171,7 +187,16 @@ def retry_after_s(answer: Answer) -> float | None:
 class _Call:
     """One exchange. Its thread writes, the runner's reads."""
 
-    def __init__(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], bytes_max: int) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        bytes_max: int,
+        before: Callable[[], None] | None,
+    ) -> None:
+        self._before = before or (lambda: None)
         self._request = (method, path, body, dict(headers))
         self._bytes_max = bytes_max
         self._gate = threading.Lock()
@@ -179,6 +204,7 @@ class _Call:
         self.sent = False
         self.over = False
         self.answer: Answer | None = None
+        self.too_late = False
         self.failure = ""
 
     def give_up(self) -> bool:
@@ -190,6 +216,8 @@ class _Call:
     def run(self, url: SplitResult, done: Callable[[], None]) -> None:
         try:
             self._exchange(url)
+        except TooLateError:
+            self.too_late = True
         except ssl.SSLCertVerificationError as error:
             self.failure = f"the server's certificate is not trusted: {error.verify_message}"
         except OSError as error:
@@ -215,6 +243,7 @@ class _Call:
             with self._gate:
                 if self._given_up:
                     return
+                self._before()
                 self.sent = True
             connection.request(method, url.path.rstrip("/") + path, body, headers)
             response = connection.getresponse()

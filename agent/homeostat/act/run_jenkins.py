@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -18,7 +18,7 @@ from homeostat.act.job_files import Ending, JobFiles
 from homeostat.act.kinds import DoubtError
 from homeostat.act.output import OutputFile
 from homeostat.act.remote_job import Look, RefusedByServiceError, resume_remote, run_remote, session_for
-from homeostat.act.remote_session import Answer, NoAnswerError, Pauses, Session, retry_after_s
+from homeostat.act.remote_session import REFUSALS, Answer, NoAnswerError, Pauses, Session, retry_after_s
 from homeostat.act.wakeup import Wakeup
 
 KEY_PARAMETER = "HOMEOSTAT_KEY"
@@ -109,14 +109,14 @@ class Jenkins:
                 raise DoubtError(f"{self._full_name} has had more than {BUILDS_SEARCHED_MAX} builds since")
         return None
 
-    def start(self) -> Build:
+    def start(self, in_time: Callable[[], None]) -> Build:
         """See `Service.start`."""
         body = urlencode(self._parameters).encode()
-        answer = self._post(f"{self._path}/buildWithParameters", body)
+        answer = self._post(f"{self._path}/buildWithParameters", body, in_time)
         place = _ITEM.search(answer.headers.get("location", ""))
         if answer.status in (201, 303) and place is not None:
             return Build(int(place[1]))
-        if 400 <= answer.status < 500:
+        if answer.status in REFUSALS:
             raise RefusedByServiceError(self._said(answer))
         raise NoAnswerError(answer.said, sent=True)
 
@@ -188,7 +188,7 @@ class Jenkins:
         if over:
             output.cut_short()
 
-    def _post(self, path: str, body: bytes) -> Answer:
+    def _post(self, path: str, body: bytes, before: Callable[[], None] | None = None) -> Answer:
         """POST, with a crumb where one is asked for. What was turned away, by 429 or for its crumb, is repeated.
 
         Raises:
@@ -197,7 +197,7 @@ class Jenkins:
         pauses, crumbs = Pauses(1.0), 0
         while True:
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            answer = self.session.call("POST", path, body, headers)
+            answer = self.session.call("POST", path, body, headers, before=before)
             if answer.status == 429:
                 self.session.pause(retry_after_s(answer) or pauses.next_s())
             elif answer.status == 403 and b"crumb" in answer.body.lower() and crumbs < _CRUMB_TRIES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from homeostat.act.job_files import Ending, JobFiles
 from homeostat.act.kinds import DoubtError
 from homeostat.act.output import OutputFile
 from homeostat.act.remote_job import Look, RefusedByServiceError, resume_remote, run_remote, session_for
-from homeostat.act.remote_session import Answer, NoAnswerError, Pauses, Session, retry_after_s
+from homeostat.act.remote_session import REFUSALS, Answer, NoAnswerError, Pauses, Session, retry_after_s
 from homeostat.act.wakeup import Wakeup
 
 KEY_OPTION = "HOMEOSTAT_KEY"
@@ -98,14 +98,14 @@ class Rundeck:
                 raise DoubtError(f"the job {self._job_id} has had more than {EXECUTIONS_SEARCHED_MAX} executions since")
         return None
 
-    def start(self) -> int:
+    def start(self, in_time: Callable[[], None]) -> int:
         """See `Service.start`."""
-        answer = self._post(f"{self._job_path}/run", {"options": self._options})
+        answer = self._post(f"{self._job_path}/run", {"options": self._options}, in_time)
         if answer.status == 200:
             number = _object(answer).get("id")
             if type(number) is int:
                 return number
-        if 400 <= answer.status < 500:
+        if answer.status in REFUSALS:
             raise RefusedByServiceError(self._said(answer))
         raise NoAnswerError(answer.said, sent=True)
 
@@ -162,12 +162,12 @@ class Rundeck:
             if found.get("completed"):
                 return
 
-    def _post(self, path: str, content: Mapping[str, Any]) -> Answer:
+    def _post(self, path: str, content: Mapping[str, Any], before: Callable[[], None] | None = None) -> Answer:
         """POST; only a request that was turned away by 429 is repeated. Raises NoAnswerError, OverError."""
         pauses = Pauses(1.0)
         body = json.dumps(content).encode()
         while True:
-            answer = self.session.call("POST", path, body, {"Content-Type": "application/json"})
+            answer = self.session.call("POST", path, body, {"Content-Type": "application/json"}, before=before)
             if answer.status != 429:
                 return answer
             self.session.pause(retry_after_s(answer) or pauses.next_s())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from tests.unit.act.act_world import KEY, ActWorld, end, running_pid, until, unt
 
 from homeostat.act import run_jenkins
 from homeostat.act.jenkins import JenkinsActuator
+from homeostat.act.job_files import TOO_LATE
 from homeostat.act.jobs import RESUMPTIONS_MAX
 from homeostat.model.commands import Done, InDoubt, StartAction
 from homeostat.model.policy import ActionSpec
@@ -175,6 +177,28 @@ def test_a_busy_server_is_asked_again_when_it_says(world: ActWorld, jenkins: Jen
     jenkins.turn_away = [(503, {}), (429, {"Retry-After": "0"}), (429, {"Retry-After": "soon"}), (502, {})]
     assert run(world, build(jenkins)).status is OutcomeStatus.OK
     assert len(jenkins.works) == 1
+
+
+def test_a_start_that_is_turned_away_until_it_is_too_late_is_not_made(world: ActWorld, jenkins: JenkinsServer) -> None:
+    jenkins.crumbs, jenkins.turn_posts_away = False, [(429, {"Retry-After": "2"})]
+    bound_s = time.clock_gettime(time.CLOCK_BOOTTIME) + 1.5
+    done = run(world, replace(build(jenkins), start_before_s=bound_s))
+    assert (done.status, done.detail) == (OutcomeStatus.CANCELLED, TOO_LATE)
+    assert not jenkins.turn_posts_away
+    assert not jenkins.works
+
+
+@pytest.mark.parametrize("status", [408, 502])
+def test_an_answer_that_says_nothing_of_the_start_leaves_doubt(
+    world: ActWorld, jenkins: JenkinsServer, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeostat.act.jenkins.SETTLE_S", 0.2)
+    jenkins.crumbs, jenkins.turn_posts_away = False, [(status, {})]
+    actuator = agent(world)
+    actuator.start(build(jenkins))
+    doubt = until(lambda: found if isinstance(found := actuator.lookup(KEY), InDoubt) else None, "the doubt")
+    assert doubt.detail.startswith(f"the request was sent, but no usable answer came (HTTP {status}")
+    assert not jenkins.works
 
 
 def test_a_job_that_would_drop_the_key_is_not_started(world: ActWorld, jenkins: JenkinsServer) -> None:
