@@ -14,6 +14,7 @@ from typing import Any
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "haproxy": "homeostat.act.run_haproxy",
         "jenkins": "homeostat.act.run_jenkins",
         "rundeck": "homeostat.act.run_rundeck",
         "sql": "homeostat.act.run_sql",

@@ -12,6 +12,7 @@ from homeostat.policy.action_fields import (
     ActionFields,
     checked,
 )
+from homeostat.policy.action_kinds.haproxy import HaproxyAction
 from homeostat.policy.action_kinds.jenkins import JenkinsAction
 from homeostat.policy.action_kinds.rundeck import RundeckAction
 from homeostat.policy.action_kinds.sql import SqlAction
@@ -96,6 +97,7 @@ class KubernetesJobAction(ActionFields):
 BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {
     "command": CommandAction,
     "http": HttpAction,
+    "haproxy": HaproxyAction,
     "jenkins": JenkinsAction,
     "kubernetes_job": KubernetesJobAction,
     "rundeck": RundeckAction,
