@@ -12,8 +12,8 @@ import pytest
 from tests.postgres_cluster import PASSWORD, Cluster
 from tests.unit.act.act_world import KEY, ActWorld, end, running_pid, until, until_done, until_gone
 
-from homeostat.act.run_sql import CREATE_TABLE
 from homeostat.act.sql import SqlActuator, application_name
+from homeostat.act.sql_transaction import CREATE_TABLE
 from homeostat.model.commands import Done, InDoubt, StartAction
 from homeostat.model.policy import ActionSpec, Scalar
 from homeostat.model.reasons import OutcomeStatus
