@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.policy.policy_texts import policy_text
 
-from homeostat.act.run_sql import CREATE_TABLE
+from homeostat.act.sql_transaction import CREATE_TABLE
 from homeostat.policy.load import load_policy
 
 PAGE = (Path(__file__).parents[2] / "docs/actuators.md").read_text()

@@ -9,8 +9,8 @@ from tests.postgres_cluster import PASSWORD, Cluster
 
 from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
-from homeostat.act.run_sql import CREATE_TABLE
 from homeostat.act.sql import SqlActuator
+from homeostat.act.sql_transaction import CREATE_TABLE
 from homeostat.model.commands import StartAction
 from homeostat.model.policy import ActionSpec
 from homeostat.model.ports import Actuator

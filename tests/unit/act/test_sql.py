@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,11 +14,12 @@ import pytest
 from tests.postgres_cluster import PASSWORD, Cluster
 from tests.unit.act.act_world import KEY, ActWorld, end, running_pid, until, until_done, until_gone
 
-from homeostat.act.run_sql import CREATE_TABLE
 from homeostat.act.sql import SqlActuator, application_name
+from homeostat.act.sql_transaction import CREATE_TABLE
 from homeostat.model.commands import Done, InDoubt, StartAction
 from homeostat.model.policy import ActionSpec, Scalar
 from homeostat.model.reasons import OutcomeStatus
+from homeostat.rig.layout import SERVER_USER
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +234,18 @@ def test_the_password_is_nowhere_and_a_wrong_one_says_so(world: ActWorld, databa
     done = run(world, sql(database, RELEASE_ALL, key="b"))
     assert done.detail.startswith("nothing was run: connection")
     assert "password authentication failed" in done.detail
+
+
+def test_the_rights_that_the_docs_give_suffice(world: ActWorld, cluster: Cluster, database: Database) -> None:
+    page = (Path(__file__).parents[3] / "docs/actuators.md").read_text()
+    found = re.search(r"^GRANT .*;$", page, re.MULTILINE)
+    assert found is not None
+    with cluster.superuser(database.url.rpartition("/")[2]) as connection:
+        connection.execute(f"ALTER TABLE homeostat_actions OWNER TO {SERVER_USER}".encode())
+        connection.execute(found[0].encode())
+    assert run(world, sql(database, RELEASE_ALL, keyed=True)).status is OutcomeStatus.OK
+    (world.files().folder / "exit.json").unlink()
+    assert until_done(agent(world)).status is OutcomeStatus.OK
 
 
 def test_a_missing_table_of_keys_says_how_to_create_it(world: ActWorld, database: Database) -> None:
