@@ -20,12 +20,15 @@ from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
+from homeostat.app.heartbeat import heartbeat
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
-from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
+from homeostat.app.metrics import ActuatorMetrics, MeasuredJournal, MetricsObserver
+from homeostat.app.observe import LogObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
+from homeostat.app.state_metrics import StateMetrics, actuator_of
 from homeostat.app.store import agent_store, state_folder
 from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
@@ -156,9 +159,11 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         sensor = PrometheusSensor(replace(reach, clock_skew_max_s=reach.clock_skew_max_s or CLOCK_SKEW_MAX_S))
         opened.callback(sensor.close)
         registry = CollectorRegistry()
-        watching = Observers([LogObserver(), MetricsObserver(registry)])
         name = f"{socket.gethostname()}/{os.getpid()}"
         clock = SystemClock()
+        began_at = clock.now()
+        metrics = MetricsObserver(registry, clock.now, lambda stream, key: actuator_of(loop, stream, key))
+        watching = Observers([LogObserver(), metrics])
         store = opened.enter_context(agent_store(settings, name, clock, watching.failed, _tell))
         journal = store.journal
         retrainer = BackgroundRetrainer(
@@ -168,14 +173,29 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
         )
-        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer])
+        standing = StateMetrics(
+            lambda: loop, store.leases, state, clock.now, lambda: retrainer.succeeded_at or began_at
+        )
+        registry.register(standing)
+        beats = opened.enter_context(heartbeat(settings, lambda: loop.trouble, watching, registry))
+        observer = Observers(
+            [watching, Housekeeping(state, journal, watching), retrainer, standing, *([beats] if beats else [])]
+        )
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
         opened.callback(executor.close)
         registry.register(ActuatorMetrics(executor.loads))
         outside = Outside(
-            clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes
+            clock,
+            sensor,
+            executor,
+            MeasuredJournal(journal, registry),
+            observer,
+            retrainer,
+            store.inbox,
+            store.leases,
+            store.late_outcomes,
         )
         loop = Loop(
             outside,
