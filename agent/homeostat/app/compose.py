@@ -30,6 +30,7 @@ from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.state_metrics import StateMetrics, actuator_of
 from homeostat.app.store import agent_store, state_folder
+from homeostat.app.tracing import tracing
 from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
@@ -178,9 +179,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         )
         registry.register(standing)
         beats = opened.enter_context(heartbeat(settings, lambda: loop.trouble, watching, registry))
-        observer = Observers(
-            [watching, Housekeeping(state, journal, watching), retrainer, standing, *([beats] if beats else [])]
-        )
+        traces = opened.enter_context(tracing(settings, watching, registry))
+        added = [extra for extra in (beats, traces) if extra is not None]
+        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer, standing, *added])
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
