@@ -72,7 +72,9 @@ def test_a_real_prometheus_loads_the_rules_and_finds_every_metric_that_they_and_
     shop.services.mkdir(parents=True)
     shop._write_workspace()
     settings = shop.folder / "homeostat.toml"
-    settings.write_text(settings.read_text() + '[heartbeat]\nurl = "http://127.0.0.1:9/beat"\n')
+    nowhere = '[heartbeat]\nurl = "http://127.0.0.1:9/beat"\n'
+    nowhere += '[telemetry]\ntraces = "otlp"\nendpoint = "http://127.0.0.1:9/v1/traces"\n'
+    settings.write_text(settings.read_text() + nowhere)
     config = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)[0]
     config = config.replace("/etc/prometheus/homeostat/alerts.yaml", str(MIXIN / "alerts.yaml"))
     config = config.replace("/var/lib/homeostat/state/token", str(shop.folder / "state/token"))
@@ -110,6 +112,6 @@ def test_a_real_prometheus_loads_the_rules_and_finds_every_metric_that_they_and_
     described = set(re.findall(r"^\| `(homeostat_\w+)", DOCUMENT, re.MULTILINE))
     own = {name for name in families if name.startswith("homeostat_") and not name.endswith("_created")}
     assert own - described == set()
-    not_set_up = {"homeostat_anchored_position", "homeostat_anchors_unsent", "homeostat_traces_total"}
+    not_set_up = {"homeostat_anchored_position", "homeostat_anchors_unsent"}
     described_only = {name.removesuffix("_total") for name in described - own}
     assert described_only == {name.removesuffix("_total") for name in MADE_BY_THE_WAYS_TO_PEOPLE | not_set_up}
