@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +15,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import CollectorRegistry
 from tests.unit.app.test_heartbeat import Told
 
+from homeostat.app.settings import Settings
 from homeostat.app.spans import Span, spans_of, trace_id
 from homeostat.app.telemetry_table import TelemetryTable
-from homeostat.app.tracing import WAITING_MAX, Tracing, is_traced, otlp
+from homeostat.app.tracing import WAITING_MAX, Tracing, is_traced, otlp, tracing
 from homeostat.model import entries as e
 from homeostat.model.errors import UsageError
 from homeostat.model.policy import Effect
 from homeostat.model.ports import Batch, Record
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Result
 from homeostat.record.memory import MemoryJournal
+from homeostat.record.sqlite import SqliteJournal
 
 SECRET = "hunter2"
 ERROR = 2
@@ -175,9 +179,9 @@ def test_a_closed_incident_reaches_a_receiver_whole_and_without_a_secret(
     journal: MemoryJournal, receiver: Receiver
 ) -> None:
     registry = CollectorRegistry()
-    with Tracing(journal.read, otlp(receiver.url, 5.0), Told(), registry) as tracing:
-        tracing.appended("shop-1", ENTRIES[:-1])
-        tracing.appended("shop-1", ENTRIES[-1:])
+    with Tracing(journal.read, otlp(receiver.url, 5.0), Told(), registry) as traces:
+        traces.appended("shop-1", ENTRIES[:-1])
+        traces.appended("shop-1", ENTRIES[-1:])
         assert receiver.called.wait(10.0)
     (request,) = receiver.requests
     (resource,) = request.resource_spans
@@ -193,6 +197,17 @@ def test_a_closed_incident_reaches_a_receiver_whole_and_without_a_secret(
     assert registry.get_sample_value("homeostat_traces_total", {"result": "sent"}) == 1.0
 
 
+def test_the_settings_lead_from_a_journal_on_disk_to_the_receiver(tmp_path: Path, receiver: Receiver) -> None:
+    settings = Settings(root=tmp_path, telemetry=TelemetryTable(traces="otlp", endpoint=receiver.url))
+    settings.state.mkdir()
+    with closing(SqliteJournal(settings.journal)) as journal, tracing(settings, Told(), CollectorRegistry()) as traces:
+        assert traces is not None
+        journal.append([Batch("shop-1", 0, list(ENTRIES))])
+        traces.appended("shop-1", ENTRIES)
+        assert receiver.called.wait(10.0)
+    assert len(receiver.requests[0].resource_spans[0].scope_spans[0].spans) == 11
+
+
 def test_a_receiver_that_hangs_holds_up_no_append_and_what_waits_is_bounded(
     journal: MemoryJournal, receiver: Receiver
 ) -> None:
@@ -203,22 +218,22 @@ def test_a_receiver_that_hangs_holds_up_no_append_and_what_waits_is_bounded(
         return journal.read(stream)
 
     receiver.go_on.clear()
-    with Tracing(read, otlp(receiver.url, 5.0), Told(), registry) as tracing:
-        tracing.appended("shop-1", ENTRIES[-1:])
+    with Tracing(read, otlp(receiver.url, 5.0), Told(), registry) as traces:
+        traces.appended("shop-1", ENTRIES[-1:])
         assert receiver.called.wait(10.0)
         for _ in range(WAITING_MAX + 10):
-            tracing.appended("shop-1", ENTRIES[-1:])
+            traces.appended("shop-1", ENTRIES[-1:])
         assert taken == ["shop-1"]  # all of these came back while the first one still hangs
         assert registry.get_sample_value("homeostat_traces_total", {"result": "dropped"}) == 10.0
-        tracing._closed.queue.clear()
+        traces._closed.queue.clear()
         receiver.go_on.set()
 
 
 def test_a_receiver_that_refuses_is_told_and_counted(journal: MemoryJournal, receiver: Receiver) -> None:
     registry, told = CollectorRegistry(), Told()
     receiver.status = 400
-    with Tracing(journal.read, otlp(receiver.url, 5.0), told, registry) as tracing:
-        tracing.appended("shop-1", ENTRIES[-1:])
+    with Tracing(journal.read, otlp(receiver.url, 5.0), told, registry) as traces:
+        traces.appended("shop-1", ENTRIES[-1:])
         assert receiver.called.wait(10.0)
     assert registry.get_sample_value("homeostat_traces_total", {"result": "failed"}) == 1.0
     assert told.failures == ["traces: the receiver took none; see telemetry.endpoint"]
