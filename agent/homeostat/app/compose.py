@@ -20,15 +20,17 @@ from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
-from homeostat.app.heartbeat import Heartbeat, beat_of
+from homeostat.app.heartbeat import heartbeat
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
-from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
+from homeostat.app.metrics import ActuatorMetrics, MeasuredJournal, MetricsObserver
+from homeostat.app.observe import LogObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
+from homeostat.app.state_metrics import StateMetrics, actuator_of
 from homeostat.app.store import agent_store, state_folder
-from homeostat.app.tracing import Tracing, sender_of
+from homeostat.app.tracing import tracing
 from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
@@ -36,7 +38,6 @@ from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
-from homeostat.model.ports import Observer
 from homeostat.policy.guards_file import load_guards
 from homeostat.policy.load import SUFFIX, load_policies, load_policy, read_draft
 from homeostat.policy.naming import UNDO_SUFFIX
@@ -159,9 +160,11 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         sensor = PrometheusSensor(replace(reach, clock_skew_max_s=reach.clock_skew_max_s or CLOCK_SKEW_MAX_S))
         opened.callback(sensor.close)
         registry = CollectorRegistry()
-        watching = Observers([LogObserver(), MetricsObserver(registry)])
         name = f"{socket.gethostname()}/{os.getpid()}"
         clock = SystemClock()
+        began_at = clock.now()
+        metrics = MetricsObserver(registry, clock.now, lambda stream, key: actuator_of(loop, stream, key))
+        watching = Observers([LogObserver(), metrics])
         store = opened.enter_context(agent_store(settings, name, clock, watching.failed, _tell))
         journal = store.journal
         retrainer = BackgroundRetrainer(
@@ -171,22 +174,29 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
         )
-        watchers: list[Observer] = [watching, Housekeeping(state, journal, watching), retrainer]
-        beat = beat_of(settings)
-        if beat is not None:
-            heart = Heartbeat(beat, settings.heartbeat, lambda: loop.trouble, watching, registry)
-            watchers.append(opened.enter_context(heart))
-        sender = sender_of(settings, name)
-        if sender is not None:
-            watchers.append(opened.enter_context(Tracing(settings, sender, watching, registry)))
-        observer = Observers(watchers)
+        standing = StateMetrics(
+            lambda: loop, store.leases, state, clock.now, lambda: retrainer.succeeded_at or began_at
+        )
+        registry.register(standing)
+        beats = opened.enter_context(heartbeat(settings, lambda: loop.trouble, watching, registry))
+        traces = opened.enter_context(tracing(settings, watching, registry))
+        added = [extra for extra in (beats, traces) if extra is not None]
+        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer, standing, *added])
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
         opened.callback(executor.close)
         registry.register(ActuatorMetrics(executor.loads))
         outside = Outside(
-            clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes
+            clock,
+            sensor,
+            executor,
+            MeasuredJournal(journal, registry),
+            observer,
+            retrainer,
+            store.inbox,
+            store.leases,
+            store.late_outcomes,
         )
         loop = Loop(
             outside,

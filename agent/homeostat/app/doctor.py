@@ -10,7 +10,7 @@ from pathlib import Path
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
-from homeostat.app.heartbeat import beat_of
+from homeostat.app.heartbeat import beat_url
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.app.why_nothing import paused_now
@@ -35,6 +35,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _pauses(settings)
     actuators = load_actuators(settings.state, secret_commands=settings.secrets.by_name())
     yield _allow_list(settings)
+    yield _heartbeat(settings)
     policies = {}
     try:
         policies = policies_in_use(settings, actuators)
@@ -49,22 +50,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     clock = SystemClock()
     findings = check(settings.prometheus, clock.now)
     yield from findings
-    yield from _heartbeat(settings)
     if all(finding.level is not Level.ERROR for finding in findings):
         for policy in policies.values():
             yield from _signals(settings, policy, clock.now)
-
-
-def _heartbeat(settings: Settings) -> Iterator[Finding]:
-    """Whether anybody would hear that the agent has died. No beat is sent: it would keep an alarm quiet."""
-    try:
-        if beat_of(settings) is None:
-            missing = "no table [heartbeat] in homeostat.toml: nobody is told when the agent itself dies"
-            yield Finding("heartbeat", Level.OK, missing)
-        else:
-            yield Finding("heartbeat", Level.OK, f"a beat every {settings.heartbeat.interval_s:g} s while all is well")
-    except UsageError as error:
-        yield Finding("heartbeat", Level.ERROR, str(error))
 
 
 def _allow_list(settings: Settings) -> Finding:
@@ -73,6 +61,17 @@ def _allow_list(settings: Settings) -> Finding:
         return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
     missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target, program and image"
     return Finding("allow-list", Level.OK, missing)
+
+
+def _heartbeat(settings: Settings) -> Finding:
+    """Whether the dead man's switch is set; nothing is sent, or an agent that is down would look alive."""
+    try:
+        url = beat_url(settings.heartbeat)
+    except UsageError as error:
+        return Finding("heartbeat", Level.ERROR, str(error))
+    if url is None:
+        return Finding("heartbeat", Level.OK, "no heartbeat.url: only the alert HomeostatDown says that no agent runs")
+    return Finding("heartbeat", Level.OK, f"after a healthy tick, at most every {settings.heartbeat.every_s:g} s")
 
 
 def _storage(state: Path) -> Iterator[Finding]:

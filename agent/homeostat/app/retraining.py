@@ -102,6 +102,9 @@ class BackgroundRetrainer:
         observer: told of failures.
         interval_s: between two trainings at the most.
         recurrence_s: after closing, an incident's label is mature.
+
+    Attributes:
+        succeeded_at: when a training last ended without a failure, in Unix seconds; None before the first.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class BackgroundRetrainer:
         self._recurrence_s = recurrence_s
         self._due_at: float | None = None
         self._started_at = 0.0
+        self.succeeded_at: float | None = None
         self._paused_until = 0.0
         self._matures_at: float | None = None
         self._last_matures_at = -inf
@@ -219,6 +223,7 @@ class BackgroundRetrainer:
         self._stale_in_a_row = self._stale_in_a_row if self._was_stale else 0
         self._was_stale = False
         trained, self._trained = self._trained, Trained()
+        self.succeeded_at = self.succeeded_at if trained.failures else now
         for policy, error in trained.failures.items():
             self._observer.failed(f"retraining of {policy}", error)
         self._failed_in_a_row = self._failed_in_a_row + 1 if trained.failures else 0

@@ -1,237 +1,264 @@
-"""A closed incident becomes one trace: every span where it belongs, and nothing in it that must not leave the house."""
+"""An incident's trace follows from its journal, reaches a real OTLP receiver, and holds up nobody."""
 
 from __future__ import annotations
 
+import builtins
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SentSpan
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client import CollectorRegistry
-from tests.unit.decide.builders import FAILED, OK, Driver, do, policy
+from tests.unit.app.test_heartbeat import Told
 
-from homeostat.app.incident_spans import Span, spans_of, trace_id_of
-from homeostat.app.observe import Observers
 from homeostat.app.settings import Settings
-from homeostat.app.tracing import Tracing, sender_of
-from homeostat.model.answers import AnswerKind
+from homeostat.app.spans import Span, spans_of, trace_id
+from homeostat.app.telemetry_table import TelemetryTable
+from homeostat.app.tracing import WAITING_MAX, Tracing, is_traced, otlp, tracing
+from homeostat.model import entries as e
 from homeostat.model.errors import UsageError
-from homeostat.model.policy import Approval, Dag, Policy, Retry, Try
-from homeostat.model.ports import Batch
-from homeostat.model.reasons import Result
+from homeostat.model.policy import Effect
+from homeostat.model.ports import Batch, Record
+from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Result
+from homeostat.record.memory import MemoryJournal
 from homeostat.record.sqlite import SqliteJournal
 
-ASKED = Approval(("lead",), 120.0)
+SECRET = "hunter2"
+ERROR = 2
+"""Status code of a span, by the protocol."""
 
 
-def healed() -> Driver:
-    """Two steps at once, one of them twice, then one that people are asked about."""
-    dag = Dag("both", (do("drain", verify=None), do("warm", verify=None, retry=Retry(1, explicit=True))), {})
-    driver = Driver(policy(dag, do("restart", approval=ASKED)), people={"lead": frozenset({"annabelle"})})
-    driver.confirm()
-    driver.end("drain")
-    driver.end("warm", FAILED)
-    driver.ticks(3)
-    driver.finish(OK)
-    driver.ticks(2)
-    driver.say(AnswerKind.APPROVE, "restart", "annabelle")
-    driver.ticks(2)
-    driver.finish(OK)
-    driver.ticks(20, errors=0.0)
-    assert driver.incident.result is Result.RECOVERED
-    return driver
+def intended(at: float, key: str, node: str, number: int = 1, undoes: str | None = None) -> e.Entry:
+    return e.ActionIntended(
+        at=at,
+        incident="shop-1",
+        key=key,
+        node=node,
+        action=f"{node}.do",
+        target="service/a",
+        arguments={"password": SECRET},
+        effect=Effect.SAFE,
+        number=number,
+        deadline_at=at + 60,
+        undoes=undoes,
+    )
 
 
-def handed_over() -> Driver:
-    """A step that does not help and is taken back, one that fails, and then people."""
-    plan: Policy = policy(Try("tried", (do("shift", undo=do("shift_back", verify=None)), do("restart"))))
-    driver = Driver(plan)
-    driver.confirm()
-    driver.finish(OK)
-    driver.ticks(30)
-    driver.finish(OK)
-    driver.ticks(3)
-    driver.finish(FAILED)
-    driver.ticks(3)
-    driver.ticks(20, errors=0.0)
-    assert driver.incident.result is Result.ESCALATED
-    return driver
+def ended(at: float, key: str, status: OutcomeStatus = OutcomeStatus.OK, code: int = 0) -> e.Entry:
+    return e.ActionEnded(at=at, key=key, status=status, duration_s=1.0, exit_code=code, output=SECRET, detail=SECRET)
 
 
-def named(spans: Sequence[Span], name: str) -> Span:
-    return next(span for span in spans if span.name == name)
+def judged(at: float, key: str, verdict: AttemptVerdict) -> e.Entry:
+    return e.AttemptEnded(at=at, key=key, verdict=verdict, succeeded=verdict is AttemptVerdict.EFFECTIVE)
 
 
-def test_a_healed_incident_is_a_tree_in_the_order_of_time() -> None:
-    driver = healed()
-    spans = spans_of(driver.entries)
-    root = spans[0]
-    assert (root.name, root.parent_id, root.failed) == ("incident p", None, None)
-    assert root.attributes["homeostat.result"] == "recovered"
-    assert {span.trace_id for span in spans} == {trace_id_of(driver.incident.id)}
-    assert len({span.span_id for span in spans}) == len(spans)
-    by_id = {span.span_id: span for span in spans}
-    for span in spans[1:]:
-        above = by_id[span.parent_id or 0]
-        assert above.started_at <= span.started_at <= span.ended_at <= above.ended_at, span
-    drain, restart = named(spans, "attempt drain"), named(spans, "attempt restart")
-    warm = [span for span in spans if span.name == "attempt warm"]
-    assert [span.failed for span in warm] == ["ineffective", None]
-    assert drain.started_at < warm[1].ended_at <= restart.started_at
-    assert [span.name for span in spans if span.parent_id == restart.span_id] == ["run", "verify"]
-    approval = named(spans, "approval restart")
-    assert (approval.failed, approval.ended_at) == (None, restart.started_at)
-    assert restart.attributes["homeostat.verdict"] == "effective"
+def began(at: float, child: str) -> e.Entry:
+    option = e.Option(id=child, eligible=True)
+    return e.Decided(at=at, node="both", kind="dag", chosen=child, options=(option,), context={"token": SECRET})
 
 
-def test_an_incident_that_people_got_is_an_error_that_says_why() -> None:
-    spans = spans_of(handed_over().entries)
-    assert spans[0].failed == "handed to people"
-    (called,) = [event for event in spans[0].events if event.name == "escalated"]
-    assert called.attributes["homeostat.reason"] == "plan_failed"
-    assert named(spans, "attempt shift").failed == "ineffective"
-    undone = named(spans, "undo shift_back")
-    assert undone.attributes["homeostat.undoes"] == named(spans, "attempt shift").attributes["homeostat.key"]
-
-
-def test_a_part_of_it_ends_where_the_journal_ends() -> None:
-    entries = healed().entries
-    for count in range(1, len(entries) + 1):
-        spans = spans_of(entries[:count])
-        assert all(span.started_at <= span.ended_at <= entries[count - 1].at for span in spans)
-    assert spans_of([]) == []
-    assert spans_of(entries[1:]) == [], "whoever reads only the end of it makes up no beginning"
-
-
-def test_no_names_of_people_and_no_output_go_out() -> None:
-    driver = healed()
-    assert "annabelle" in str(driver.entries)
-    assert "annabelle" not in str(spans_of(driver.entries))
-
-
-class Collector(ThreadingHTTPServer):
-    """A collector that speaks OTLP over HTTP: it asks for its header, and decodes what it gets."""
-
-    def __init__(self) -> None:
-        self.spans: list[SentSpan] = []
-        self.services: set[str] = set()
-        self.hold = threading.Event()
-        self.hold.set()
-        self.asked = 0
-        super().__init__(("127.0.0.1", 0), _Collect)
-
-    def take(self, body: bytes) -> None:
-        request = ExportTraceServiceRequest.FromString(body)
-        for resource in request.resource_spans:
-            self.services |= {it.value.string_value for it in resource.resource.attributes if it.key == "service.name"}
-            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
-
-
-class _Collect(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        self.server.asked += 1
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.hold.wait(20.0)
-        is_known = self.path == "/v1/traces" and self.headers["Authorization"] == "Bearer collect"
-        if is_known:
-            self.server.take(body)
-        self.send_response(200 if is_known else 401)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *said: object) -> None: ...
+ENTRIES: Sequence[e.Entry] = [
+    e.Suspected(at=1.0, incident="shop-1", policy="shop", policy_hash="h", dedup_key="shop", seed=1),
+    e.Confirmed(at=2.0),
+    began(3.0, "left"),
+    intended(3.0, "l1", "left"),
+    began(3.0, "right"),
+    intended(3.0, "r1", "right"),
+    ended(5.0, "l1", OutcomeStatus.ERROR, code=7),
+    judged(6.0, "l1", AttemptVerdict.INEFFECTIVE),
+    intended(7.0, "l2", "left", number=2),
+    ended(8.0, "r1"),
+    judged(9.0, "r1", AttemptVerdict.EFFECTIVE),
+    ended(10.0, "l2"),
+    judged(12.0, "l2", AttemptVerdict.HARMFUL),
+    intended(13.0, "r1-undo", "right", undoes="r1"),
+    ended(14.0, "r1-undo"),
+    judged(15.0, "r1-undo", AttemptVerdict.EFFECTIVE),
+    e.Escalated(at=16.0, reason=EscalationReason.PLAN_FAILED, to="oncall", severity="critical", detail=SECRET),
+    e.Closed(at=20.0, result=Result.ESCALATED),
+]
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.hold.set()
-        server.shutdown()
+def journal() -> MemoryJournal:
+    """Parallel branches, a retry, an undo and an escalation."""
+    made = MemoryJournal()
+    made.append([Batch("shop-1", 0, list(ENTRIES))])
+    return made
 
 
-def wait_for(look: Callable[[], object]) -> None:
-    give_up_at = time.monotonic() + 20.0
-    while not look():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
+class Receiver:
+    """A real HTTP server that takes OTLP as its specification says, and can be told to refuse or to hang."""
+
+    def __init__(self) -> None:
+        self.requests, self.status, self.called = list[ExportTraceServiceRequest](), 200, threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = ExportTraceServiceRequest()
+                request.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
+                receiver.requests.append(request)
+                receiver.called.set()
+                receiver.go_on.wait(20.0)
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
 
 
-def settings_of(folder: Path, collector: Collector) -> Settings:
-    endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-    table = {"endpoint": endpoint, "headers": {"Authorization": "env:COLLECTOR_TOKEN"}, "timeout_s": 2.0}
-    return Settings.model_validate({"tracing": table, "root": folder})
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield made
+    made.go_on.set()
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join(5.0)
 
 
-def traced(settings: Settings, driver: Driver, times: int = 1) -> CollectorRegistry:
-    """Journal an incident, and tell the tracing of its end so many times."""
-    settings.state.mkdir(parents=True, exist_ok=True)
-    with closing(SqliteJournal(settings.journal)) as journal:
-        journal.append([Batch(driver.incident.id, 0, driver.entries)])
+def by_name(spans: Sequence[Span]) -> dict[str, Span]:
+    return {
+        f"{span.name} {span.attributes.get('homeostat.key', span.attributes.get('homeostat.chosen', ''))}": span
+        for span in spans
+    }
+
+
+def test_spans_lie_in_each_other_as_incident_decision_action_and_verify_do(journal: MemoryJournal) -> None:
+    spans = by_name(spans_of(journal.read("shop-1")))
+    root = spans["incident shop "]
+    assert (root.parent_id, root.start_at, root.end_at, root.error) == (None, 1.0, 20.0, "plan_failed")
+    assert spans["decision both left"].parent_id == spans["decision both right"].parent_id == root.span_id
+    for key, node in (("l1", "left"), ("l2", "left"), ("r1", "right")):
+        action = spans[f"action {node}.do {key}"]
+        assert action.parent_id == spans[f"decision both {node}"].span_id
+        assert spans[f"verify {key}"].parent_id == action.span_id
+    assert spans["action right.do r1-undo"].parent_id == spans["action right.do r1"].span_id
+    assert spans["action right.do r1-undo"].attributes["homeostat.undoes"] == "r1"
+    assert (spans["action left.do l1"].start_at, spans["action left.do l1"].end_at) == (3.0, 5.0)
+    assert (spans["verify l2"].start_at, spans["verify l2"].end_at) == (10.0, 12.0)
+    errors = {name for name, span in spans.items() if span.error is not None}
+    assert errors == {"incident shop ", "action left.do l1", "verify l1", "verify l2"}
+    assert spans["action left.do l1"].attributes["process.exit.code"] == 7
+    assert len({span.span_id for span in spans.values()}) == len(spans) == 11
+
+
+def test_a_trace_made_again_is_the_same_and_one_of_half_an_incident_begins_like_the_whole(
+    journal: MemoryJournal,
+) -> None:
+    records = list(journal.read("shop-1"))
+    assert spans_of(records) == spans_of(records)
+    whole, half = spans_of(records), spans_of(records[:6])
+    assert [span.span_id for span in half] == [span.span_id for span in whole[: len(half)]]
+    assert {span.trace_id for span in whole} == {trace_id("shop-1")}
+    assert half[0].end_at == 3.0
+
+
+def test_an_action_whose_outcome_nobody_knows_ends_with_its_verdict() -> None:
+    journal = MemoryJournal()
+    unknown = [intended(3.0, "l1", "left"), judged(9.0, "l1", AttemptVerdict.UNKNOWN)]
+    journal.append([Batch("shop-1", 0, [*ENTRIES[:2], *unknown])])
+    span = spans_of(journal.read("shop-1"))[-1]
+    assert (span.name, span.end_at, span.error) == ("action left.do", 9.0, "unknown")
+
+
+def test_a_closed_incident_reaches_a_receiver_whole_and_without_a_secret(
+    journal: MemoryJournal, receiver: Receiver
+) -> None:
     registry = CollectorRegistry()
-    sender = sender_of(settings, "host/1")
-    assert sender is not None
-    with Tracing(settings, sender, Observers([]), registry) as tracing:
-        for _ in range(times):
-            tracing.appended(driver.incident.id, driver.entries[-1:])
-    return registry
+    with Tracing(journal.read, otlp(receiver.url, 5.0), Told(), registry) as traces:
+        traces.appended("shop-1", ENTRIES[:-1])
+        traces.appended("shop-1", ENTRIES[-1:])
+        assert receiver.called.wait(10.0)
+    (request,) = receiver.requests
+    (resource,) = request.resource_spans
+    assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "homeostat"
+    sent = [span for scope in resource.scope_spans for span in scope.spans]
+    made = spans_of(journal.read("shop-1"))
+    assert [int.from_bytes(span.span_id, "big") for span in sent] == [span.span_id for span in made]
+    assert {int.from_bytes(span.trace_id, "big") for span in sent} == {trace_id("shop-1")}
+    assert [int.from_bytes(span.parent_span_id, "big") or None for span in sent] == [span.parent_id for span in made]
+    assert [span.status.code == ERROR for span in sent] == [span.error is not None for span in made]
+    assert sent[0].start_time_unix_nano == 1_000_000_000
+    assert SECRET.encode() not in request.SerializeToString()
+    assert registry.get_sample_value("homeostat_traces_total", {"result": "sent"}) == 1.0
 
 
-def count(registry: CollectorRegistry, result: str) -> float:
-    return registry.get_sample_value("homeostat_traces_total", {"result": result}) or 0.0
+def test_the_settings_lead_from_a_journal_on_disk_to_the_receiver(tmp_path: Path, receiver: Receiver) -> None:
+    settings = Settings(root=tmp_path, telemetry=TelemetryTable(traces="otlp", endpoint=receiver.url))
+    settings.state.mkdir()
+    with closing(SqliteJournal(settings.journal)) as journal, tracing(settings, Told(), CollectorRegistry()) as traces:
+        assert traces is not None
+        journal.append([Batch("shop-1", 0, list(ENTRIES))])
+        traces.appended("shop-1", ENTRIES)
+        assert receiver.called.wait(10.0)
+    assert len(receiver.requests[0].resource_spans[0].scope_spans[0].spans) == 11
 
 
-@pytest.mark.parametrize("made", [healed, handed_over])
-def test_a_collector_gets_the_whole_trace(
-    made: Callable[[], Driver], tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
+def test_a_receiver_that_hangs_holds_up_no_append_and_what_waits_is_bounded(
+    journal: MemoryJournal, receiver: Receiver
 ) -> None:
-    monkeypatch.setenv("COLLECTOR_TOKEN", "Bearer collect")
-    driver = made()
-    registry = traced(settings_of(tmp_path, collector), driver)
-    assert count(registry, "sent") == 1
-    assert collector.services == {"homeostat"}
-    expected = spans_of(driver.entries)
-    assert [span.name for span in collector.spans] == [span.name for span in expected]
-    for sent, span in zip(collector.spans, expected, strict=True):
-        assert int.from_bytes(sent.trace_id, "big") == span.trace_id
-        assert int.from_bytes(sent.parent_span_id, "big") == (span.parent_id or 0)
-        assert sent.end_time_unix_nano - sent.start_time_unix_nano == pytest.approx(
-            (span.ended_at - span.started_at) * 1e9, abs=1e3
-        )
-        assert (sent.status.code == Status.STATUS_CODE_ERROR) is (span.failed is not None)
+    registry, taken = CollectorRegistry(), list[str]()
+
+    def read(stream: str) -> Iterator[Record]:
+        taken.append(stream)
+        return journal.read(stream)
+
+    receiver.go_on.clear()
+    with Tracing(read, otlp(receiver.url, 5.0), Told(), registry) as traces:
+        traces.appended("shop-1", ENTRIES[-1:])
+        assert receiver.called.wait(10.0)
+        for _ in range(WAITING_MAX + 10):
+            traces.appended("shop-1", ENTRIES[-1:])
+        assert taken == ["shop-1"]  # all of these came back while the first one still hangs
+        assert registry.get_sample_value("homeostat_traces_total", {"result": "dropped"}) == 10.0
+        traces._closed.queue.clear()
+        receiver.go_on.set()
 
 
-def test_a_collector_that_refuses_or_hangs_costs_nothing_but_its_trace(
-    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLLECTOR_TOKEN", "Bearer wrong")
-    driver = handed_over()
-    assert count(traced(settings_of(tmp_path / "a", collector), driver), "failed") == 1
-    monkeypatch.setattr("homeostat.app.tracing.WAITING_MAX", 2)
-    monkeypatch.setattr("homeostat.app.tracing.STOP_TIMEOUT_S", 0.1)
-    collector.hold.clear()
-    registry = traced(settings_of(tmp_path / "b", collector), driver, times=50)
-    assert count(registry, "given_up") >= 47, "appended has waited for nobody"
-    collector.hold.set()
+def test_a_receiver_that_refuses_is_told_and_counted(journal: MemoryJournal, receiver: Receiver) -> None:
+    registry, told = CollectorRegistry(), Told()
+    receiver.status = 400
+    with Tracing(journal.read, otlp(receiver.url, 5.0), told, registry) as traces:
+        traces.appended("shop-1", ENTRIES[-1:])
+        assert receiver.called.wait(10.0)
+    assert registry.get_sample_value("homeostat_traces_total", {"result": "failed"}) == 1.0
+    assert told.failures == ["traces: the receiver took none; see telemetry.endpoint"]
 
 
-def test_what_cannot_be_sent_is_said_before_the_agent_starts(
-    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert sender_of(Settings(), "host/1", {}) is None
-    assert sender_of(Settings(), "host/1", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) is not None
-    monkeypatch.delenv("COLLECTOR_TOKEN", raising=False)
-    with pytest.raises(UsageError, match=r"tracing\.headers: the secret env:COLLECTOR_TOKEN"):
-        sender_of(settings_of(tmp_path, collector), "host/1")
-    monkeypatch.setitem(__import__("sys").modules, "homeostat.app.otlp", None)
+def test_nothing_is_traced_unless_the_settings_or_opentelemetrys_own_variables_say_so() -> None:
+    assert not is_traced(TelemetryTable(), {})
+    assert is_traced(TelemetryTable(traces="otlp"), {})
+    assert is_traced(TelemetryTable(), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"})
+
+
+def test_where_the_extra_is_missing_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any, **named: Any) -> Any:
+        if name.startswith("opentelemetry"):
+            raise ImportError(name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError, match=r"pip install 'homeostat\[opentelemetry\]'"):
-        sender_of(settings_of(tmp_path, collector), "host/1")
+        otlp(None, 1.0)
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "http://u:p@x/v1/traces", "https://x/v1/traces?token=1"])
+def test_an_endpoint_that_is_none_or_holds_a_secret_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        TelemetryTable(traces="otlp", endpoint=endpoint)
