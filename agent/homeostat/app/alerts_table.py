@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from homeostat.act.secret import is_reference
 from homeostat.app.table import Table
@@ -161,15 +161,15 @@ class AlertSourceTable(Table):
         return READY_MADE[self.ready_made] if self.ready_made else self.mapping.mapping if self.mapping else None
 
 
+def _name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no name of a source: small letters, digits, '-' and '_', at most 40")
+    return name
+
+
 class AlertsTable(Table):
     """Where alerts come from."""
 
-    sources: dict[str, AlertSourceTable] = Field(default_factory=dict, max_length=SOURCES_MAX)
-
-    @field_validator("sources")
-    @classmethod
-    def _have_names(cls, sources: dict[str, AlertSourceTable]) -> dict[str, AlertSourceTable]:
-        for name in sources:
-            if _NAME.fullmatch(name) is None:
-                raise ValueError(f"{name!r} is no name of a source: small letters, digits, '-' and '_', at most 40")
-        return sources
+    sources: dict[Annotated[str, AfterValidator(_name)], AlertSourceTable] = Field(
+        default_factory=dict, max_length=SOURCES_MAX
+    )

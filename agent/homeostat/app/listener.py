@@ -1,4 +1,4 @@
-"""The agent's own listener: /metrics, /healthz, /livez, /retrain, /ranking, /alerts, on loopback, behind a bearer token."""
+"""The agent's own listener: metrics, health, and words for the loop, on loopback, behind a bearer token."""
 
 from __future__ import annotations
 
