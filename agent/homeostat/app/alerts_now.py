@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ from homeostat.loop.told import LOOK_BACK_S
 from homeostat.model import entries as e
 from homeostat.model.alerts import AlertState
 from homeostat.model.ports import Journal
+from homeostat.policy.load import load_journalled
 
 _GOING_ON = frozenset({AlertState.FIRING, AlertState.ACKNOWLEDGED})
 
@@ -64,14 +65,25 @@ def since(alert: e.AlertReceived) -> float:
     return alert.at if alert.starts_at is None else alert.starts_at
 
 
-def about_policy(policy: str, now: AlertsNow) -> list[str]:
-    """Say which alerts go on about a policy, where nothing is being done under it."""
+def about_policy(policy: str, policy_entries: Sequence[e.Entry], now: AlertsNow) -> list[str]:
+    """Say which alerts go on about a policy, where nothing is being done under it.
+
+    Args:
+        policy: its name.
+        policy_entries: its own stream, which says what its trigger is.
+        now: what goes on.
+    """
+    about = now.about(policy)
+    loaded = [entry.policy_hash for entry in policy_entries if isinstance(entry, e.PolicyLoaded)]
+    if not about or not loaded:
+        return []
+    trigger = load_journalled(policy_entries, loaded[-1]).trigger.condition.text
     told = []
-    for alert in now.about(policy):
+    for alert in about:
         when = datetime.fromtimestamp(since(alert), UTC).isoformat(" ", "seconds").removesuffix("+00:00")
         verb = "fires" if alert.state is AlertState.FIRING else "is acknowledged, and goes on"
         told.append(
-            f"alert '{alert.name}' of {alert.source} {verb} since {when} UTC; it wakes the agent, and only the signals"
-            " of the policy decide"
+            f"alert '{alert.name}' of {alert.source} {verb} since {when} UTC, and no incident is open:"
+            f" its trigger is `{trigger}`, and only signals decide"
         )
     return told

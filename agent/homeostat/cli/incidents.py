@@ -184,11 +184,13 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
         for name in [policy] if policy else known:
             busy = [incident.id for incident in still_open if incident.policy == name]
             of_agent = entries_of(journal, AGENT_STREAM)
-            said = why_nothing(entries_of(journal, policy_stream(name)), of_agent, now, trouble)
+            of_policy = entries_of(journal, policy_stream(name))
+            said = why_nothing(of_policy, of_agent, now, trouble)
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
             if busy and trouble is not None:
                 reasons.append(trouble)
-            reasons = why_paused(name, of_agent, now) + reasons + ([] if busy else about_policy(name, told))
+            reasons = why_paused(name, of_agent, now) + reasons
+            reasons += [] if busy else about_policy(name, of_policy, told)
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))
     if not known:

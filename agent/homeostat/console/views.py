@@ -6,6 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from homeostat.app.alerts_now import alerts_now, since
+from homeostat.app.clock import SystemClock
 from homeostat.app.explain import Line, explain
 from homeostat.app.people import Pending, board, pending_in
 from homeostat.app.settings import Settings
@@ -24,6 +26,7 @@ from homeostat.model.streams import AGENT_STREAM, policy_stream
 from homeostat.policy.load import load_journalled
 
 RECENT_MAX = 25
+ALERTS_MAX = 25
 DRAWN_MAX = 64
 """How many versions of incidents stay drawn: pages of one incident are asked for by many people at once."""
 LISTED_MAX = 2000
@@ -69,8 +72,27 @@ class AgentSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert that goes on. `since`: Unix seconds."""
+
+    source: str
+    name: str
+    state: str
+    severity: str
+    since: float
+    policies: list[str]
+    summary: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of everything at one position of the journal."""
+    """The state of everything at one position of the journal.
+
+    Attributes:
+        alerts: what goes on by what other systems have said; the longest first, at most `ALERTS_MAX`.
+        alerts_left_out: how many more there are, with those of the last hour that are not in the journal.
+    """
 
     position: int
     agent: AgentSeen | None
@@ -78,6 +100,8 @@ class Overview:
     pending: list[Pending]
     open: list[IncidentRow]
     recent: list[IncidentRow]
+    alerts: list[AlertRow] = field(default_factory=list)
+    alerts_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +174,7 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
     listed = {stream: _listed(journal, place, stream, unreported) for stream in newest if stream in still_open}
     closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
     pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
+    told = alerts_now(journal, SystemClock().now())
     return Overview(
         position,
         _agent(agent_entries),
@@ -157,6 +182,21 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
         [found for stream in open_ids if stream in listed for found in listed[stream].pending],
         [one.row for one in listed.values()],
         [_listed(journal, place, stream, frozenset()).row for stream in closed],
+        [_alert(alert) for alert in told.going_on[:ALERTS_MAX]],
+        max(0, len(told.going_on) - ALERTS_MAX) + told.left_out + told.truncated,
+    )
+
+
+def _alert(alert: e.AlertReceived) -> AlertRow:
+    return AlertRow(
+        alert.source,
+        alert.name,
+        alert.state.value,
+        alert.severity,
+        since(alert),
+        list(alert.policies),
+        alert.summary,
+        alert.url,
     )
 
 

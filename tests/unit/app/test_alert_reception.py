@@ -213,10 +213,10 @@ def test_slow_senders_leave_room_for_those_who_ask_how_the_agent_is(served: Serv
             if status == 503:
                 break
         assert (status, headers["Retry-After"]) == (503, "5")
-        connection = http.client.HTTPConnection(served.listener.address, timeout=10)
-        connection.request("GET", "/healthz", headers=AGENT)
-        assert connection.getresponse().status == 200
-        connection.close()
+        asking = http.client.HTTPConnection(served.listener.address, timeout=10)
+        asking.request("GET", "/healthz", headers=AGENT)
+        assert asking.getresponse().status == 200
+        asking.close()
     finally:
         for one in slow:
             one.close()
