@@ -102,7 +102,7 @@ def alertmanagers(binary: str, folder: Path, config: str) -> Iterator[list[str]]
         yield addresses
     finally:
         for process in running:
-            process.terminate()
+            process.kill()  # told to end in order, it waits ten seconds for its cluster
         for process in running:
             process.wait(20)
 
@@ -213,6 +213,7 @@ def test_an_alert_of_a_cluster_wakes_the_agent_long_before_its_poll(tmp_path: Pa
     shop = Workspace(tmp_path / "shop", f"http://127.0.0.1:{prometheus_port}", token)
     config = CONFIG.format(listen=shop.listen, token=token)
     with contextlib.ExitStack() as opened:
+        opened.callback(payments.server_close)
         opened.callback(payments.shutdown)
         cluster = opened.enter_context(alertmanagers(alertmanager_binary, tmp_path / "alertmanager", config))
         scraped = (
