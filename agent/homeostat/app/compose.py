@@ -23,6 +23,7 @@ from homeostat.app.alert_intake import AlertIntake
 from homeostat.app.alert_reception import AlertReception
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
+from homeostat.app.heartbeat import Heartbeat, beat_of
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
 from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
@@ -37,6 +38,7 @@ from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
+from homeostat.model.ports import Observer
 from homeostat.policy.guards_file import load_guards
 from homeostat.policy.load import SUFFIX, load_policies, load_policy, read_draft
 from homeostat.policy.naming import UNDO_SUFFIX
@@ -171,7 +173,12 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
         )
-        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer])
+        watchers: list[Observer] = [watching, Housekeeping(state, journal, watching), retrainer]
+        beat = beat_of(settings)
+        if beat is not None:
+            heart = Heartbeat(beat, settings.heartbeat, lambda: loop.trouble, watching, registry)
+            watchers.append(opened.enter_context(heart))
+        observer = Observers(watchers)
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
