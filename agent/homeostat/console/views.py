@@ -6,13 +6,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from homeostat.app.alerts_now import alerts_now, since
-from homeostat.app.clock import SystemClock
 from homeostat.app.explain import Line, explain
 from homeostat.app.people import Pending, board, pending_in
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.app.why_nothing import paused_now
+from homeostat.console.alert_rows import AlertRow, alert_rows, alerts_seen, not_listed
 from homeostat.console.kept import Kept
 from homeostat.decide.projection import fold
 from homeostat.drawing.states import node_states, refusals
@@ -26,7 +25,6 @@ from homeostat.model.streams import AGENT_STREAM, policy_stream
 from homeostat.policy.load import load_journalled
 
 RECENT_MAX = 25
-ALERTS_MAX = 25
 DRAWN_MAX = 64
 """How many versions of incidents stay drawn: pages of one incident are asked for by many people at once."""
 LISTED_MAX = 2000
@@ -72,26 +70,11 @@ class AgentSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRow:
-    """One alert that goes on. `since`: Unix seconds."""
-
-    source: str
-    name: str
-    state: str
-    severity: str
-    since: float
-    policies: list[str]
-    summary: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """The state of everything at one position of the journal.
 
     Attributes:
-        alerts: what goes on by what other systems have said; the longest first, at most `ALERTS_MAX`.
-        alerts_left_out: how many more there are, with those of the last hour that are not in the journal.
+        alerts: what goes on by what other systems have said; the longest first, and `alerts_left_out` how many more.
     """
 
     position: int
@@ -141,6 +124,7 @@ class IncidentPage:
         plan: the hash of the policy version it is decided by; an answer must be about the same.
         rto_s: recovery time objective of its policy, seconds.
         svg: the plan with the path lit.
+        alerts: while it is open, what goes on about its policy by what other systems have said.
     """
 
     position: int
@@ -154,6 +138,7 @@ class IncidentPage:
     withheld: list[str]
     taken_over_by: str | None
     svg: str = field(repr=False)
+    alerts: list[AlertRow] = field(default_factory=list)
 
 
 def overview(settings: Settings) -> Overview:
@@ -175,7 +160,7 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
     listed = {stream: _listed(journal, place, stream, unreported) for stream in newest if stream in still_open}
     closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
     pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
-    told = alerts_now(journal, SystemClock().now())
+    told = alerts_seen(journal)
     return Overview(
         position,
         _agent(agent_entries),
@@ -183,21 +168,8 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
         [found for stream in open_ids if stream in listed for found in listed[stream].pending],
         [one.row for one in listed.values()],
         [_listed(journal, place, stream, frozenset()).row for stream in closed],
-        [_alert(alert) for alert in told.going_on[:ALERTS_MAX]],
-        max(0, len(told.going_on) - ALERTS_MAX) + told.left_out + told.truncated,
-    )
-
-
-def _alert(alert: e.AlertReceived) -> AlertRow:
-    return AlertRow(
-        alert.source,
-        alert.name,
-        alert.state.value,
-        alert.severity,
-        since(alert),
-        list(alert.policies),
-        alert.summary,
-        alert.url,
+        alert_rows(told.going_on),
+        not_listed(told),
     )
 
 
@@ -272,7 +244,9 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
     """
     with incident_read(settings, incident) as (journal, position, entries, state):
         drawn = _drawn(journal, state, refusals(entries), len(entries))
-        about = [] if state.closed_at is not None else pending_in(journal, state, entries, board(settings))
+        is_open = state.closed_at is None
+        about = pending_in(journal, state, entries, board(settings)) if is_open else []
+        alerts = alert_rows(alerts_seen(journal).about(state.policy)) if is_open else []
     lines = explain(entries)
     return IncidentPage(
         position,
@@ -286,6 +260,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         [f"{node or 'the whole plan'}: {held.reason.value}" for node, held in state.withheld.items()],
         state.taken_over_by,
         drawn.svg,
+        alerts,
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 
 from homeostat.app.alert_bell import AlertBell
+from homeostat.app.alert_intake import JOURNALLED_PER_MINUTE_MAX, AlertIntake
 from homeostat.app.clock import SystemClock
+from homeostat.model.alerts import Alert, AlertState
 
 
 def is_rung(bell: AlertBell, within_s: float = 0.0) -> bool:
@@ -71,3 +74,33 @@ def test_a_bell_that_is_closed_rings_no_more() -> None:
     bell.ring()
     bell.close()
     bell.ring()
+
+
+def test_ten_thousand_alerts_cost_a_tick_a_gap_and_a_bounded_journal() -> None:
+    """The listener's side and the loop's side as they run, on real time, with a gap of a fifth of a second."""
+    gap_s = 0.2
+    clock, bell = SystemClock(), AlertBell(gap_s=gap_s)
+    intake = AlertIntake(bell.ring)
+    clock.listen_to(bell)
+
+    def storm() -> None:
+        for number in range(10_000):
+            one = Alert(source="am", fingerprint=str(number), name="Down", state=AlertState.FIRING)
+            intake.take([(one, ())], {})
+            if number % 10 == 0:
+                time.sleep(0.0005)
+        clock.stop()
+
+    sender = threading.Thread(target=storm)
+    begun = time.monotonic()
+    sender.start()
+    ticks, entries = 0, 0
+    while not clock.wait(30.0):
+        ticks += 1
+        entries += len(intake.collect(clock.now()))
+        intake.settled(written=True)
+    took_s = time.monotonic() - begun
+    sender.join()
+    bell.close()
+    assert 1 <= ticks <= took_s / gap_s + 1
+    assert entries <= JOURNALLED_PER_MINUTE_MAX

@@ -12,7 +12,8 @@ from tests.acceptance.command_line import homeostat
 from homeostat.app.alerts_now import alerts_now, fold_alerts
 from homeostat.app.explain import explain, render
 from homeostat.app.settings import load_settings
-from homeostat.console.views import ALERTS_MAX, overview
+from homeostat.console.alert_rows import ALERTS_MAX
+from homeostat.console.views import overview
 from homeostat.loop.told import LOOK_BACK_S
 from homeostat.model import entries as e
 from homeostat.model.alerts import AlertState
