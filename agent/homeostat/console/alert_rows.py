@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from homeostat.app.alerts_now import AlertsNow, alerts_now, since
 from homeostat.app.clock import SystemClock
+from homeostat.app.settings import Settings
+from homeostat.console.kept import Kept
 from homeostat.model import entries as e
 from homeostat.model.ports import Journal
+from homeostat.model.streams import ALERTS_STREAM
 
 ALERTS_MAX = 25
+SEEN_S_MAX = 60.0
+"""What was left out an hour ago leaves the page so much later at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,13 @@ class AlertRow:
     url: str
 
 
-def alerts_seen(journal: Journal) -> AlertsNow:
-    """What goes on now by what other systems have said. Raises JournalError."""
-    return alerts_now(journal, SystemClock().now())
+_seen: Kept[AlertsNow] = Kept(4, SEEN_S_MAX)
+
+
+def alerts_seen(journal: Journal, settings: Settings) -> AlertsNow:
+    """What goes on now by what other systems have said; read anew where something was said. Raises JournalError."""
+    key = (settings.journal, settings.store.url, journal.head_seq(ALERTS_STREAM))
+    return _seen.get(key, lambda: alerts_now(journal, SystemClock().now()))
 
 
 def alert_rows(alerts: list[e.AlertReceived]) -> list[AlertRow]:

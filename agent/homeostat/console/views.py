@@ -148,10 +148,11 @@ def overview(settings: Settings) -> Overview:
     with journal_to_read(settings) as journal:
         unreported = board(settings)
         key = (settings.journal, settings.store.url, journal.position(), unreported)
-        return _overviews.get(key, lambda: _overview(journal, (settings.journal, settings.store.url), unreported))
+        return _overviews.get(key, lambda: _overview(journal, settings, unreported))
 
 
-def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) -> Overview:
+def _overview(journal: Journal, settings: Settings, unreported: Set[str] | None) -> Overview:
+    place = (settings.journal, settings.store.url)
     position = journal.position()  # first: what is written meanwhile may be shown, but not be taken for shown
     agent_entries = entries_of(journal, AGENT_STREAM)
     open_ids = journal.open_incidents()
@@ -160,7 +161,7 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
     listed = {stream: _listed(journal, place, stream, unreported) for stream in newest if stream in still_open}
     closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
     pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
-    told = alerts_seen(journal)
+    told = alerts_seen(journal, settings)
     return Overview(
         position,
         _agent(agent_entries),
@@ -246,7 +247,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         drawn = _drawn(journal, state, refusals(entries), len(entries))
         is_open = state.closed_at is None
         about = pending_in(journal, state, entries, board(settings)) if is_open else []
-        alerts = alert_rows(alerts_seen(journal).about(state.policy)) if is_open else []
+        alerts = alert_rows(alerts_seen(journal, settings).about(state.policy)) if is_open else []
     lines = explain(entries)
     return IncidentPage(
         position,
