@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from homeostat.loop.standing import Standing
 from homeostat.model.alert_entries import AlertReceived
-from homeostat.model.errors import HomeostatError
+from homeostat.model.errors import HomeostatError, InvariantError
 from homeostat.model.ports import Alerts, Journal, Observer
 from homeostat.model.streams import ALERTS_STREAM
 
@@ -38,11 +38,12 @@ class Told:
             if not entries:
                 return
             self._standing.say(ALERTS_STREAM, entries)
+            self._alerts.settled(written=True)
         except HomeostatError as error:
             self._alerts.settled(written=False)
             self._observer.failed("alerts", error)
-        else:
-            self._alerts.settled(written=True)
+        except Exception as error:  # noqa: BLE001 - what others say must never hold up what the policies see
+            self._observer.failed("alerts", InvariantError(f"{type(error).__name__}: {error}"))
 
     def _catch_up(self, now: float, alerts: Alerts) -> None:
         """Know what the journal says: at the first tick all of the last days, then what was added."""

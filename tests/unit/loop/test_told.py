@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tests.unit.loop.test_loop import FlakyJournal, Rig, policy_named
 from tests.unit.loop.test_loop_many_agents import Fleet
 
@@ -107,6 +109,21 @@ def test_a_write_that_is_in_doubt_is_at_worst_said_twice() -> None:
     rig.ticks(2)
     assert journalled(rig.journal) in ([AlertState.FIRING], [AlertState.FIRING] * 2)
     assert rig.journal.verify() == []
+
+
+def test_a_bug_in_the_taking_of_alerts_holds_nobody_up() -> None:
+    class Broken(AlertIntake):
+        def collect(self, now: float) -> Sequence[e.Entry]:
+            raise RuntimeError("a bug")
+
+    rig = AlertRig(policy_named("a"))
+    outside = Outside(rig.clock, rig.sensor, rig.executor, rig.journal, rig.noted, alerts=Broken())
+    rig.loop = Loop(outside, rig.policies, "test", seed=1)
+    rig.loop.recover("0")
+    rig.sensor.values["errors_a"] = 10.0
+    rig.ticks(3)
+    assert "alerts: InvariantError" in rig.noted.failures
+    assert len(rig.executor.started) == 1
 
 
 def test_of_agents_that_are_told_the_same_the_first_to_tick_writes_it() -> None:
