@@ -23,7 +23,6 @@ WAYS: list[tuple[Format, AlertMapping | None]] = [
     (Format.GENERIC, MAPPING),
     *((Format.GENERIC, mapping) for mapping in READY_MADE.values()),
 ]
-SEEDS = [alertmanager(), grafana(), pagerduty(), opsgenie(), PAYLOAD]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 anything = st.recursive(
@@ -61,11 +60,17 @@ def places_in(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(place for key, inner in items for place in places_in(inner, (*at, key)))]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data(), seed=st.sampled_from(SEEDS), value=anything)
-def test_a_delivery_in_which_one_value_is_another(data: st.DataObject, seed: Any, value: Any) -> None:
-    payload = json.loads(json.dumps(seed))
-    *parents, last = data.draw(st.sampled_from(places_in(seed)[1:]))
+SEEDS = [
+    (seed, place)
+    for seed in (alertmanager(), grafana(), pagerduty(), opsgenie(), PAYLOAD)
+    for place in places_in(seed)[1:]
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.sampled_from(SEEDS), value=anything)
+def test_a_delivery_in_which_one_value_is_another(seed: tuple[Any, tuple[Any, ...]], value: Any) -> None:
+    payload, (*parents, last) = json.loads(json.dumps(seed[0])), seed[1]
     inner = payload
     for parent in parents:
         inner = inner[parent]
@@ -87,4 +92,4 @@ def test_work_grows_with_the_length_and_not_its_square(unit: bytes) -> None:
             parse("here", form, body, mapping)
         return time.process_time() - began
 
-    assert took_s(1_000_000) < 400 * max(took_s(10_000), 5e-4)
+    assert took_s(400_000) < 400 * max(took_s(4_000), 5e-4)
