@@ -31,6 +31,7 @@ from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.store import agent_store, state_folder
+from homeostat.app.tracing import Tracing, sender_of
 from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
@@ -178,6 +179,9 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         if beat is not None:
             heart = Heartbeat(beat, settings.heartbeat, lambda: loop.trouble, watching, registry)
             watchers.append(opened.enter_context(heart))
+        sender = sender_of(settings, name)
+        if sender is not None:
+            watchers.append(opened.enter_context(Tracing(settings, sender, watching, registry)))
         observer = Observers(watchers)
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))

@@ -18,6 +18,7 @@ from homeostat.app.console_table import ConsoleTable
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.app.table import Table, loopback_address
+from homeostat.app.tracing_table import TracingTable
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -26,7 +27,7 @@ from homeostat.sense.settings import PrometheusSettings
 FILE_NAME = "homeostat.toml"
 _BYTES_MAX = 1 << 20
 _KEY_PARTS_MAX = 50
-_SECRETIVE = ("store", "secrets", "audit", "alerts", "heartbeat")
+_SECRETIVE = ("store", "secrets", "audit", "alerts", "heartbeat", "tracing")
 """Tables in which a secret may stand by mistake."""
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
@@ -156,6 +157,7 @@ class Settings(Table):
     console: ConsoleTable = ConsoleTable()
     alerts: AlertsTable = AlertsTable()
     heartbeat: HeartbeatTable = HeartbeatTable()
+    tracing: TracingTable = TracingTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
     allow: dict[str, AllowTable] = Field(default_factory=dict)
