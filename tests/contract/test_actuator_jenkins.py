@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 from tests.jenkins_server import TOKEN, USER, JenkinsServer
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.jenkins import JenkinsActuator
 from homeostat.model.commands import StartAction

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 from tests.rundeck_server import JOB, TOKEN, RundeckServer
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.rundeck import RundeckActuator
 from homeostat.model.commands import StartAction

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 from tests.postgres_cluster import PASSWORD, Cluster
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.run_sql import CREATE_TABLE
 from homeostat.act.sql import SqlActuator
