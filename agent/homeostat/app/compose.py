@@ -18,6 +18,9 @@ from homeostat.act.context import Choosy
 from homeostat.act.executor import Executor, load_actuators
 from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
+from homeostat.app.alert_bell import AlertBell
+from homeostat.app.alert_intake import AlertIntake
+from homeostat.app.alert_reception import AlertReception
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.heartbeat import heartbeat
@@ -187,6 +190,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
         opened.callback(executor.close)
         registry.register(ActuatorMetrics(executor.loads))
+        alerts = AlertIntake(_alert_bell(clock, opened).ring)
         outside = Outside(
             clock,
             sensor,
@@ -197,6 +201,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             store.inbox,
             store.leases,
             store.late_outcomes,
+            alerts,
         )
         loop = Loop(
             outside,
@@ -212,14 +217,16 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         paused.set_function(lambda: float(len(loop.ledger.paused)))
         interval_s = settings.agent.poll_interval_s
         built = Agent(loop, clock, interval_s, lambda: _plans_on_disk(settings, actuators, mode))
+        token = agent_token(state)
         listener = Listener(
             settings.agent.listen,
-            agent_token(state),
+            token,
             registry,
             built.unhealthy,
             retrainer.ask,
             rule=lambda body: retrainer.rule(*ruling_in(body), LOOP_WAIT_S),
             stalled=built.stalled,
+            alerts=AlertReception(settings, token, alerts, registry),
         )
         opened.callback(listener.close)
         yield built
@@ -227,6 +234,13 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
 
 def _tell(what: str) -> None:
     structlog.get_logger("homeostat").warning("store", what=what)
+
+
+def _alert_bell(clock: SystemClock, opened: ExitStack) -> AlertBell:
+    bell = AlertBell()
+    opened.callback(bell.close)
+    clock.listen_to(bell)
+    return bell
 
 
 def _bell(state: Path, opened: ExitStack) -> Bell:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homeostat.app.alert_words import alert_said, alerts_missing
 from homeostat.model import entries as e
 from homeostat.model.drill_entries import TABLETOP
 from homeostat.model.feedback import RATING_MAX
@@ -311,6 +312,8 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
         f"ranking {entry.version[:12]} no longer rules, by {entry.actor}",
         [entry.why, f"{entry.to[:12] if entry.to else 'the written order'} rules from here on"],
     ),
+    e.AlertReceived: alert_said,
+    e.AlertsLeftOut: alerts_missing,
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
     e.DrillRan: _drilled,
     e.FeedbackGiven: _surveyed,

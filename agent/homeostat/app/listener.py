@@ -1,4 +1,4 @@
-"""The agent's own listener: /metrics, /healthz, /livez, /retrain and /ranking, on loopback, behind a bearer token."""
+"""The agent's own listener: metrics, health, and words for the loop, on loopback, behind a bearer token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from homeostat.app.kept_secret import kept_secret
 from homeostat.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _REQUEST_TIMEOUT_S = 10.0
 LOOP_WAIT_S = _REQUEST_TIMEOUT_S / 2
@@ -99,6 +99,7 @@ class Listener:
         rule: takes the body of a POST to `/ranking`, see `app.ruling`; gives whether it is journalled already, and
             raises UsageError for what is none and for what the loop cannot take.
         stalled: None while the loop turns, else why it does not; what is wrong outside is not asked.
+        alerts: answers for everything below `/alerts/`, see `app.alert_reception`; None: there is nothing.
         request_timeout_s: how long one caller may take in all.
     """
 
@@ -112,6 +113,7 @@ class Listener:
         *,
         rule: Callable[[bytes], bool] | None = None,
         stalled: Callable[[], str | None] = lambda: None,
+        alerts: WSGIApplication | None = None,
         request_timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> None:
         self._token = token.encode()
@@ -120,6 +122,7 @@ class Listener:
         self._retrain = retrain
         self._rule = rule
         self._stalled = stalled
+        self._alerts = alerts
         host, _, port = address.rpartition(":")
         try:
             self._server = make_server(host, int(port), self._serve, server_class=_Server, handler_class=_Handler)
@@ -139,12 +142,14 @@ class Listener:
         self._thread.join(timeout=_REQUEST_TIMEOUT_S)
 
     def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/alerts/") and self._alerts is not None:
+            return self._alerts(environ, start)  # which asks for the sources' own secrets
         offered = str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1", "replace")
         if not hmac.compare_digest(offered, b"Bearer " + self._token):
             challenge = [("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")]
             start("401 Unauthorized", challenge)
             return [b"send the token in the state folder's file 'token' as 'Authorization: Bearer ...'\n"]
-        path = environ.get("PATH_INFO", "")
         if path == "/metrics":
             metrics: Iterable[bytes] = self._metrics(environ, start)
             return metrics
@@ -159,7 +164,9 @@ class Listener:
         if path == "/ranking" and environ.get("REQUEST_METHOD") == "POST" and self._rule is not None:
             return self._take_ruling(self._rule, environ, start)
         start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"here are GET /metrics, GET /healthz, GET /livez, POST /retrain and POST /ranking\n"]
+        return [
+            b"here are GET /metrics, GET /healthz, GET /livez, POST /retrain, POST /ranking and POST /alerts/NAME\n"
+        ]
 
     @staticmethod
     def _take_ruling(rule: Callable[[bytes], bool], environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
+from homeostat.app.alerts_table import AlertsTable
 from homeostat.app.console_table import ConsoleTable
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
@@ -26,6 +27,8 @@ from homeostat.sense.settings import PrometheusSettings
 FILE_NAME = "homeostat.toml"
 _BYTES_MAX = 1 << 20
 _KEY_PARTS_MAX = 50
+_SECRETIVE = ("store", "secrets", "audit", "alerts", "heartbeat", "telemetry")
+"""Tables in which a secret may stand by mistake."""
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
 
@@ -152,6 +155,7 @@ class Settings(Table):
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     console: ConsoleTable = ConsoleTable()
+    alerts: AlertsTable = AlertsTable()
     heartbeat: HeartbeatTable = HeartbeatTable()
     telemetry: TelemetryTable = TelemetryTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
@@ -305,13 +309,7 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
         # Whoever wrote a secret where a reference belongs must not find it in a log.
-        hidden = isinstance(finding["input"], dict) or keys[0] in (
-            "store",
-            "secrets",
-            "audit",
-            "heartbeat",
-            "telemetry",
-        )
+        hidden = isinstance(finding["input"], dict) or keys[0] in _SECRETIVE
         shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)

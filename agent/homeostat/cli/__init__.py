@@ -67,6 +67,7 @@ COMMANDS = {
     "resume": "homeostat.cli.people",
     "serve": "homeostat.cli.serve",
     "access": "homeostat.cli.serve",
+    "alerts": "homeostat.cli.alerts",
     "agents": "homeostat.cli.agents",
     "audit": "homeostat.cli.audit",
     "backup": "homeostat.cli.backup",

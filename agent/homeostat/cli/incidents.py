@@ -162,6 +162,7 @@ def _explain_incident(workspace: Workspace, incident: str) -> None:
 
 
 def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
+    from homeostat.app.alerts_now import about_policy, alerts_now
     from homeostat.app.clock import SystemClock
     from homeostat.app.listener import agent_health
     from homeostat.app.store import journal_to_read
@@ -178,15 +179,18 @@ def _explain_quiet(workspace: Workspace, policy: str | None) -> None:
         if policy is not None and policy not in known:
             raise UsageError(f"no agent has ever loaded a policy '{policy}'; known: {', '.join(known) or 'none'}")
         still_open = [fold(entries_of(journal, stream)) for stream in journal.open_incidents()]
+        told = alerts_now(journal, now)
         rows: list[Row] = []
         for name in [policy] if policy else known:
             busy = [incident.id for incident in still_open if incident.policy == name]
             of_agent = entries_of(journal, AGENT_STREAM)
-            said = why_nothing(entries_of(journal, policy_stream(name)), of_agent, now, trouble)
+            of_policy = entries_of(journal, policy_stream(name))
+            said = why_nothing(of_policy, of_agent, now, trouble)
             reasons = [f"incident {incident} is open: homeostat explain {incident}" for incident in busy] or said
             if busy and trouble is not None:
                 reasons.append(trouble)
             reasons = why_paused(name, of_agent, now) + reasons
+            reasons += [] if busy else about_policy(name, of_policy, told)
             rows += [{"policy": name, "why": reason} for reason in reasons]
     workspace.output.rows(rows, ("policy", "why"))
     if not known:

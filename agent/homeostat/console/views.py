@@ -11,6 +11,7 @@ from homeostat.app.people import Pending, board, pending_in
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.app.why_nothing import paused_now
+from homeostat.console.alert_rows import AlertRow, alert_rows, alerts_seen, not_listed
 from homeostat.console.kept import Kept
 from homeostat.decide.projection import fold
 from homeostat.drawing.states import node_states, refusals
@@ -70,7 +71,11 @@ class AgentSeen:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of everything at one position of the journal."""
+    """The state of everything at one position of the journal.
+
+    Attributes:
+        alerts: what goes on by what other systems have said; the longest first, and `alerts_left_out` how many more.
+    """
 
     position: int
     agent: AgentSeen | None
@@ -78,6 +83,8 @@ class Overview:
     pending: list[Pending]
     open: list[IncidentRow]
     recent: list[IncidentRow]
+    alerts: list[AlertRow] = field(default_factory=list)
+    alerts_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class IncidentPage:
         plan: the hash of the policy version it is decided by; an answer must be about the same.
         rto_s: recovery time objective of its policy, seconds.
         svg: the plan with the path lit.
+        alerts: while it is open, what goes on about its policy by what other systems have said.
     """
 
     position: int
@@ -130,6 +138,7 @@ class IncidentPage:
     withheld: list[str]
     taken_over_by: str | None
     svg: str = field(repr=False)
+    alerts: list[AlertRow] = field(default_factory=list)
 
 
 def overview(settings: Settings) -> Overview:
@@ -139,10 +148,11 @@ def overview(settings: Settings) -> Overview:
     with journal_to_read(settings) as journal:
         unreported = board(settings)
         key = (settings.journal, settings.store.url, journal.position(), unreported)
-        return _overviews.get(key, lambda: _overview(journal, (settings.journal, settings.store.url), unreported))
+        return _overviews.get(key, lambda: _overview(journal, settings, unreported))
 
 
-def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) -> Overview:
+def _overview(journal: Journal, settings: Settings, unreported: Set[str] | None) -> Overview:
+    place = (settings.journal, settings.store.url)
     position = journal.position()  # first: what is written meanwhile may be shown, but not be taken for shown
     agent_entries = entries_of(journal, AGENT_STREAM)
     open_ids = journal.open_incidents()
@@ -151,6 +161,7 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
     listed = {stream: _listed(journal, place, stream, unreported) for stream in newest if stream in still_open}
     closed = [stream for stream in newest if stream not in still_open][:RECENT_MAX]
     pauses = [Pause(pause.policy, pause.by, pause.note, pause.at) for pause in paused_now(agent_entries)]
+    told = alerts_seen(journal, settings)
     return Overview(
         position,
         _agent(agent_entries),
@@ -158,6 +169,8 @@ def _overview(journal: Journal, place: Hashable, unreported: Set[str] | None) ->
         [found for stream in open_ids if stream in listed for found in listed[stream].pending],
         [one.row for one in listed.values()],
         [_listed(journal, place, stream, frozenset()).row for stream in closed],
+        alert_rows(told.going_on),
+        not_listed(told),
     )
 
 
@@ -232,7 +245,9 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
     """
     with incident_read(settings, incident) as (journal, position, entries, state):
         drawn = _drawn(journal, state, refusals(entries), len(entries))
-        about = [] if state.closed_at is not None else pending_in(journal, state, entries, board(settings))
+        is_open = state.closed_at is None
+        about = pending_in(journal, state, entries, board(settings)) if is_open else []
+        alerts = alert_rows(alerts_seen(journal, settings).about(state.policy)) if is_open else []
     lines = explain(entries)
     return IncidentPage(
         position,
@@ -246,6 +261,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         [f"{node or 'the whole plan'}: {held.reason.value}" for node, held in state.withheld.items()],
         state.taken_over_by,
         drawn.svg,
+        alerts,
     )
 
 

@@ -10,6 +10,7 @@ from homeostat.loop.orphans import Orphans
 from homeostat.loop.outside import Outside
 from homeostat.loop.standing import Standing
 from homeostat.loop.tenure import Tenure
+from homeostat.loop.told import Told
 from homeostat.loop.turns import Look, Terms, Turns, own_part
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, Quiet
@@ -59,6 +60,8 @@ class Loop:
         self._guards = guards
         self._standing = Standing(outside.journal, outside.observer)
         self._tenure = Tenure(outside.leases, outside.journal, outside.observer, agent)
+        is_alone = outside.leases is None
+        self._told = Told(outside.alerts, outside.journal, self._standing, outside.observer, is_alone=is_alone)
         self._hearing = Hearing(outside.inbox, self._standing, self._tenure, outside.observer)
         terms = Terms(mode, dict(people or {}), spool)
         self._turns = Turns(outside, self._standing, self._tenure, self._hearing, terms)
@@ -122,6 +125,7 @@ class Loop:
         if not self._take_stock(now):
             return  # nor does it say that it lives: what it cannot decide is soon another agent's to decide
         self._hearing.take(now)
+        self._told.take(now)
         work = self._work(now)
         specs = {f"{GUARDS}/{name}": spec for name, spec in self._guards.signals.items()}
         snapshot = self._read(specs | _specs(policy for policy, _ in work), now)
@@ -155,6 +159,7 @@ class Loop:
 
     def stop(self) -> None:
         """Say goodbye in the journal. Running actions are left running, to be re-attached."""
+        self._told.take(self._outside.clock.now())
         running = tuple(sorted(self._keys_in_flight()))
         stopped = e.AgentStopped(at=self._outside.clock.now(), agent=self._agent, running=running)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeostat.model.ports import (
+    Alerts,
     Clock,
     Executor,
     Inbox,
@@ -22,6 +23,7 @@ class Outside:
     """The ports, as `model/ports.py` describes them.
 
     Attributes:
+        alerts: what others say is wrong; without them nobody says so.
         leases, late_outcomes: where several agents share the journal; without them this agent answers for everything.
     """
 
@@ -34,3 +36,4 @@ class Outside:
     inbox: Inbox | None = None
     leases: Leases | None = None
     late_outcomes: LateOutcomes | None = None
+    alerts: Alerts | None = None

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
+from homeostat.model.alert_entries import AlertReceived as AlertReceived
+from homeostat.model.alert_entries import AlertsLeftOut as AlertsLeftOut
 from homeostat.model.drill_entries import DrillRan as DrillRan
 from homeostat.model.drill_entries import TabletopAnswer as TabletopAnswer
 from homeostat.model.entry import ENTRY_TYPES as ENTRY_TYPES

@@ -19,6 +19,22 @@ from homeostat.model.errors import JournalError
 from homeostat.model.signals import SignalSpec, Snapshot
 
 
+class Alerts(Protocol):
+    """What other systems have said is wrong, on its way to the journal. Nothing is decided by it."""
+
+    def known(self, entries: Iterable[Entry]) -> None:
+        """Take in what the journal says of alerts, in order of writing, so that it is not said twice."""
+        ...
+
+    def collect(self, now: float) -> Sequence[Entry]:
+        """What is to be journalled now, bounded; the same again until `settled` says that it was written."""
+        ...
+
+    def settled(self, *, written: bool) -> None:
+        """Say whether what `collect` gave last is in the journal."""
+        ...
+
+
 class Clock(Protocol):
     """Time, injected. Only `app.py` hands out the system's."""
 

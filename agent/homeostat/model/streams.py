@@ -5,6 +5,9 @@ from __future__ import annotations
 AGENT_STREAM = "agent"
 """What happens to the agent itself: starts, stops, refused files."""
 
+ALERTS_STREAM = "alerts"
+"""What other systems say is wrong."""
+
 POLICY_STREAMS = "policy/"
 """What the names of policies' streams begin with."""
 

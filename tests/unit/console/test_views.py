@@ -56,7 +56,16 @@ def test_an_empty_workspace_has_pages(app: Gatekeeper, shop: Shop) -> None:
     assert b"No agent has ever run here" in page.body
     assert b"No incident has been closed yet" in page.body
     empty = ask(app, "GET", "/api/v1/overview", bearer(shop.tokens["vera"])).json()
-    assert empty == {"position": 0, "agent": None, "pauses": [], "pending": [], "open": [], "recent": []}
+    assert empty == {
+        "position": 0,
+        "agent": None,
+        "pauses": [],
+        "pending": [],
+        "open": [],
+        "recent": [],
+        "alerts": [],
+        "alerts_left_out": 0,
+    }
     assert ask(app, "GET", "/incidents/none", cookie).status == 404
 
 
