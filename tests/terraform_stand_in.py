@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -108,7 +109,7 @@ def applied(saved: dict[str, Any]) -> int:
         state["resources"].pop(address, None)
         if after is not None:
             child = subprocess.Popen(["/bin/sh", "-c", after["command"]])
-            signal.signal(signal.SIGINT, lambda _signum, _frame, child=child: interrupted(child))
+            signal.signal(signal.SIGTERM, interruption_of(child))
             if child.wait() != 0:
                 fail("local-exec provisioner error")
             state["resources"][address] = after["trigger"]
@@ -117,9 +118,12 @@ def applied(saved: dict[str, Any]) -> int:
     return 0
 
 
-def interrupted(child: subprocess.Popen[bytes]) -> None:
-    print("Interrupt received.\nGracefully shutting down...")
-    child.kill()
+def interruption_of(child: subprocess.Popen[bytes]) -> Callable[[int, object], None]:
+    def interrupted(_signum: int, _frame: object) -> None:
+        print("Interrupt received.\nGracefully shutting down...")
+        child.kill()
+
+    return interrupted
 
 
 def main(arguments: list[str]) -> int:

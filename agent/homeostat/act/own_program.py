@@ -3,11 +3,12 @@
 The runner starts one of them as the command of a job. Its working directory is the job's `work/`; what to do is the
 `request` of the job beside it, which is private to the agent's user, so that nothing of it is in an argument list.
 Its exit code and one sentence go into `work/result.json`, durably, so that its end is known even where its runner was
-killed meanwhile. Told to end (TERM), it stops what it runs in that program's own way, and says how far it came.
+killed meanwhile. Told to end (TERM), it passes that on to the one process that it runs, and says how far it came.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from homeostat.act.files import write_all
 from homeostat.act.job_files import JobFiles, Result
 
 DETAIL_CHARACTERS_MAX = 400
@@ -60,7 +62,7 @@ class Own:
         self.job = self.files.read_job()
         self.stopped = False
         self._child: subprocess.Popen[bytes] | None = None
-        self._stop_signal = signal.SIGINT
+        self._told = False
         self._nothing_yet = "nothing was run: "
         signal.signal(signal.SIGTERM, self._on_term)
 
@@ -72,40 +74,33 @@ class Own:
 
     def _on_term(self, _signum: int, _frame: FrameType | None) -> None:
         self.stopped = True
-        if self._child is not None:
-            self._child.send_signal(self._stop_signal)
+        self._end_child()
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        environment: Mapping[str, str] | None = None,
-        folder: str | None = None,
-        shown: bool = True,
-        stop_signal: signal.Signals = signal.SIGINT,
-    ) -> Ran:
+    def _end_child(self) -> None:
+        """Tell it once: some programs give up at once when they are told twice."""
+        if self._child is not None and not self._told:
+            self._told = True
+            self._child.terminate()
+
+    def run(self, argv: Sequence[str], *, folder: str | None = None, shown: bool = True) -> Ran:
         """Run a program to its end.
 
         Args:
             argv: the program and its arguments.
-            environment: all of it; this process's if not given.
             folder: its working directory.
             shown: whether what it prints goes into the action's output too; else it is only given back.
-            stop_signal: what it is sent when the action is to stop.
 
         Raises:
             EndedError: the wish to stop came before it began, it could not be started, or it printed too much.
         """
         if self.stopped:
             raise EndedError(EXIT_STOPPED, f"stopped before {argv[0]} was called again")
-        self._stop_signal = stop_signal
-        child = self._start(argv, environment, folder, subprocess.STDOUT if shown else None)
+        child = self._start(argv, folder, subprocess.STDOUT if shown else None)
         kept, first_error = bytearray(), ""
         pipe = child.stdout
         while pipe is not None and (line := pipe.readline(_LINE_BYTES_MAX)):
             if shown:
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
+                say(line)
                 first_error = first_error or _error_in(line)
             if len(kept) <= CAPTURED_BYTES_MAX:
                 kept += line
@@ -115,21 +110,24 @@ class Own:
             raise EndedError(EXIT_REFUSED, f"{argv[0]} {argv[1]} printed more than {CAPTURED_BYTES_MAX} bytes")
         return Ran(code if code >= 0 else 128 - code, kept.decode(errors="replace"), first_error)
 
-    def _start(
-        self, argv: Sequence[str], environment: Mapping[str, str] | None, folder: str | None, stderr: int | None
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, argv: Sequence[str], folder: str | None, stderr: int | None) -> subprocess.Popen[bytes]:
         try:
-            self._child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment, cwd=folder
-            )
+            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=folder)
         except OSError as error:
             what = folder if folder is not None and error.filename == folder else argv[0]
             raise EndedError(EXIT_NOT_FOUND, f"{self._nothing_yet}{what}: {error.strerror}") from error
         self._nothing_yet = ""
+        self._child = child
         if self.stopped:
             # The wish came before there was anybody to pass it on to.
-            self._child.send_signal(self._stop_signal)
-        return self._child
+            self._end_child()
+        return child
+
+
+def say(content: bytes | str) -> None:
+    """Add to the action's output. Where the runner was killed nobody listens, and the work goes on without that."""
+    with contextlib.suppress(BrokenPipeError):
+        write_all(sys.stdout.fileno(), content.encode() if isinstance(content, str) else content)
 
 
 def carry_out(work: Callable[[Own], str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.act.ansible import MISSING, PRIVATE_FOLDER, VARIABLE_PREFIX
-from homeostat.act.own_program import EXIT_REFUSED, EXIT_STOPPED, EndedError, Own, carry_out
+from homeostat.act.own_program import EXIT_REFUSED, EXIT_STOPPED, EndedError, Own, carry_out, say
 
 EXIT_FAILED, EXIT_UNREACHABLE = 2, 4
 """As `ansible-playbook` has them; here failed hosts go before those that were not reached."""
@@ -81,7 +81,7 @@ class Play:
             case "runner_on_unreachable":
                 self._failure("unreachable", data)
             case "runner_on_ok" if (data.get("res") or {}).get("changed"):
-                _say(f"changed: {data.get('host')}: {data.get('task')}\n")
+                say(f"changed: {data.get('host')}: {data.get('task')}\n")
             case "playbook_on_stats":
                 self._stats = {kind: data.get(kind) or {} for kind in _STATS}
             case "error" | "warning" | "verbose":
@@ -92,12 +92,12 @@ class Play:
         message = " ".join(str((data.get("res") or {}).get("msg") or "").split())[:_MESSAGE_CHARACTERS_MAX]
         line = f"{kind}: {data.get('host')}: {data.get('task')}: {message}"
         self._first_failure = self._first_failure or line
-        _say(f"{line}\n")
+        say(f"{line}\n")
 
     def _told(self, text: str) -> None:
         """What Ansible says outside of any task; its first error is the reason where nothing was played."""
         if text.strip():
-            _say(f"{text.strip()}\n")
+            say(f"{text.strip()}\n")
         if "ERROR" in text:
             self._heard = self._heard or " ".join(text.split())[:_MESSAGE_CHARACTERS_MAX]
 
@@ -156,8 +156,3 @@ def _surroundings(private: Path) -> dict[str, str]:
 def _named(hosts: list[str]) -> str:
     more = len(hosts) - _NAMED_MAX
     return ", ".join(hosts[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
-import sys
 
 from homeostat.act.files import replace_durably
-from homeostat.act.own_program import EXIT_STOPPED, EndedError, Own, carry_out
+from homeostat.act.own_program import EXIT_STOPPED, EndedError, Own, carry_out, say
 from homeostat.act.unit_state import UnitState, show_command, systemctl, unit_state, verdict
 
 EXIT_NO_UNIT = 5
@@ -29,14 +27,14 @@ def _operate(own: Own) -> str:
     before = _state(own)
     if before.load_state != "loaded":
         raise EndedError(EXIT_NO_UNIT, f"nothing was run: {unit} is not loaded (LoadState={before.load_state})")
-    _say(f"before: {before.line()}\n")
+    say(f"before: {before.line()}\n")
     # Durable before systemd is asked: who finds nothing of it knows that nothing was done.
     replace_durably(own.files.work / "before.json", json.dumps(before._asdict()).encode())
-    ran = own.run([*systemctl(scope), operation, "--", unit], stop_signal=signal.SIGTERM)
+    ran = own.run([*systemctl(scope), operation, "--", unit])
     if own.stopped:
         raise EndedError(EXIT_STOPPED, _stop(scope, unit))
     after = _state(own)
-    _say(f"after: {after.line()}\n")
+    say(f"after: {after.line()}\n")
     judged = verdict(operation, before, after, ran.exit_code)
     if judged is None or not judged.good:
         sentence = "nothing is proven" if judged is None else judged.sentence
@@ -45,7 +43,7 @@ def _operate(own: Own) -> str:
 
 
 def _state(own: Own) -> UnitState:
-    shown = own.run(show_command(own.request["scope"], own.request["unit"]), shown=False, stop_signal=signal.SIGTERM)
+    shown = own.run(show_command(own.request["scope"], own.request["unit"]), shown=False)
     try:
         return unit_state(shown.output)
     except ValueError as error:
@@ -67,8 +65,3 @@ def _stop(scope: str, unit: str) -> str:
 def _ask(command: list[str]) -> UnitState:
     shown = subprocess.run(command, capture_output=True, check=True, timeout=_CANCEL_S_MAX)
     return unit_state(shown.stdout.decode(errors="replace"))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -7,8 +7,8 @@ same incident saved for that folder on this host), `targets` (addresses), `vars`
 `destroys_max`, `changes_max` (an apply that would do more applies nothing), `lock_timeout_s`.
 
 A plan file holds values in clear text, so it lies in the job's own folder (0700). It is spent with its apply.
-The program runs under one of ours (`run_terraform.py`); told to stop, it is interrupted and given time to let go of
-the state's lock (https://developer.hashicorp.com/terraform/cli/commands/apply).
+The program runs under one of ours (`run_terraform.py`); told to stop, it gets a TERM, which it takes as
+an interrupt, and time to let go of the state's lock (https://developer.hashicorp.com/terraform/cli/commands/apply).
 """
 
 from __future__ import annotations
