@@ -85,7 +85,10 @@ def plan(options: dict[str, str], targets: list[str]) -> int:
 
 
 def show(file: str) -> int:
-    changes = json.loads(Path(file).read_text())["changes"]
+    saved = json.loads(Path(file).read_text())
+    if saved["serial"] != read_state()["serial"]:
+        fail("Saved plan is stale")
+    changes = saved["changes"]
     print(json.dumps({"format_version": "0.2", "terraform_version": "1.0.3", "resource_changes": changes}))
     return 0
 

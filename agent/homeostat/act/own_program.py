@@ -9,6 +9,7 @@ killed meanwhile. Told to end (TERM), it passes that on to the one process that 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -95,7 +96,8 @@ class Own:
         """
         if self.stopped:
             raise EndedError(EXIT_STOPPED, f"stopped before {argv[0]} was called again")
-        child = self._start(argv, folder, subprocess.STDOUT if shown else None)
+        errors = -1 if shown else os.memfd_create("errors")
+        child = self._start(argv, folder, subprocess.STDOUT if shown else errors)
         kept, first_error = bytearray(), ""
         pipe = child.stdout
         while pipe is not None and (line := pipe.readline(_LINE_BYTES_MAX)):
@@ -106,6 +108,9 @@ class Own:
                 kept += line
         code = child.wait()
         self._child = None
+        for line in [] if shown else _lines_of(errors):
+            say(line)
+            first_error = first_error or _error_in(line)
         if len(kept) > CAPTURED_BYTES_MAX:
             raise EndedError(EXIT_REFUSED, f"{argv[0]} {argv[1]} printed more than {CAPTURED_BYTES_MAX} bytes")
         return Ran(code if code >= 0 else 128 - code, kept.decode(errors="replace"), first_error)
@@ -122,6 +127,13 @@ class Own:
             # The wish came before there was anybody to pass it on to.
             self._end_child()
         return child
+
+
+def _lines_of(descriptor: int) -> list[bytes]:
+    """What a program wrote into a file in memory, of which its beginning is enough."""
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read(_LINE_BYTES_MAX).splitlines(keepends=True)
 
 
 def say(content: bytes | str) -> None:

@@ -7,6 +7,7 @@ ansible-runner and Ansible are imported here and nowhere else, in a process of i
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from homeostat.act.ansible import MISSING, PRIVATE_FOLDER, VARIABLE_PREFIX
 from homeostat.act.own_program import EXIT_REFUSED, EXIT_STOPPED, EndedError, Own, carry_out, say
+from homeostat.act.processes import descendants, send
 
 EXIT_FAILED, EXIT_UNREACHABLE = 2, 4
 """As `ansible-playbook` has them; here failed hosts go before those that were not reached."""
@@ -57,7 +59,7 @@ def _play(own: Own) -> str:
         settings={"pexpect_timeout": _POLL_S},
         quiet=True,
         event_handler=play.hear,
-        cancel_callback=lambda: own.stopped,
+        cancel_callback=lambda: own.stopped and _end_all(),
     )
     if own.stopped:
         raise EndedError(EXIT_STOPPED, f"stopped; {play.sentence()}; what a host was doing may go on there")
@@ -133,6 +135,12 @@ class Play:
 
     def _hosts(self, kind: str) -> list[str]:
         return sorted(host for host, count in self._stats.get(kind, {}).items() if count)
+
+
+def _end_all() -> bool:
+    """TERM to everybody below: ansible-runner kills Ansible alone, and waits for what holds its terminal."""
+    send(descendants(os.getpid()), signal.SIGTERM)
+    return True
 
 
 def _extra_variables() -> dict[str, str]:

@@ -50,9 +50,11 @@ def _plan(own: Own, plan: Path) -> bool:
 
 
 def _changes(own: Own, plan: Path) -> Changes:
-    shown = _terraform(own, "show", "-json", str(plan), shown=False)
+    shown = _terraform(own, "show", "-no-color", "-json", str(plan), shown=False)
     if shown.exit_code != 0:
-        raise EndedError(shown.exit_code, f"nothing was run: the plan could not be shown ({shown.exit_code})")
+        raise EndedError(
+            shown.exit_code, f"nothing was run: the plan could not be shown: {shown.first_error or shown.exit_code}"
+        )
     try:
         return changes_of(shown.output)
     except PlanError as error:

@@ -92,7 +92,7 @@ def test_a_plan_that_the_state_has_left_behind_is_not_applied(project: Project) 
     stale = project.run("i/apply/1", "apply", plan="saved")
     assert (stale.status, stale.detail) == (
         OutcomeStatus.ERROR,
-        "apply failed with exit code 1: Saved plan is stale",
+        "nothing was run: the plan could not be shown: Saved plan is stale",
     )
 
 

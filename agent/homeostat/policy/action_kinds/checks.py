@@ -7,6 +7,8 @@ import re
 from homeostat.policy.fields import shown, wrong
 from homeostat.policy.parameter_values import ARGV_MAX, check_text
 
+PROGRAM_PATTERN = r"/[^\0]+|[A-Za-z0-9_][A-Za-z0-9_.-]*"
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}", re.ASCII)
 
 
@@ -14,6 +16,13 @@ def check_path(value: object) -> object:
     """An absolute path, written out: a path that is filled in could lead anywhere."""
     if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/") or "\0" in value:
         raise wrong("E133", f"an absolute path without '..' is wanted, not {shown(value)}")
+    return value
+
+
+def check_program(value: object) -> object:
+    """The name of a program on the agent's PATH, or its absolute path; written out."""
+    if not isinstance(value, str) or re.fullmatch(PROGRAM_PATTERN, value, re.ASCII) is None:
+        raise wrong("E133", f"the name or the absolute path of a program is wanted, like tofu, not {shown(value)}")
     return value
 
 

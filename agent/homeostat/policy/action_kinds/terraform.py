@@ -15,7 +15,13 @@ from homeostat.policy.action_fields import (
     ActionFields,
     checked,
 )
-from homeostat.policy.action_kinds.checks import check_path, check_texts, check_variables
+from homeostat.policy.action_kinds.checks import (
+    PROGRAM_PATTERN,
+    check_path,
+    check_program,
+    check_texts,
+    check_variables,
+)
 from homeostat.policy.fields import wrong
 from homeostat.policy.parameter_values import check_env
 
@@ -29,7 +35,9 @@ class TerraformAction(ActionFields):
 
     operation: Literal["plan", "apply"]
     cwd: Annotated[Any, *checked(check_path, PATH_SCHEMA)]
-    program: Annotated[str, Field(pattern=r"^(/[^\x00]+|[A-Za-z0-9_][A-Za-z0-9_.-]*)$")] = "terraform"
+    program: Annotated[Any, *checked(check_program, {"type": "string", "pattern": f"^({PROGRAM_PATTERN})$"})] = (
+        "terraform"
+    )
     plan: Literal["new", "saved"] = "new"
     targets: Annotated[Any, *checked(check_texts, TEXTS_SCHEMA)] = None
     vars: Annotated[Any, *checked(check_variables, SECRET_OR_TEXT_BY_NAME_SCHEMA)] = None
