@@ -29,7 +29,8 @@ _NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\@-]*)?", re.ASCII)
 
 def with_unit_type(name: str) -> str:
     """A name that ends in no type of a unit is that of a service, as `systemctl` takes it."""
-    return name if name.rpartition(".")[2] in UNIT_SUFFIXES else f"{name}.service"
+    _, dot, suffix = name.rpartition(".")
+    return name if dot and suffix in UNIT_SUFFIXES else f"{name}.service"
 
 
 def unit_name_fault(name: str) -> str | None:
