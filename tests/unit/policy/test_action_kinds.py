@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # shipped without types
 import pytest
 
 from homeostat.model.errors import PolicyError
