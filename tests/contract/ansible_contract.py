@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 
 from homeostat.act.ansible import AnsibleActuator
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.model.commands import StartAction
 from homeostat.model.policy import ActionSpec

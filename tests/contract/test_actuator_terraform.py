@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 from tests.terraform_project import TerraformProject
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.terraform import TerraformActuator
 from homeostat.model.commands import StartAction

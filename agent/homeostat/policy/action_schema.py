@@ -13,6 +13,10 @@ from homeostat.policy.action_fields import (
     checked,
 )
 from homeostat.policy.action_kinds.ansible import AnsibleAction
+from homeostat.policy.action_kinds.haproxy import HaproxyAction
+from homeostat.policy.action_kinds.jenkins import JenkinsAction
+from homeostat.policy.action_kinds.rundeck import RundeckAction
+from homeostat.policy.action_kinds.sql import SqlAction
 from homeostat.policy.action_kinds.systemd import SystemdAction
 from homeostat.policy.action_kinds.terraform import TerraformAction
 from homeostat.policy.fields import wrong
@@ -96,8 +100,12 @@ class KubernetesJobAction(ActionFields):
 BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {
     "ansible": AnsibleAction,
     "command": CommandAction,
+    "haproxy": HaproxyAction,
     "http": HttpAction,
+    "jenkins": JenkinsAction,
     "kubernetes_job": KubernetesJobAction,
+    "rundeck": RundeckAction,
+    "sql": SqlAction,
     "systemd": SystemdAction,
     "terraform": TerraformAction,
 }
