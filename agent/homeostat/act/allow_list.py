@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from homeostat.model.commands import StartAction
 from homeostat.model.policy import MANUAL, ActionSpec, Policy
+from homeostat.model.unit_names import with_unit_type
 
 Globs = tuple[str, ...] | None
 """Shell-style patterns, case-sensitive; None: everything."""
@@ -30,6 +31,8 @@ class AllowRule:
     targets: Globs = None
     programs: Globs = None
     images: Globs = None
+    units: Globs = None
+    playbooks: Globs = None
 
     def objection(self, action: ActionSpec, target: str) -> str | None:
         """What of this action the rule does not name; None where it names all of it."""
@@ -40,14 +43,28 @@ class AllowRule:
         image = action.parameters.get("image")
         if image is not None and not _matches(self.images, str(image)):
             return f"image '{image}'"
-        argv = action.parameters.get("argv")
-        program = argv[0] if isinstance(argv, list | tuple) and argv else None
+        other = self._objection_to_file_or_unit(action, target)
+        if other is not None:
+            return other
+        program = _program(action)
         if self.programs is None or program is None:
             return None
         if not _matches(self.programs, str(program)) or not _is_one_program(str(program)):
             return f"program '{program}'"
         variable = _redirecting_variable(action.parameters.get("env"))
         return None if variable is None else f"program '{program}' with a {variable} of the policy's own"
+
+    def _objection_to_file_or_unit(self, action: ActionSpec, target: str) -> str | None:
+        playbook = action.parameters.get("playbook")
+        if playbook is not None and not _matches(self.playbooks, str(playbook)):
+            return f"playbook '{playbook}'"
+        unit = action.parameters.get("unit")
+        if unit is None or self.units is None:
+            return None
+        name = _unit(unit, target)
+        if name is None:
+            return "unit that a step's argument gives"
+        return None if _matches(self.units, name) else f"unit '{name}'"
 
 
 class AllowList:
@@ -87,6 +104,24 @@ class AllowList:
             if why is not None:
                 found[leaf.id] = why
         return found
+
+
+def _program(action: ActionSpec) -> object:
+    """The program of a command line, or of a program that an actuator calls; None where there is none."""
+    argv = action.parameters.get("argv")
+    if isinstance(argv, list | tuple) and argv:
+        return argv[0]
+    return action.parameters.get("program", "terraform" if action.actuator == "terraform" else None)
+
+
+def _unit(written: object, target: str) -> str | None:
+    """The unit's name as far as it is settled before the start; None where an argument gives it."""
+    if isinstance(written, str):
+        return written
+    part = written.get("target") if isinstance(written, Mapping) else None
+    kind, _, name = target.partition("/")
+    filled = {"kind": kind, "name": name, "full": target}.get(str(part))
+    return None if filled is None else with_unit_type(filled)
 
 
 def _is_one_program(program: str) -> bool:

@@ -15,7 +15,7 @@ from homeostat.act.files import locked
 from homeostat.act.job_files import Begun, Exit, JobFiles, ReservedExit
 from homeostat.act.output import readable
 from homeostat.act.processes import relatives, send
-from homeostat.act.run_command import KILL_INTERVAL_S, RUN_VARIABLE, terminate
+from homeostat.act.run_command import KILL_INTERVAL_S, RUN_VARIABLE, ask_to_end
 
 POLL_INTERVAL_S = 0.1
 
@@ -44,7 +44,7 @@ def _end(files: JobFiles, job: dict[str, Any], begun: Begun, status: str, why: s
     """Stop the command and all its relatives, and record it. As in the runner, KILL goes on until nobody is left."""
     reserved = ReservedExit(files)
     leader, mark = begun.process, f"{RUN_VARIABLE}={begun.run_id}"
-    terminate(leader.pid, relatives(leader, mark))
+    ask_to_end(job, leader.pid, relatives(leader, mark))
     deadline = time.monotonic() + job["cancel_grace_s"]
     while (left := relatives(leader, mark)) and time.monotonic() < deadline:
         time.sleep(POLL_INTERVAL_S)
@@ -52,6 +52,7 @@ def _end(files: JobFiles, job: dict[str, Any], begun: Begun, status: str, why: s
     while left := relatives(leader, mark):
         send(left, signal.SIGKILL)
         time.sleep(KILL_INTERVAL_S)
+    files.clear_away(job)
     kept = files.output.read_bytes() if files.output.exists() else b""
     ended = Exit(
         status=status,

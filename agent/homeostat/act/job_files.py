@@ -9,6 +9,7 @@
 `doubt`      why nobody can say how it ended
 `resumed`    a byte for each process that took a dead runner's place
 `work/`      the command's working directory, if the action names none
+`work/result.json`  what a program of ours says of its own end (`own_program.py`), where the job is one
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +79,14 @@ class Ending(NamedTuple):
     status: str
     exit_code: int | None
     detail: str
+
+
+class Result(NamedTuple):
+    """What a program of ours says of its own end, in case nobody is left to see it, and to say it in a sentence."""
+
+    exit_code: int
+    detail: str
+    at: float
 
 
 class Exit(NamedTuple):
@@ -201,6 +211,31 @@ class JobFiles:
             return _exit(record)
         except _NOT_SAID as error:
             raise self._broken("exit.json", error) from error
+
+    def write_result(self, result: Result) -> None:
+        """Record the end of a program of ours, durably."""
+        replace_durably(self.work / "result.json", json.dumps(result._asdict()).encode())
+
+    def read_result(self) -> Result | None:
+        """Say how a program of ours ended; None where it did not say."""
+        record = self._read("work/result.json")
+        if record is None:
+            return None
+        try:
+            return Result(
+                checked.whole(record["exit_code"]), checked.text(record["detail"]), checked.seconds(record["at"])
+            )
+        except _NOT_SAID as error:
+            raise self._broken("work/result.json", error) from error
+
+    def clear_away(self, job: Mapping[str, Any]) -> None:
+        """Remove what the job says must not outlive it: files and folders of `work/` that may hold secrets."""
+        for name in job.get("clears", ()):
+            path = self.work / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def write_doubt(self, detail: str) -> None:
         """Record that how it ended cannot be found out, durably."""

@@ -14,7 +14,7 @@ from typing import Any
 from homeostat.act.bell import ACTIONS_FOLDER
 from homeostat.act.context import ActuatorContext
 from homeostat.act.files import is_locked, make_folder, read_at_most
-from homeostat.act.job_files import Begun, BrokenJobFileError, Exit, JobFiles, job_folder
+from homeostat.act.job_files import Begun, BrokenJobFileError, Exit, JobFiles, Result, job_folder
 from homeostat.act.launch import Launcher
 from homeostat.act.processes import Identity, boot_id
 from homeostat.act.values import variables_of
@@ -77,7 +77,7 @@ class Spool:
             # Durable when the runner claims it, off the loop's thread and before anything can begin.
             files.folder.mkdir(mode=0o700, exist_ok=True)
             files.work.mkdir(mode=0o700, exist_ok=True)
-            files.write_job({"key": key, **job, **limits})
+            files.write_job({"key": key, **limits, **job})
             self._launcher.launch(files, self._environment(variables))
         except (ValueError, BrokenJobFileError) as error:
             self.withdraw(key, OutcomeStatus.ERROR, f"nothing was run: {error}")
@@ -186,7 +186,8 @@ class Spool:
             return InDoubt(doubt)
         if guarded or self._resumed(files):
             return Running(f"pid {begun.process.pid}")
-        return InDoubt(_lost(begun, runner))
+        result = files.read_result()
+        return _said(begun, result) if result is not None else InDoubt(_lost(begun, runner))
 
     def _resumed(self, files: JobFiles) -> bool:
         """Have somebody find out what became of a job that a dead runner began, where its kind can tell."""
@@ -268,6 +269,12 @@ def _done(ended: Exit) -> Done:
         output_sha256=ended.output_sha256,
         detail=ended.detail,
     )
+
+
+def _said(begun: Begun, result: Result) -> Done:
+    """What a program of ours left, whose runner did not live to see its end."""
+    status = OutcomeStatus.OK if result.exit_code == 0 else OutcomeStatus.ERROR
+    return Done(status, max(0.0, result.at - begun.at), exit_code=result.exit_code, detail=result.detail)
 
 
 def _lost(begun: Begun, runner: Identity) -> str:

@@ -193,8 +193,7 @@ class CommandRun:
 
     def _send_term(self) -> None:
         """TERM to the command's group as one, and to whoever left it; CONT, since a stopped process takes no TERM."""
-        below = descendants(os.getpid())
-        terminate(self._child, below)
+        ask_to_end(self._job, self._child, descendants(os.getpid()))
 
 
 class _BeginRecord:
@@ -216,6 +215,22 @@ class _BeginRecord:
         # Putting it on record may have taken a slow disk any time.
         if came_too_late(self._job):
             raise TooLateError
+
+
+def ask_to_end(job: Mapping[str, Any], leader: int, processes: list[Process]) -> None:
+    """TERM to everybody; but a program of ours is told alone, since it knows how what it runs is stopped.
+
+    Args:
+        job: the job; `own` says that its command is a program of ours (`own_program.py`).
+        leader: pid of the command.
+        processes: everybody alive who belongs to it.
+    """
+    told = [process for process in processes if process.pid == leader] if job.get("own") else []
+    if told:
+        send(told, signal.SIGTERM)
+        send(told, signal.SIGCONT)
+    else:
+        terminate(leader, processes)
 
 
 def terminate(leader: int, processes: list[Process]) -> None:

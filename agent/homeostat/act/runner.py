@@ -108,7 +108,7 @@ def _see_through(files: JobFiles, job: dict[str, Any], reserved: ReservedExit, b
         ring(files.folder.parent)
         return
     printed = output.finish()
-    detail = redactor.text("; ".join(filter(None, (ending.detail, printed.problem))))
+    detail = redactor.text("; ".join(filter(None, (*_said(files, job, ending), printed.problem))))
     ended = Exit(
         status=ending.status,
         exit_code=ending.exit_code,
@@ -155,6 +155,21 @@ def _resumed(
         raise DoubtError(f"its runner was killed, and nobody can ask: {missing.detail}")
     ending: Ending = module_of(job["kind"]).resume(files, job, values, output, bell)
     return ending
+
+
+def _said(files: JobFiles, job: Mapping[str, Any], ending: Ending) -> tuple[str, ...]:
+    """How it ended: a program of ours says it in a sentence, and leaves to us what must not outlive it."""
+    if not job.get("own"):
+        return (ending.detail,)
+    try:
+        files.clear_away(job)
+        result = files.read_result()
+    except (OSError, BrokenJobFileError) as error:
+        return (ending.detail, str(error))
+    if result is None:
+        return (ending.detail,)
+    by_itself = ending.status in ("ok", "error") and ending.exit_code == result.exit_code
+    return (result.detail,) if by_itself else (ending.detail, result.detail)
 
 
 def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], list[str], Ending | None]:

@@ -67,6 +67,8 @@ class AllowTable(Table):
     targets: list[str] | None = None
     programs: list[str] | None = None
     images: list[str] | None = None
+    units: list[str] | None = None
+    playbooks: list[str] | None = None
 
 
 def allow_list(tables: dict[str, AllowTable]) -> AllowList:
@@ -77,7 +79,7 @@ def allow_list(tables: dict[str, AllowTable]) -> AllowList:
 
     return AllowList(
         [
-            AllowRule(policies, *map(globs, (table.actuators, table.targets, table.programs, table.images)))
+            AllowRule(policies, **{name: globs(given) for name, given in table.model_dump().items()})
             for policies, table in tables.items()
         ]
     )

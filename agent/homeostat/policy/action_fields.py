@@ -55,6 +55,14 @@ class ActionFields(Part):
     sets: list[Name] = Field(default_factory=list, max_length=50)
     arguments: dict[str, ParameterChoice] = Field(default_factory=dict, alias="with", max_length=50)
 
+    def presumed_effect(self) -> Effect:
+        """The effect of an action whose author said nothing."""
+        return Effect.UNSAFE
+
+    def presumed_destructive(self) -> bool | None:
+        """What `lint` takes it for where its author said nothing; None: it goes by effect and name."""
+        return None
+
     @property
     def parameters(self) -> dict[str, ParameterFields]:
         """The declared arguments, by name."""

@@ -12,10 +12,13 @@ from homeostat.policy.action_fields import (
     ActionFields,
     checked,
 )
+from homeostat.policy.action_kinds.ansible import AnsibleAction
 from homeostat.policy.action_kinds.haproxy import HaproxyAction
 from homeostat.policy.action_kinds.jenkins import JenkinsAction
 from homeostat.policy.action_kinds.rundeck import RundeckAction
 from homeostat.policy.action_kinds.sql import SqlAction
+from homeostat.policy.action_kinds.systemd import SystemdAction
+from homeostat.policy.action_kinds.terraform import TerraformAction
 from homeostat.policy.fields import wrong
 from homeostat.policy.parameter_values import (
     ARGV_MAX,
@@ -95,12 +98,15 @@ class KubernetesJobAction(ActionFields):
 
 
 BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {
+    "ansible": AnsibleAction,
     "command": CommandAction,
-    "http": HttpAction,
     "haproxy": HaproxyAction,
+    "http": HttpAction,
     "jenkins": JenkinsAction,
     "kubernetes_job": KubernetesJobAction,
     "rundeck": RundeckAction,
     "sql": SqlAction,
+    "systemd": SystemdAction,
+    "terraform": TerraformAction,
 }
 """Actuators whose parameters are known here. A plugin checks its own when it is loaded."""

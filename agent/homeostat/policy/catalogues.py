@@ -172,19 +172,20 @@ def _action(name: str, entry: object, document: Document, path: Path) -> Action 
         problems.append(Problem(document.at((*path, "actuator")), "E133", message))
     if schema is not ActionFields:
         problems += _use_problems(parameters, fields.parameters, document, path)
-    if fields.probe is not None and fields.effect is not Effect.PROBE:
-        message = f"the effect is '{fields.effect}': only one that is 'probe' is probed"
+    effect = fields.effect if "effect" in fields.model_fields_set else fields.presumed_effect()
+    if fields.probe is not None and effect is not Effect.PROBE:
+        message = f"the effect is '{effect}': only one that is 'probe' is probed"
         problems.append(Problem(document.key_at((*path, "probe")), "E136", message))
     if problems:
         return problems
     timeout_s = TIMEOUT_S if fields.timeout is None else fields.timeout
-    spec = ActionSpec(name, fields.actuator, parameters, fields.effect, timeout_s, fields.takes)
+    spec = ActionSpec(name, fields.actuator, parameters, effect, timeout_s, fields.takes)
     return Action(
         spec,
         fields.parameters,
         fields.timeout is not None,
         fields.undo,
-        fields.destructive,
+        fields.presumed_destructive() if fields.destructive is None else fields.destructive,
         tuple(fields.sets),
         entry.get("probe"),
     )

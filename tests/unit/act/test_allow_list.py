@@ -85,6 +85,28 @@ def test_a_program_is_known_by_the_image_it_is_in() -> None:
     assert "names no image 'elsewhere.example/shop'" in str(rules.objection("p", other, "a/b"))
 
 
+@pytest.mark.parametrize(
+    ("action", "objection"),
+    [
+        (ActionSpec("a", "systemd", {"unit": "shop-web.service"}), None),
+        (ActionSpec("a", "systemd", {"unit": {"target": "name"}}), None),
+        (ActionSpec("a", "systemd", {"unit": "sshd.service"}), "unit 'sshd.service'"),
+        (ActionSpec("a", "systemd", {"unit": {"target": "kind"}}), "unit 'service.service'"),
+        (ActionSpec("a", "systemd", {"unit": {"with": "unit"}}), "unit that a step's argument gives"),
+        (ActionSpec("a", "ansible", {"playbook": "/srv/plays/restart.yml"}), None),
+        (ActionSpec("a", "ansible", {"playbook": "/tmp/restart.yml"}), "playbook '/tmp/restart.yml'"),
+        (ActionSpec("a", "terraform", {"cwd": "/srv"}), "program 'terraform'"),
+        (ActionSpec("a", "terraform", {"cwd": "/srv", "program": "tofu"}), None),
+        (ActionSpec("a", "terraform", {"program": "tofu", "env": {"PATH": "/tmp"}}), "a PATH of the policy's own"),
+    ],
+)
+def test_units_playbooks_and_the_programs_of_actuators_are_bounded(action: ActionSpec, objection: str | None) -> None:
+    rule = AllowRule("*", programs=("tofu",), units=("shop-*.service",), playbooks=("/srv/plays/*",))
+    found = AllowList([rule]).objection("p", action, "service/shop-web")
+    assert (found is None) is (objection is None)
+    assert objection is None or objection in str(found)
+
+
 def test_without_a_rule_everything_is_allowed() -> None:
     assert not AllowList()
     assert AllowList().objection("any", RESTART, "service/db") is None
