@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts Debian's Prometheus (server and promtool), PostgreSQL (server), what the rig of drills runs beside them, and a
-# browser for the console on this machine for the tests that need real ones, where root and apt allow it. Without them
-# those tests skip and say so; under CI=true they fail instead.
+# Puts Debian's Prometheus (server and promtool), PostgreSQL (server), what the rig of drills runs beside them, a
+# browser for the console and a proxy to stand in front of it on this machine for the tests that need real ones, where
+# root and apt allow it. Without them those tests skip and say so; under CI=true they fail instead.
 set -eu
 wanted=
 if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then wanted=prometheus; fi
@@ -13,6 +13,7 @@ for program in prometheus-alertmanager pgbouncer haproxy chromium; do
     if ! PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null; then wanted="$wanted $program"; fi
 done
 if ! PATH="$PATH:/usr/sbin" command -v nft >/dev/null; then wanted="$wanted nftables"; fi
+if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null; then wanted="$wanted nginx-light"; fi
 if [ -z "$wanted" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "live tests: missing $wanted, and no root with apt-get to install it; they will be skipped" >&2

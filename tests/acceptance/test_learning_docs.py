@@ -48,6 +48,7 @@ def test_what_cannot_be_is_refused_with_the_nearest_that_can() -> None:
     for arguments, code, told in [
         ((*explain, "--failed", "restrat"), 2, "did you mean 'restart'"),
         ((*explain, "--when", "deploy_aeg=2h"), 2, "did you mean 'deploy_age'"),
+        ((*explain, "--ranking", "challenger", "--failed", "restrat"), 2, "did you mean 'restart'"),
         ((*explain, "--when", "deploy_age=soon"), 2, "soon"),
         ((*explain, "--when", "deploy_age"), 2, "SIGNAL=VALUE"),
         (("rankings", "show", "payments-5xx", "--ranking", "challengr", *SEASON), 2, "did you mean 'challenger'"),

@@ -13,7 +13,7 @@ def test_the_evidence_is_there() -> None:
     rows = [line for line in PAGE.partition("## What it does not show")[0].splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 10
     for row in rows:
-        evidence = re.findall(r"`((?:tests|benchmarks)/[\w/.]+)(?:::(\w+))?`", row)
+        evidence = re.findall(r"`((?:tests|benchmarks|agent)/[\w/.]+)(?:::(\w+))?`", row)
         assert evidence, row
         for path, name in evidence:
             assert (ROOT / path).is_file(), path

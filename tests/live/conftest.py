@@ -23,9 +23,20 @@ def prometheus_binary() -> str:
 @pytest.fixture(scope="session")
 def chromium_binary() -> str:
     """The path of a real browser. Without it: skip; where CI is true: fail."""
-    found = shutil.which("chromium")
+    return _found("chromium", "chromium")
+
+
+@pytest.fixture(scope="session")
+def nginx_binary() -> str:
+    """The path of a real nginx. Without it: skip; where CI is true: fail."""
+    return _found("nginx", "nginx-light")
+
+
+def _found(program: str, package: str) -> str:
+    # Debian keeps what root alone would start off the PATH.
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
-        reason = "chromium is not on the PATH; on Debian: apt-get install chromium"
+        reason = f"{program} is not on the PATH; on Debian: apt-get install {package}"
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(f"CI must run the live tests: {reason}")
         pytest.skip(reason)

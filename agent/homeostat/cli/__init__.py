@@ -62,6 +62,7 @@ COMMANDS = {
     "request": "homeostat.cli.people",
     "done": "homeostat.cli.people",
     "failed": "homeostat.cli.people",
+    "take-over": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
     "serve": "homeostat.cli.serve",

@@ -92,10 +92,10 @@ def _plain(rows: Sequence[Row], columns: Sequence[str]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in table)
 
 
-def _width_least(rows: Sequence[Row], columns: Sequence[str]) -> int:
-    """The narrowest a table can be without breaking a word, in characters."""
-    words = [f"{name} " + " ".join(_text(row.get(name)) for row in rows) for name in columns]
-    return sum(max(map(len, text.split())) + 2 for text in words) - 2
+def _longest_words(rows: Sequence[Row], columns: Sequence[str]) -> list[int]:
+    """How wide each column must be so that no word is broken, in characters."""
+    words = (f"{name} " + " ".join(_text(row.get(name)) for row in rows) for name in columns)
+    return [max(map(len, text.split())) for text in words]
 
 
 def _print_rich(rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -103,8 +103,10 @@ def _print_rich(rows: Sequence[Row], columns: Sequence[str]) -> None:
     from rich.table import Table
 
     console = Console()
-    if len(rows) == 1 and _width_least(rows, columns) > console.width:
-        # Words would be broken. One row can be read as well from above to below.
+    longest = _longest_words(rows, columns)
+    width_least = sum(longest) + 2 * (len(columns) - 1)
+    if len(rows) == 1 and width_least > console.width:
+        # One row can be read as well from above to below.
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
@@ -113,8 +115,9 @@ def _print_rich(rows: Sequence[Row], columns: Sequence[str]) -> None:
         console.print(table)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column.upper(), overflow="fold")
+    for column, width in zip(columns, longest, strict=True):
+        table.add_column(column.upper(), overflow="fold", min_width=width)
     for row in rows:
         table.add_row(*(_text(row.get(column)) for column in columns))
-    console.print(table)
+    # A broken id can be neither read nor copied: rather a line that the terminal goes on with below.
+    Console(width=max(console.width, width_least)).print(table)

@@ -9,7 +9,7 @@ import click
 
 from homeostat.cli.output import Row
 from homeostat.cli.ranking_history import history_option, journal_of, logged_of, ranking_changes, trials_by_node
-from homeostat.cli.situation import situation_of, situation_options
+from homeostat.cli.situation import said_of, situation_of, situation_options
 from homeostat.cli.workspace import Workspace, pass_workspace
 
 if TYPE_CHECKING:
@@ -130,13 +130,14 @@ def explain(
 
     with logged_of(workspace.settings, policy, place) as logged:
         ranking = logged.known.named(name)
+        said = said_of(logged.policy, when, failed)
         rows: list[Row] = []
         for node, trials in trials_by_node(logged):
             model = ranking.nodes.get(node.id) if ranking is not None else None
             if model is None:
                 workspace.output.say(f"{node.id}: the written order, nothing learnt")
                 continue
-            situation = situation_of(logged, node, model, incident, when, failed)
+            situation = situation_of(logged, node, model, incident, said)
             workspace.output.say(f"{node.id}:")
             for why in reasons(model, trials, situation):
                 workspace.output.say(f"  {why}")

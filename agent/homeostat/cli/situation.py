@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -28,38 +30,54 @@ def situation_options(command: click.decorators.FC) -> click.decorators.FC:
     )
 
 
-def situation_of(
-    logged: Logged,
-    node: Choose,
-    model: NodeRanking,
-    incident: str | None,
-    when: tuple[str, ...],
-    failed: tuple[str, ...],
-) -> Situation:
-    """The situation that the options name at a `choose` node.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What --when and --failed say: signals' values, and candidates of any `choose` node of the policy."""
+
+    values: Mapping[str, Value]
+    failed: tuple[str, ...]
+
+
+def said_of(policy: Policy, when: tuple[str, ...], failed: tuple[str, ...]) -> Said:
+    """What the options say, checked also where nothing was learnt that it could change.
 
     Raises:
-        UsageError: there is no such incident, signal or candidate, or a value is none.
+        UsageError: there is no such signal or candidate, or a value is none.
     """
-    from homeostat.learn.explain import typical
-    from homeostat.learn.why import Situation
+    from homeostat.learn.ranker import choose_nodes
     from homeostat.model.errors import UsageError
     from homeostat.model.nearest import did_you_mean
 
-    decided = _decision_in(logged, node, incident) if incident is not None else None
-    values = dict(decided.context) if decided is not None else typical(model)
+    values = {}
     for said in when:
         name, is_said, text = said.partition("=")
         if not is_said:
             raise UsageError(f"--when '{said}' must read SIGNAL=VALUE")
-        values[name] = _value(logged.policy, name, text)
-    known = [child.id for child in node.children]
+        values[name] = _value(policy, name, text)
+    known = {child.id: node.id for node in choose_nodes(policy) for child in node.children}
     for name in failed:
         if name not in known:
-            raise UsageError(f"'{node.id}' has no candidate '{name}'{did_you_mean(name, known)}")
+            places = ", ".join(sorted({f"'{node}'" for node in known.values()})) or f"policy '{policy.name}'"
+            raise UsageError(f"{places} has no candidate '{name}'{did_you_mean(name, known)}")
+    return Said(values, failed)
+
+
+def situation_of(logged: Logged, node: Choose, model: NodeRanking, incident: str | None, said: Said) -> Situation:
+    """The situation that the options name at a `choose` node.
+
+    Raises:
+        UsageError: there is no such incident, or it never came there.
+    """
+    from homeostat.learn.explain import typical
+    from homeostat.learn.why import Situation
+
+    decided = _decision_in(logged, node, incident) if incident is not None else None
+    values = {**(decided.context if decided is not None else typical(model)), **said.values}
+    own = {child.id for child in node.children}
     before = decided.failed if decided is not None else ()
+    failed = dict.fromkeys((*before, *(name for name in said.failed if name in own)))
     eligible = tuple(option.id for option in decided.options if option.eligible) if decided is not None else None
-    return Situation(values, tuple(dict.fromkeys((*before, *failed))), eligible)
+    return Situation(values, tuple(failed), eligible)
 
 
 def _decision_in(logged: Logged, node: Choose, incident: str) -> Decided:

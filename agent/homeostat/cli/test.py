@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.output import Row
-from homeostat.cli.workers import worker_options
+from homeostat.cli.workers import with_progress, worker_options
 from homeostat.cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test(
     workspace = ctx.ensure_object(Workspace)
     suites = load_suites(paths or (workspace.policies,))
     with workers(jobs, dask) as running:
-        tested = run_suites(suites, running)
+        tested = run_suites(suites, running, lambda courses, count: with_progress(courses, count, "tests"))
     if workspace.output.is_for_people:
         for outcome in tested.failed:
             _tell(outcome)

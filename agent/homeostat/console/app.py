@@ -15,7 +15,16 @@ from starlette.staticfiles import StaticFiles
 from homeostat.act.secret import SecretError, resolve
 from homeostat.app.access import AccessList
 from homeostat.app.settings import Settings
-from homeostat.console import api, copilot_routes, live, pages, policy_routes, ranking_routes, record_routes
+from homeostat.console import (
+    api,
+    copilot_routes,
+    live,
+    pages,
+    policy_routes,
+    ranking_routes,
+    record_routes,
+    review_routes,
+)
 from homeostat.console.acts import Refused
 from homeostat.console.audit import Verifier
 from homeostat.console.feed import Feed
@@ -64,7 +73,7 @@ def console(settings: Settings, addresses: Callable[[], frozenset[str]]) -> Gate
     app.include_router(api.router)
     app.include_router(live.router)
     app.include_router(pages.router)
-    for routes in (policy_routes, ranking_routes, record_routes, copilot_routes):
+    for routes in (policy_routes, ranking_routes, record_routes, copilot_routes, review_routes):
         app.include_router(routes.api)
         app.include_router(routes.pages)
     app.exception_handler(Refused)(_refused)

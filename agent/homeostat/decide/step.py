@@ -103,7 +103,11 @@ def _detect(turn: Turn) -> None:
 
 
 def _confirm(turn: Turn) -> None:
-    """Wait until the trigger has held for its window; an unknown one restarts the window."""
+    """Wait until the trigger has held for its window; an unknown one restarts the window.
+
+    One that goes dark is dismissed: that the policy is blind is told beside. One that is true whenever it can be seen,
+    and time and again cannot, would be neither confirmed nor dismissed for ever: people are called.
+    """
     turn.observe()
     trigger = turn.policy.trigger
     held_s = turn.watch("trigger", trigger.condition)
@@ -118,6 +122,9 @@ def _confirm(turn: Turn) -> None:
         blind_s = turn.withhold("", *(guards.blind(turn) or (Reason.TELEMETRY_BLIND, "")))
         if turn.has_lasted(blind_s, turn.policy.unknown_s):
             _dismiss(turn, Reason.TELEMETRY_BLIND)
+        elif turn.has_lasted(turn.now - turn.incident.opened_at, trigger.for_s + turn.policy.unknown_s):
+            detail = "the trigger was true whenever it could be seen, and unknown too often to be confirmed"
+            turn.escalate(EscalationReason.SIGNAL_UNKNOWN, detail=detail)
 
 
 def _dismiss(turn: Turn, reason: Reason) -> None:
@@ -211,10 +218,12 @@ def _call_off_starts(turn: Turn) -> None:
 def _stand_by(turn: Turn) -> None:
     """People have the incident: begin nothing, note how running actions end, and close when all is well.
 
-    What ended without helping is still taken back: leaving it half done would be no service to who comes now.
+    What ended without helping is still taken back: leaving it half done would be no service to who comes now. Who has
+    taken over is there already, and must not find the agent's hands beside their own.
     """
     bring_forward(turn)
-    take_back_failures(turn)
+    if turn.incident.taken_over_by is None:
+        take_back_failures(turn)
     resolved = turn.policy.resolved
     resolved_s = turn.watch("resolved", resolved.condition)
     is_well = resolved_s is not None and turn.has_lasted(resolved_s, resolved.for_s)

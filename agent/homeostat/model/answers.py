@@ -19,7 +19,8 @@ class AnswerKind(StrEnum):
     """What a person says.
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
-    step was read and found done as written, by somebody else than who did it. pause, resume: the kill switch, for one
+    step was read and found done as written, by somebody else than who did it. take_over: that an incident is theirs
+    from here on. pause, resume: the kill switch, for one
     policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
     agent alone may write.
     """
@@ -28,6 +29,7 @@ class AnswerKind(StrEnum):
     DENY = "deny"
     REQUEST = "request"
     CROSS_CHECK = "cross_check"
+    TAKE_OVER = "take_over"
     PAUSE = "pause"
     RESUME = "resume"
     DRILL = "drill"

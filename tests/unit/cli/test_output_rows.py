@@ -25,3 +25,4 @@ def test_one_row_too_wide_is_read_from_above_to_below(
     across = [f"{ROW['incident']} auth.restart 4.5 -"]
     assert printed(1, 80, monkeypatch, capsys)[1:] == across
     assert printed(2, 80, monkeypatch, capsys)[1:] == across * 2
+    assert printed(2, 40, monkeypatch, capsys)[1:] == across * 2, "the terminal goes on below; no word is broken"

@@ -72,6 +72,18 @@ def test_an_unknown_trigger_restarts_its_window_and_is_dismissed_at_last() -> No
     assert Reason.TELEMETRY_BLIND in reasons(driver)
 
 
+def test_a_trigger_that_flickers_is_never_acted_on_and_calls_people_in_the_end() -> None:
+    driver = Driver(replace(policy(do("restart"), for_s=30.0), unknown_s=60.0))
+    driver.tick(errors=10.0)
+    while driver.incident.phase is Phase.CONFIRMING and driver.now - driver.incident.opened_at < 1_000.0:
+        driver.tick(10.0, errors=None)
+        waited_s = driver.now - driver.incident.opened_at
+        assert (driver.incident.phase is Phase.CONFIRMING) is (waited_s < 90.0)
+        driver.tick(10.0, errors=10.0)
+    assert driver.incident.escalation is EscalationReason.SIGNAL_UNKNOWN
+    assert driver.started == []
+
+
 def test_blindness_before_an_incident_is_noted_once_and_lifted_once() -> None:
     driver = Driver(policy(do("restart")))
     driver.ticks(3, errors=None)

@@ -20,7 +20,7 @@ def as_html(report: Report) -> str:
     """Render it."""
     lead = f"<p class=lead>{escape(visible(report.summary))}</p>"
     sections = "".join(_section(section) for section in report.sections)
-    return page(visible(report.title), lead + _chart(report.course) + sections)
+    return page(visible(report.title), lead + chart_of(report.course) + sections)
 
 
 def _section(section: Section) -> str:
@@ -29,8 +29,8 @@ def _section(section: Section) -> str:
     return f"<h2>{escape(section.title)}</h2>{note}{table(section.columns, rows) if section.rows else ''}"
 
 
-def _chart(course: Course) -> str:
-    """A bar for each run, over an axis of time; upright lines where the incident turned. Nothing without a run."""
+def chart_of(course: Course) -> str:
+    """As markup: a bar for each run over an axis of time, upright lines where the incident turned; "" without a run."""
     shown = course.bars[:_BARS_MAX]
     if not shown:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -18,6 +18,8 @@ from homeostat.simulate.bench.course import Course
 from homeostat.simulate.bench.coverage import Coverage, coverage_of
 from homeostat.simulate.bench.expectations import Miss, judge
 from homeostat.simulate.bench.suite import SUFFIX, Suite, load_suite, suite_paths
+
+Watched = Callable[[Iterable[list[Course]], int], Iterable[list[Course]]]
 
 TESTS_A_TASK = 20
 """Tests that are run together in one process."""
@@ -109,13 +111,21 @@ def _names(file: pathlib.Path, policy: str) -> bool:
     return file.name.removesuffix(SUFFIX) == policy.removesuffix(POLICY_SUFFIX)
 
 
-def run_suites(suites: Iterable[Suite], workers: Workers = IN_PROCESS) -> Tested:
-    """Run every test of every file, and tell of them in the order they are written."""
+def run_suites(
+    suites: Iterable[Suite], workers: Workers = IN_PROCESS, watched: Watched = lambda some, _: some
+) -> Tested:
+    """Run every test of every file, and tell of them in the order they are written.
+
+    Args:
+        suites: the files.
+        workers: who runs them.
+        watched: is handed what comes of each task, and their number, and hands it on: to show how far they are.
+    """
     tested = Tested()
     cases = [(suite.path, case) for suite in suites for case in suite.cases]
     some = [cases[first : first + TESTS_A_TASK] for first in range(0, len(cases), TESTS_A_TASK)]
     tasks = [(f"tests from '{few[0][1].name}' of {few[0][0]} on", [case for _, case in few]) for few in some]
-    courses = chain.from_iterable(workers.run(_courses, tasks))
+    courses = chain.from_iterable(watched(workers.run(_courses, tasks), len(tasks)))
     for (path, case), course in zip(cases, courses, strict=True):
         tested.outcomes.append(Outcome(path, case, course, judge(case, course)))
         covered = tested.coverage.setdefault(case.policy.name, coverage_of(case.policy))

@@ -35,11 +35,12 @@ class Detection:
     """One incident that was suspected. Times are Unix seconds.
 
     Attributes:
-        confirmed_s: None: it was dismissed, or the recording ends before.
+        confirmed_s: None: it was dismissed, people were called since it could not be confirmed, or the recording ends
+            before.
         over_s: when it was dismissed, or the trigger had cleared; None: the recording ends before.
         verdict: None where it was not confirmed, or where the recording ends before anything was decided.
         decision: the action decided first, or the question asked first; None: none.
-        decided_s: when.
+        decided_s: when, or when people were called.
         why: in words.
     """
 
@@ -133,7 +134,8 @@ class _Watching:
             if found.confirmed_s is None and decided.incident.phase is Phase.CLOSED:
                 self.tick += 1
                 return replace(found, over_s=now)
-            if found.confirmed_s is not None and now > found.confirmed_s and self._has_cleared():
+            ruled_s = found.decided_s if found.confirmed_s is None else found.confirmed_s
+            if ruled_s is not None and now > ruled_s and self._has_cleared():
                 self.tick += 1
                 return replace(found, over_s=now)
             self.tick += 1
@@ -156,7 +158,7 @@ class _Watching:
                 case e.ApprovalRequested():
                     return _unknown(found, now, f"ask {', '.join(entry.approvers)} about {entry.action}")
                 case e.Escalated():
-                    return replace(found, verdict=Verdict.ESCALATED, why=str(entry.reason))
+                    return replace(found, verdict=Verdict.ESCALATED, decided_s=now, why=str(entry.reason))
         started = [command for command in decided.commands if isinstance(command, StartAction)]
         if started:
             return _unknown(found, now, f"start {', '.join(one.action.name for one in started)}")

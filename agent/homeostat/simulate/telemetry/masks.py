@@ -1,7 +1,7 @@
 """Vectorised replay: a policy's trigger over a whole frame at once, and the incidents it would confirm.
 
 It knows nothing that `step` does not: `detection.py` steps through the ticks it points at, and the two agree on every
-confirmation.
+confirmation, as long as no trigger flickers until people are called, of which masks know nothing.
 """
 
 from __future__ import annotations
