@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 # The test workers share the cores; BLAS threads on top of them only slow everything down.
 test: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test check live-tools deploy-tools audit bench chaos clean
+.PHONY: demo test check docs live-tools deploy-tools audit bench chaos clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/homeostat demo
@@ -17,10 +17,14 @@ test: $(VENV)/.dev live-tools deploy-tools check
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
-	$(VENV)/bin/ruff check agent tests benchmarks tools examples
-	$(VENV)/bin/ruff format --check agent tests benchmarks tools examples
+	$(VENV)/bin/ruff check agent tests benchmarks tools examples docs/conf.py docs/_extensions
+	$(VENV)/bin/ruff format --check agent tests benchmarks tools examples docs/conf.py docs/_extensions
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+# build/docs/index.html; a link that leads nowhere is an error. Nothing is fetched.
+docs: $(VENV)/.dev
+	$(VENV)/bin/sphinx-build -W --keep-going -q -j 2 -b html -d build/doctrees docs build/docs
 
 bench: $(VENV)/.dev live-tools
 	$(VENV)/bin/python benchmarks/decide.py

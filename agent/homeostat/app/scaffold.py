@@ -70,8 +70,12 @@ dba-oncall = ["dana", "eli"]
 """
 
 
-def make_workspace(folder: Path) -> list[Path]:
+def make_workspace(folder: Path, *, empty: bool = False) -> list[Path]:
     """Write a new workspace; nothing that exists is touched.
+
+    Args:
+        folder: may be there already.
+        empty: no examples: the folder of policies holds nothing, and the others are not there.
 
     Returns:
         What was written, relative to `folder`.
@@ -85,14 +89,17 @@ def make_workspace(folder: Path) -> list[Path]:
         raise UsageError(f"{taken[0]} exists already; choose an empty folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in FOLDERS:
+        if empty:
+            (folder / "policies").mkdir()
+        for name in () if empty else FOLDERS:
             ignore = shutil.ignore_patterns("__pycache__", "*.ipynb", ".ipynb_checkpoints")
             shutil.copytree(shipped(name), folder / name, ignore=ignore)
         settings.write_text(SETTINGS, encoding="utf-8")
         written = write_schemas(folder)
     except OSError as error:
         raise UsageError(f"{folder}: the workspace cannot be written: {error}") from error
-    return [Path(FILE_NAME), *(Path(name) for name in FOLDERS), *written]
+    made = [Path(name) for name in FOLDERS if (folder / name).exists()]
+    return [Path(FILE_NAME), *made, *written]
 
 
 def write_schemas(folder: Path) -> list[Path]:

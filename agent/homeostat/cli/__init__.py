@@ -75,6 +75,8 @@ COMMANDS = {
     "archive": "homeostat.cli.backup",
     "doctor": "homeostat.cli.setup",
     "health": "homeostat.cli.setup",
+    "completion": "homeostat.cli.shells",
+    "man": "homeostat.cli.shells",
 }
 """Command -> the module that holds it, under the name that `_attribute` gives."""
 
@@ -107,12 +109,17 @@ class _Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
         command = getattr(importlib.import_module(module), _attribute(cmd_name))
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        if ctx.resilient_parsing:  # a shell asks what may stand at the cursor
+            from homeostat.cli.completing import offer_names
+
+            return offer_names(command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -13,15 +13,17 @@ COLUMNS = ("subject", "level", "message")
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--empty", is_flag=True, help="Without examples: settings, schemas, and a folder for your own policies.")
 @pass_workspace
-def init(workspace: Workspace, folder: Path) -> None:
+def init(workspace: Workspace, folder: Path, *, empty: bool) -> None:
     """Make a workspace in FOLDER: settings, policies, recorded incidents, notebooks. It only observes at first."""
     from homeostat.app.scaffold import make_workspace
 
-    for path in make_workspace(folder):
+    for path in make_workspace(folder, empty=empty):
         workspace.output.say(f"wrote {folder / path}")
     enter = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
-    workspace.output.say(f"\nnext: {enter}homeostat lint; homeostat simulate payments-5xx; homeostat doctor")
+    then = "homeostat import rules FILE --out policies" if empty else "homeostat lint; homeostat simulate payments-5xx"
+    workspace.output.say(f"\nnext: {enter}{then}; homeostat doctor")
 
 
 @click.command()
