@@ -171,6 +171,19 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     return answer
 
 
+def acknowledge(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
+    """Put into the inbox that somebody is on an incident; nobody else is called for what it has asked so far.
+
+    Raises:
+        UsageError: there is no such open incident. JournalError: it cannot be written.
+    """
+    with journal_to_read(settings) as journal:
+        incident, _ = _find_incident(journal, beginning)
+    answer = Answer(secrets.token_hex(8), AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
+    put_answer(settings, answer)
+    return answer
+
+
 def cross_check(
     settings: Settings, clock: Clock, by: str, incident: str, node: str, key: str, plan: str, note: str
 ) -> Answer:

@@ -145,6 +145,7 @@ _DEEDS = {
     kind.TYPE
     for kind in (
         e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.StepCrossChecked, e.AnswerRefused, e.Paused, e.Resumed,
+        e.IncidentAcknowledged,
         e.ActionEnded, e.FeedbackGiven, e.RankingPromoted, e.RankingRolledBack,
     )
 }  # fmt: skip
@@ -191,6 +192,8 @@ def _deed(record: Record) -> Deed | None:
             return Deed(at, by, f"requested {node}", about, note)
         case e.StepCrossChecked(node=node, by=by, note=note, executor=executor):
             return Deed(at, by, f"read {node}, carried out by {executor}, and found it done as written", about, note)
+        case e.IncidentAcknowledged(by=by, note=note):
+            return Deed(at, by, "acknowledged: is on it", about, note)
         case e.AnswerRefused(by=by, reason=reason, incident=incident):
             return Deed(at, by, f"an answer that changed nothing: {reason.value.replace('_', ' ')}", incident, "")
         case e.Paused(by=by, policy=policy, note=note):

@@ -42,6 +42,10 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     question = turn.incident.questions.get(node)
     if question is not None and question.answer == answer.id:
         return None  # delivered twice
+    if answer.kind is AnswerKind.ACKNOWLEDGE:
+        if answer.id not in turn.incident.acknowledged:
+            turn.record(e.IncidentAcknowledged(at=turn.now, by=answer.by, answer=answer.id, note=answer.note))
+        return None
     if answer.plan and answer.plan != turn.incident.policy_hash:
         return AnswerRefusal.OTHER_PLAN
     if answer.kind is AnswerKind.CROSS_CHECK:

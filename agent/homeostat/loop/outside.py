@@ -11,6 +11,7 @@ from homeostat.model.ports import (
     Journal,
     LateOutcomes,
     Leases,
+    Notifier,
     Observer,
     Retrainer,
     Sensor,
@@ -34,3 +35,4 @@ class Outside:
     inbox: Inbox | None = None
     leases: Leases | None = None
     late_outcomes: LateOutcomes | None = None
+    notifier: Notifier | None = None

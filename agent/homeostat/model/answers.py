@@ -20,7 +20,7 @@ class AnswerKind(StrEnum):
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
     step was read and found done as written, by somebody else than who did it. pause, resume: the kill switch, for one
-    policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
+    policy or for all. acknowledge: that the person is on it. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
     agent alone may write.
     """
 
@@ -28,6 +28,7 @@ class AnswerKind(StrEnum):
     DENY = "deny"
     REQUEST = "request"
     CROSS_CHECK = "cross_check"
+    ACKNOWLEDGE = "acknowledge"
     PAUSE = "pause"
     RESUME = "resume"
     DRILL = "drill"

@@ -5,6 +5,9 @@ from __future__ import annotations
 AGENT_STREAM = "agent"
 """What happens to the agent itself: starts, stops, refused files."""
 
+NOTIFY_STREAM = "notify"
+"""What people were told, and what could not be said."""
+
 POLICY_STREAMS = "policy/"
 """What the names of policies' streams begin with."""
 
