@@ -184,16 +184,6 @@ def _deed(record: Record) -> Deed | None:
     """What a person did, if one did it."""
     at, about = record.entry.at, record.stream
     match record.entry:
-        case e.ApprovalGranted(node=node, by=by, note=note):
-            return Deed(at, by, f"agreed to {node}", about, note)
-        case e.ApprovalDenied(node=node, by=by, note=note):
-            return Deed(at, by, f"refused {node}", about, note)
-        case e.StepRequested(node=node, by=by, note=note):
-            return Deed(at, by, f"requested {node}", about, note)
-        case e.StepCrossChecked(node=node, by=by, note=note, executor=executor):
-            return Deed(at, by, f"read {node}, carried out by {executor}, and found it done as written", about, note)
-        case e.IncidentAcknowledged(by=by, note=note):
-            return Deed(at, by, "acknowledged: is on it", about, note)
         case e.AnswerRefused(by=by, reason=reason, incident=incident):
             return Deed(at, by, f"an answer that changed nothing: {reason.value.replace('_', ' ')}", incident, "")
         case e.Paused(by=by, policy=policy, note=note):
@@ -214,6 +204,24 @@ def _deed(record: Record) -> Deed | None:
             return Deed(at, actor, f"let ranking {version[:12]} rule {about.removeprefix('policy/')}", None, why)
         case e.RankingRolledBack(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
             return Deed(at, actor, f"took ranking {version[:12]} of {about.removeprefix('policy/')} back", None, why)
+        case _:
+            return _deed_at_incident(record)
+
+
+def _deed_at_incident(record: Record) -> Deed | None:
+    """What a person said about an incident or a step of it, if one did."""
+    at, about = record.entry.at, record.stream
+    match record.entry:
+        case e.ApprovalGranted(node=node, by=by, note=note):
+            return Deed(at, by, f"agreed to {node}", about, note)
+        case e.ApprovalDenied(node=node, by=by, note=note):
+            return Deed(at, by, f"refused {node}", about, note)
+        case e.StepRequested(node=node, by=by, note=note):
+            return Deed(at, by, f"requested {node}", about, note)
+        case e.StepCrossChecked(node=node, by=by, note=note, executor=executor):
+            return Deed(at, by, f"read {node}, carried out by {executor}, and found it done as written", about, note)
+        case e.IncidentAcknowledged(by=by, note=note):
+            return Deed(at, by, "acknowledged: is on it", about, note)
         case _:
             return None
 

@@ -22,6 +22,9 @@ APPROVE_MODE_TIMEOUT_S = 900.0
 def take_answers(turn: Turn) -> None:
     """Judge what people have said about this incident, and journal it."""
     for answer in turn.moment.answers:
+        if answer.kind is AnswerKind.ACKNOWLEDGE:
+            _acknowledge(turn, answer)
+            continue
         refused = _judge(turn, answer)
         if refused is not None:
             turn.record(
@@ -36,16 +39,18 @@ def take_answers(turn: Turn) -> None:
             )
 
 
+def _acknowledge(turn: Turn, answer: Answer) -> None:
+    """Note that somebody is on it. No decision asks for it; one that is delivered twice is noted once."""
+    if answer.id not in turn.incident.acknowledged:
+        turn.record(e.IncidentAcknowledged(at=turn.now, by=answer.by, answer=answer.id, note=answer.note))
+
+
 def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     """Take one answer in; say why where it changes nothing."""
     node = answer.node or ""
     question = turn.incident.questions.get(node)
     if question is not None and question.answer == answer.id:
         return None  # delivered twice
-    if answer.kind is AnswerKind.ACKNOWLEDGE:
-        if answer.id not in turn.incident.acknowledged:
-            turn.record(e.IncidentAcknowledged(at=turn.now, by=answer.by, answer=answer.id, note=answer.note))
-        return None
     if answer.plan and answer.plan != turn.incident.policy_hash:
         return AnswerRefusal.OTHER_PLAN
     if answer.kind is AnswerKind.CROSS_CHECK:

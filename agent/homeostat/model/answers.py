@@ -19,9 +19,9 @@ class AnswerKind(StrEnum):
     """What a person says.
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
-    step was read and found done as written, by somebody else than who did it. pause, resume: the kill switch, for one
-    policy or for all. acknowledge: that the person is on it. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
-    agent alone may write.
+    step was read and found done as written, by somebody else than who did it. acknowledge: that the person is on an
+    incident. pause, resume: the kill switch, for one policy or for all. drill, feedback: that one ran, and the survey
+    about an incident, for the journal that the running agent alone may write.
     """
 
     APPROVE = "approve"

@@ -1,4 +1,4 @@
-"""What goes out next on one channel: one message alone, or many joined, never more than the channel's people can read."""
+"""What goes out next on one channel: one message alone, or many joined, never more than its people can read."""
 
 from __future__ import annotations
 
