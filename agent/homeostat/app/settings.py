@@ -260,7 +260,7 @@ def load_settings(path: Path) -> Settings:
         line, column = _toml_place(str(error))
         raise PolicyError([Problem(Position(str(path), line, column), "E001", f"not valid TOML: {error}")]) from error
     if "root" in tables:
-        raise PolicyError([Problem(_place(path, text, ("root",)), "E002", "unknown key 'root'")])
+        raise PolicyError([Problem(place_in(path, text, ("root",)), "E002", "unknown key 'root'")])
     try:
         return Settings.model_validate({**tables, "root": path.parent.absolute()})
     except ValidationError as error:
