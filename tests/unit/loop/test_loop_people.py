@@ -289,11 +289,12 @@ def test_what_people_were_told_is_journalled_beside_the_incidents_and_to_the_las
 
 def test_what_people_were_told_is_handed_over_again_when_it_could_not_be_journalled() -> None:
     rig = NotifyingRig()
-    rig.journal.failing = True
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.journal.full = True
     rig.ticks(1)
     assert len(rig.handing.errors) == 1
     assert rig.handing.errors[0] is not None
-    rig.journal.failing = False
+    rig.journal.full = False
     rig.ticks(2)
     assert len(rig.told()) == 1
     assert rig.handing.errors[-1] is None
