@@ -32,7 +32,7 @@ def test_what_is_shown_works(tmp_path: Path) -> None:
     (settings,) = blocks("toml")
     commands = [line.removeprefix("$ homeostat ") for session in blocks("console") for line in session.splitlines()]
     assert len(commands) == 4
-    steps = '- {id: storage, manual: "fail it over", owner: oncall}\n'
+    steps = '- {id: storage, manual: "fail it over", owner: oncall, check: "is it writable?"}\n'
     # Nobody outside is told by a test: the chains lead to the log.
     to_the_log = settings.replace('"pager"', '"log"').replace('"mail", "hook"', '"log"').replace('default = "mail"', "")
     to_the_log = to_the_log.replace('to = ["mail"]', 'to = ["log"]')
