@@ -202,7 +202,7 @@ class MailSide:
         self._controller.start()
         self._is_open = True
         self._silent: socket.socket | None = None
-        self.options: dict[str, object] = {
+        self.options: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": self._controller.port,
             "user": "homeostat",
@@ -218,8 +218,7 @@ class MailSide:
         return AuthResult(success=good, handled=False)
 
     def mails(self) -> list[EmailMessage]:
-        found = [message_from_bytes(content, policy=modern) for content in self.box.mails]
-        return [mail for mail in found if isinstance(mail, EmailMessage)]
+        return [message_from_bytes(content, policy=modern) for content in self.box.mails]
 
     def received(self) -> list[str]:
         return [f"{mail['Subject']}\n{mail.get_content()}" for mail in self.mails()]
