@@ -35,17 +35,17 @@ def test_what_is_shown_works(tmp_path: Path) -> None:
     steps = '- {id: storage, manual: "fail it over", owner: oncall, check: "is it writable?"}\n'
     # Nobody outside is told by a test: the chains lead to the log.
     to_the_log = settings.replace('"pager"', '"log"').replace('"mail", "hook"', '"log"').replace('default = "mail"', "")
-    to_the_log = to_the_log.replace('to = ["mail"]', 'to = ["log"]')
+    to_the_log = to_the_log.replace('gather = "5s"', 'gather = "0s"').replace('to = ["mail"]', 'to = ["log"]')
     with PeopleWorkspace(tmp_path / "w", steps, people=to_the_log) as shop:
         shop.errors = 10.0
         shop.start()
         incident = shop.wait_pending("manual")["incident"]
+        log = shop.folder / "agent.log"
+        shop.wait_for("the log to be told", lambda: "is to be done by hand" in log.read_text())
         for command in commands:
             told = shop.run(*shlex.split(command.replace("INCIDENT", incident)))
             if command != "doctor":  # its verdict is on the whole workspace, whose token this command is not given
                 assert told.returncode == 0, f"{command}\n{told.stdout}{told.stderr}"
-        log = shop.folder / "agent.log"
-        shop.wait_for("the log to be told", lambda: "is to be done by hand" in log.read_text())
 
 
 def test_the_settings_as_they_are_shown_are_taken(tmp_path: Path) -> None:

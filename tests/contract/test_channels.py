@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from tests.contract.channel_contract import INCIDENT, TIMEOUT_S, ChannelContract, Place, message
 from tests.http_place import PAGERDUTY_KEY, Answer, HttpPlace, pagerduty
 
 from homeostat.act.signing import HEADERS, signature, signed_headers, signing_key
 from homeostat.model.errors import UsageError
 from homeostat.notify.channel import Channel, ChannelContext, NotSentError, RefusedMessageError
+from homeostat.notify.conformance import INCIDENT, TIMEOUT_S, ChannelContract, Place, message
 from homeostat.notify.kinds import make_channel
 from homeostat.notify.message import Topic
 from homeostat.notify.post import AFTER_S_MAX, after_s

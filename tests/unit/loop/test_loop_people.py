@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.unit.loop.test_loop import SOURCES, FlakyJournal, Rig, policy_named
 
@@ -11,6 +11,7 @@ from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Mode
+from homeostat.model.ports import Lease
 from homeostat.model.reasons import AnswerRefusal
 from homeostat.model.streams import AGENT_STREAM, NOTIFY_STREAM
 from homeostat.policy.guards_file import guards_from
@@ -298,3 +299,31 @@ def test_what_people_were_told_is_handed_over_again_when_it_could_not_be_journal
     rig.ticks(2)
     assert len(rig.told()) == 1
     assert rig.handing.errors[-1] is None
+
+
+class Watched:
+    """Leases that only note what is competed for, and hold nothing."""
+
+    def __init__(self) -> None:
+        self.streams: list[str] = []
+
+    def watch(self, streams: Sequence[str]) -> None:
+        self.streams = list(streams)
+
+    def held(self) -> Mapping[str, Lease]:
+        return {}
+
+    def ticked(self, *, blind: bool) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+def test_agents_compete_for_telling_people_only_where_they_can() -> None:
+    rig = PeopleRig()
+    for notifier, expected in ((None, False), (Handing(), True)):
+        leases = Watched()
+        outside = Outside(rig.clock, rig.sensor, rig.executor, rig.journal, rig.noted, leases=leases, notifier=notifier)
+        Loop(outside, rig.policies, "test", seed=1).recover("0")
+        assert (NOTIFY_STREAM in leases.streams) is expected

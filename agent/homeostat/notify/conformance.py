@@ -1,6 +1,7 @@
-"""What every channel must do. Inherit it, give a `place` that a channel sends to, and make it pass.
+"""What every channel must do, whatever it leads to; the built-in ones pass it, and so must a plugin.
 
-It ships for plugin authors: nothing here knows a concrete channel.
+Inherit `ChannelContract` in a file of tests, and give a `place` that a channel sends to. It needs pytest, which the
+agent does not: import it from tests only.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Place(Protocol):
 
 
 def message(topic: Topic = Topic.ESCALATED, **more: object) -> Message:
+    """A message with something in every field; `more` takes the place of some."""
     values: dict[str, object] = {
         "id": f"{INCIDENT}/{topic.value}",
         "topic": topic,
