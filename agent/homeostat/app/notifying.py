@@ -28,6 +28,7 @@ from homeostat.notify.channel import Channel
 from homeostat.notify.due import Due, due
 from homeostat.notify.facts import Facts, Outcome
 from homeostat.notify.routing import Routing
+from homeostat.notify.wording import clipped
 
 LOOK_S = 1.0
 """How often it is asked what is due."""
@@ -37,6 +38,8 @@ STOP_S = 12.0
 
 UNJOURNALLED_MAX = 200
 """Outcomes that wait for the journal; with more, nothing is sent: it could not be remembered."""
+
+CONVERSATION_MAX = 300
 
 _Outcome = e.NotificationSent | e.NotificationFailed
 
@@ -179,7 +182,7 @@ class Notifying:
                     topic=bundle.message.topic.value,
                     sent_at=now,
                     incident=bundle.message.incident,
-                    conversation=sent.receipt.conversation,
+                    conversation=clipped(sent.receipt.conversation, CONVERSATION_MAX),
                     attempt=attempt,
                     latency_s=max(0.0, now - bundle.due_at),
                 )
