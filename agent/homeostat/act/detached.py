@@ -28,6 +28,7 @@ class DetachedActuator(ABC):
     def __init__(self, context: ActuatorContext) -> None:
         self._environment = context.environment
         self._secret_commands = context.secret_commands
+        self._now = context.now
         self._spool = Spool(context)
 
     @abstractmethod

@@ -50,7 +50,7 @@ class HttpActuator(DetachedActuator):
         return {
             "kind": "http",
             "method": method,
-            "url": _url(as_text(parameters.get("url"), command)),
+            "url": checked_url(as_text(parameters.get("url"), command)),
             "values": dict(_headers(command)),
             "body": _body(command),
             "expect_status": _expected(parameters.get("expect_status")),
@@ -58,7 +58,8 @@ class HttpActuator(DetachedActuator):
         }
 
 
-def _url(url: str) -> str:
+def checked_url(url: str) -> str:
+    """An http or https URL without a user or password. Raises RefusedError."""
     if _URL.fullmatch(url) is None:
         raise RefusedError(f"{url!r} is not an http or https URL in ASCII; percent-encode what is not")
     try:

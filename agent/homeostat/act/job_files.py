@@ -6,6 +6,8 @@
 `cancel`     the wish to stop it
 `output`     what it printed
 `exit.json`  how it ended
+`doubt`      why nobody can say how it ended
+`resumed`    a byte for each process that took a dead runner's place
 `work/`      the command's working directory, if the action names none
 """
 
@@ -199,6 +201,30 @@ class JobFiles:
             return _exit(record)
         except _NOT_SAID as error:
             raise self._broken("exit.json", error) from error
+
+    def write_doubt(self, detail: str) -> None:
+        """Record that how it ended cannot be found out, durably."""
+        replace_durably(self.folder / "doubt", json.dumps({"detail": detail}).encode())
+
+    def read_doubt(self) -> str | None:
+        """Say why nobody knows how it ended; None where nobody has said so."""
+        record = self._read("doubt")
+        if record is None:
+            return None
+        try:
+            return checked.text(record["detail"])
+        except _NOT_SAID as error:
+            raise self._broken("doubt", error) from error
+
+    def resumptions(self) -> int:
+        """How many processes took a dead runner's place."""
+        path = self.folder / "resumed"
+        return path.stat().st_size if path.exists() else 0
+
+    def note_resumption(self) -> None:
+        """Count this process among them."""
+        with (self.folder / "resumed").open("ab") as file:
+            file.write(b".")
 
     def _read(self, name: str, bytes_max: int = _RECORD_BYTES_MAX) -> dict[str, Any] | None:
         try:

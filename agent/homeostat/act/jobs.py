@@ -17,6 +17,7 @@ from homeostat.act.files import is_locked, make_folder, read_at_most
 from homeostat.act.job_files import Begun, BrokenJobFileError, Exit, JobFiles, job_folder
 from homeostat.act.launch import Launcher
 from homeostat.act.processes import Identity, boot_id
+from homeostat.act.values import variables_of
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Report, Running
 from homeostat.model.errors import ActuatorError
 from homeostat.model.reasons import OutcomeStatus
@@ -26,6 +27,9 @@ PASSED_ON = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 ARTIFACT_BYTES_MAX = 64 << 20
 """More than any cap on outputs; a file that is larger is not one that a runner kept."""
+
+RESUMPTIONS_MAX = 5
+"""How many processes may take a dead runner's place, one after the other, before what it did stays in doubt."""
 
 _LOG_BYTES_MAX = 1 << 16
 _REMOVED_PREFIX = ".removed."
@@ -177,12 +181,29 @@ class Spool:
         ended = files.read_exit()
         if ended is not None:
             return _done(ended)
-        return Running(f"pid {begun.process.pid}") if guarded else InDoubt(_lost(begun, runner))
+        doubt = files.read_doubt()
+        if doubt is not None:
+            return InDoubt(doubt)
+        if guarded or self._resumed(files):
+            return Running(f"pid {begun.process.pid}")
+        return InDoubt(_lost(begun, runner))
+
+    def _resumed(self, files: JobFiles) -> bool:
+        """Have somebody find out what became of a job that a dead runner began, where its kind can tell."""
+        if not files.read_job().get("resumable") or files.resumptions() >= RESUMPTIONS_MAX:
+            return False
+        with contextlib.suppress(OSError):
+            self._guard(files)
+        return True
 
     def _guard(self, files: JobFiles) -> None:
         """Put somebody in the dead runner's place who holds the command to its time-out."""
-        if not self._guarded(files):
-            self._launcher.launch(files, self._environment(()), guard=True)
+        if self._guarded(files):
+            return
+        job = files.read_job()
+        # Who finds out what became of a job has to sign in as its runner did; a guard of a command needs no secret.
+        variables = variables_of(job["values"], job["secret_commands"]) if job.get("resumable") else ()
+        self._launcher.launch(files, self._environment(variables), guard=True)
 
     def _guarded(self, files: JobFiles) -> bool:
         """Whether a guard, of this agent process or an earlier one, sees to what the command left."""

@@ -2,7 +2,7 @@
 
     python -I -m homeostat.act.runner FOLDER           carry out the job in FOLDER, or have a unit of systemd's do so
     python -I -m homeostat.act.runner --in-unit FOLDER carry it out in that unit (`systemd_unit.py`)
-    python -I -m homeostat.act.runner --guard FOLDER   see to a command whose runner was killed (`guard.py`)
+    python -I -m homeostat.act.runner --guard FOLDER   see to a job whose runner was killed (`guard.py`, `kinds.py`)
 
 It claims the job before anything else; who finds it claimed leaves without effect. Standard library only, and HTTP
 only where the job needs it. It reads the system's clocks: it is a process of its own, and its times go into its report.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.act.bell import ring
+from homeostat.act.files import locked
 from homeostat.act.guard import guard
 from homeostat.act.job_files import (
     TOO_LATE,
@@ -29,6 +30,7 @@ from homeostat.act.job_files import (
     ReservedExit,
     came_too_late,
 )
+from homeostat.act.kinds import KINDS, DoubtError, module_of
 from homeostat.act.output import OutputFile
 from homeostat.act.processes import own_identity
 from homeostat.act.redaction import Redactor
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
     files = JobFiles(Path(arguments[-1]))
     try:
         if arguments[0] == "--guard":
-            return guard(files)
+            return resume(files) if files.read_job().get("resumable") else guard(files)
         if arguments[0] == "--in-unit":
             _log_to(files)
         elif files.read_job().get("run_with") == "systemd":
@@ -74,15 +76,37 @@ def carry_out(files: JobFiles) -> int:
     if not files.claim_for(own_identity()):
         reserved.discard()
         return 0
+    _see_through(files, job, reserved, bell, resumed=False)
+    return 0
+
+
+def resume(files: JobFiles) -> int:
+    """Take a dead runner's place: find out what became of a job that it began. One process does so at a time."""
+    job = files.read_job()
+    with locked(files.guard_lock) as alone:
+        if alone and files.read_begun() is not None and files.read_exit() is None and files.read_doubt() is None:
+            files.note_resumption()
+            _see_through(files, job, ReservedExit(files), Wakeup(), resumed=True)
+    return 0
+
+
+def _see_through(files: JobFiles, job: dict[str, Any], reserved: ReservedExit, bell: Wakeup, *, resumed: bool) -> None:
     started_at, started = time.time(), time.monotonic()
     values, secrets, ending = _values(job)
     redactor = Redactor(secrets)
     output = OutputFile(files.output, job["output_bytes_max"], redactor)
     command = CommandRun(files, job, values, output, bell) if job["kind"] == "command" else None
-    if ending is None:
-        ending = _called_off(files, job, bell)
-    if ending is None:
-        ending = command.run() if command is not None else _request(files, job, values, output, bell)
+    try:
+        if resumed:
+            ending = _resumed(files, job, values, output, bell, ending)
+        elif ending is None:
+            ending = _called_off(files, job, bell) or _carried_out(files, job, values, output, bell, command)
+    except DoubtError as doubt:
+        output.finish()
+        files.write_doubt(_line(redactor.text(str(doubt))))
+        reserved.discard()
+        ring(files.folder.parent)
+        return
     printed = output.finish()
     detail = redactor.text("; ".join(filter(None, (ending.detail, printed.problem))))
     ended = Exit(
@@ -101,7 +125,36 @@ def carry_out(files: JobFiles) -> int:
     ring(files.folder.parent)
     if command is not None:
         command.linger()
-    return 0
+
+
+def _carried_out(
+    files: JobFiles,
+    job: Mapping[str, Any],
+    values: Mapping[str, str],
+    output: OutputFile,
+    bell: Wakeup,
+    command: CommandRun | None,
+) -> Ending:
+    if command is not None:
+        return command.run()
+    if job["kind"] in KINDS:
+        ending: Ending = module_of(job["kind"]).run(files, job, values, output, bell)
+        return ending
+    return _request(files, job, values, output, bell)
+
+
+def _resumed(
+    files: JobFiles,
+    job: Mapping[str, Any],
+    values: Mapping[str, str],
+    output: OutputFile,
+    bell: Wakeup,
+    missing: Ending | None,
+) -> Ending:
+    if missing is not None:
+        raise DoubtError(f"its runner was killed, and nobody can ask: {missing.detail}")
+    ending: Ending = module_of(job["kind"]).resume(files, job, values, output, bell)
+    return ending
 
 
 def _values(job: Mapping[str, Any]) -> tuple[dict[str, str], list[str], Ending | None]:

@@ -23,16 +23,16 @@ class OtlpSender:
     """Implements `app.tracing.Sender`.
 
     Args:
-        endpoint: the whole address, as a rule one that ends in /v1/traces.
+        endpoint: the whole address, as a rule one that ends in /v1/traces; None: what the SDK's variables say.
         headers: what the collector asks of who sends to it.
         timeout_s: of one try; the exporter tries again where the collector says that it may, within this time.
         agent: name of this agent.
     """
 
-    def __init__(self, endpoint: str, headers: Mapping[str, str], timeout_s: float, agent: str) -> None:
+    def __init__(self, endpoint: str | None, headers: Mapping[str, str], timeout_s: float, agent: str) -> None:
         names = {"service.name": "homeostat", "service.version": __version__, "service.instance.id": agent}
         self._resource = Resource(names)
-        self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers), timeout=timeout_s)
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None, timeout=timeout_s)
 
     def send(self, spans: Sequence[Span]) -> bool:
         """Whether the collector has taken them."""

@@ -8,9 +8,10 @@ OTLP over HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,6 +29,8 @@ from homeostat.model.signals import Snapshot
 WAITING_MAX = 256
 """Closed incidents whose spans wait to be sent; of more, the newest are given up."""
 STOP_TIMEOUT_S = 15.0
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""https://opentelemetry.io/docs/specs/otel/protocol/exporter/"""
 LOOK_INTERVAL_S = 0.5
 """How soon it is noticed that the agent stops."""
 
@@ -44,19 +47,19 @@ class Sender(Protocol):
         ...
 
 
-def sender_of(settings: Settings, agent: str) -> Sender | None:
-    """What sends spans as the settings say; None where nothing is to be sent.
+def sender_of(settings: Settings, agent: str, environment: Mapping[str, str] = os.environ) -> Sender | None:
+    """What sends spans as the settings say, or OpenTelemetry's own variables; None where nothing is to be sent.
 
     Raises:
         UsageError: the extra is missing, or a header's reference leads nowhere.
     """
     table = settings.tracing
-    if table.endpoint is None:
+    if table.endpoint is None and not any(environment.get(name) for name in ENDPOINT_VARIABLES):
         return None
     try:
         from homeostat.app.otlp import OtlpSender
     except ImportError as error:
-        raise UsageError("tracing.endpoint needs an extra: pip install 'homeostat[opentelemetry]'") from error
+        raise UsageError("to send traces needs an extra: pip install 'homeostat[opentelemetry]'") from error
     try:
         headers = {name: resolve(reference, settings.secrets.for_lookup()) for name, reference in table.headers.items()}
     except SecretError as error:

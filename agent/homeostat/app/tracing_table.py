@@ -12,6 +12,8 @@ from homeostat.app.table import Table
 class TracingTable(Table):
     """Where the spans of closed incidents are sent, by OTLP over HTTP (the extra `opentelemetry`).
 
+    Without `endpoint` OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT) say it, and without those nothing is.
+
     `endpoint` is the whole address, as a rule one that ends in /v1/traces. `headers` are references (env:NAME or
     file:/PATH): they hold what the collector asks of who sends to it.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Scalar
-from homeostat.policy.action_schema import ParameterFields
+from homeostat.policy.action_fields import ParameterFields
 from homeostat.policy.fields import TEXT_MAX, is_number, shown
 from homeostat.policy.units import parse_quantity
 

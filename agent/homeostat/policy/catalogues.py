@@ -10,12 +10,8 @@ from homeostat.model.errors import Problem
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import MANUAL, ActionSpec, Effect
 from homeostat.model.signals import SignalSpec, SignalType
-from homeostat.policy.action_schema import (
-    BUILT_IN_ACTUATORS,
-    COMMON_KEYS,
-    ActionFields,
-    ParameterFields,
-)
+from homeostat.policy.action_fields import COMMON_KEYS, ActionFields, ParameterFields
+from homeostat.policy.action_schema import BUILT_IN_ACTUATORS
 from homeostat.policy.arguments import ArgumentError, fit
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN, ValidationContext, shown
 from homeostat.policy.parameter_values import arguments_used

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
-from homeostat.policy.action_schema import BUILT_IN_ACTUATORS, ActionFields
+from homeostat.policy.action_fields import ActionFields
+from homeostat.policy.action_schema import BUILT_IN_ACTUATORS
 from homeostat.policy.fields import NAME_PATTERN, SIGNAL_NAME_PATTERN
 from homeostat.policy.guards_file import GuardsFile
 from homeostat.policy.parameters import REFERENCE

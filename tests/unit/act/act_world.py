@@ -13,6 +13,7 @@ import pytest
 
 from homeostat.act.command import CommandActuator
 from homeostat.act.context import ActuatorContext, SecretCommand
+from homeostat.act.detached import DetachedActuator
 from homeostat.act.job_files import JobFiles, job_folder
 from homeostat.act.processes import process_at
 from homeostat.model.commands import Done, Report, Running, StartAction
@@ -112,7 +113,7 @@ def shell(script: str, **more: Any) -> StartAction:
     return command(["sh", "-c", script], **more)
 
 
-def until_done(agent: CommandActuator, key: str = KEY) -> Done:
+def until_done(agent: DetachedActuator, key: str = KEY) -> Done:
     def look() -> Done | None:
         report = agent.lookup(key)
         assert isinstance(report, Running | Done), report

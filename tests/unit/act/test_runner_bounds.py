@@ -64,7 +64,7 @@ def test_a_request_that_comes_too_late_is_not_sent(world: ActWorld) -> None:
     action = ActionSpec("tell", "http", {"method": "POST", "url": "http://127.0.0.1:9/"})
     late = replace(command(["x"]), action=action, start_before_s=boottime())
     agent.start(late)
-    done = until_done(agent)  # type: ignore[arg-type]  # any actuator on a spool will do
+    done = until_done(agent)
     assert (done.status, done.detail) == (OutcomeStatus.CANCELLED, LATE)
 
 

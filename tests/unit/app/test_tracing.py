@@ -227,7 +227,8 @@ def test_a_collector_that_refuses_or_hangs_costs_nothing_but_its_trace(
 def test_what_cannot_be_sent_is_said_before_the_agent_starts(
     tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sender_of(Settings(), "host/1") is None
+    assert sender_of(Settings(), "host/1", {}) is None
+    assert sender_of(Settings(), "host/1", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) is not None
     monkeypatch.delenv("COLLECTOR_TOKEN", raising=False)
     with pytest.raises(UsageError, match=r"tracing\.headers: the secret env:COLLECTOR_TOKEN"):
         sender_of(settings_of(tmp_path, collector), "host/1")

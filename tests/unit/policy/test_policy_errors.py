@@ -10,6 +10,10 @@ from homeostat.policy.yaml_tree import BYTES_MAX
 
 KINDS = "do, manual, steps, dag, try, choose, decide, wait, use, escalate"
 
+JENKINS = "actuator: jenkins, url: https://ci.example, user: agent, token: {secret: env:T}"
+RUNDECK = "actuator: rundeck, url: https://rd.example, token: {secret: env:T}"
+SQL = "actuator: sql, dsn: postgresql://agent@db.example/shop"
+
 
 def step(rest: str) -> str:
     return f"[{{do: restart, target: a/b, {VERIFY}, {rest}}}]"
@@ -225,6 +229,36 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
             "E133 an HTTP status or a list of them is wanted",
         ),
         ("actuator: http, method: GET, url: http://x, json: {a: {with: n}}", "E133 {with: n} is not declared"),
+        (f"{JENKINS}, job: a/../b", "E133 the full name of a job is wanted, like folder/job, not 'a/../b'"),
+        (f"{JENKINS}, job: a, token: abc", "E133 a secret is named, not written out"),
+        (f"{JENKINS}, job: a, user: 'a:b'", "E133 the name of a user has no colon"),
+        (f"{JENKINS}, job: a, parameters: {{HOMEOSTAT_KEY: x}}", "E133 HOMEOSTAT_KEY is set by the agent itself"),
+        (f"{JENKINS}, job: a, parameters: {{P: {{secret: env:T}}}}", "E133 a secret may stand in headers"),
+        (f"{JENKINS}, job: a, expect_result: GREEN", "E133 a result or a list of them is wanted, of SUCCESS"),
+        (f"{JENKINS}, jub: a", "E110 unknown key 'jub'; did you mean 'job'?"),
+        (f"{RUNDECK}, job: a/b", "E133 the id of a job is wanted"),
+        (f"{RUNDECK}, job: a, url: http://x/?y", "E133 a base URL has no query"),
+        (f"{RUNDECK}, job: a, api_version: 41", "E112"),
+        (f"{RUNDECK}, job: a, options: [x]", "E133 a mapping of names to values is wanted"),
+        (f"{SQL}", "E133 an action has either statement or statements"),
+        (f"{SQL}, statement: COMMIT", "E133 COMMIT cannot be used: the agent itself begins and ends the transaction"),
+        (f"{SQL}, statement: /* x */ set role x", "E133 SET cannot be used: the agent itself sets the limits"),
+        (f"{SQL}, statement: TRUNCATE a, rows_max: 5", "E133 TRUNCATE changes rows that nobody counts"),
+        (f"{SQL}, statement: select %(a)s", "E133 no value is given for %(a)s"),
+        (f"{SQL}, statement: 'select 5 % 2'", "E133 a percent sign is written %%, and a value %(name)s"),
+        (f"{SQL}, statement: select 1, values: {{a: 1}}", "E133 the value a is in no statement; write %(a)s"),
+        (f"{SQL}, statement: {{with: s}}, with: {{s: text}}", "E133 a statement is written out"),
+        (f"{SQL}, statement: select 1, read_only: true, keyed: true", "E133 read_only and keyed exclude each other"),
+        (f"{SQL}, statement: select 1, effect: keyed", "E133 effect: keyed needs keyed: true"),
+        (f"{SQL}, statement: select 1, dsn: postgresql://a:b@c/d", "E133 a connection string must not hold a password"),
+        (
+            f"{SQL}, statement: 'TABLE {{t}}', identifiers: {{t: {{value: order, allowed: [orders]}}}}",
+            "E133 'order' is not among what t allows; did you mean 'orders'?",
+        ),
+        (
+            f"{SQL}, statement: 'TABLE {{t}} {{', identifiers: {{t: {{value: orders, allowed: [orders]}}}}",
+            "E133 where there are identifiers, a brace is written twice",
+        ),
     ],
 )
 def test_a_wrong_action_is_explained(action: str, expected: str) -> None:
@@ -241,6 +275,19 @@ def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
         " plain: {actuator: command, argv: [x], env: [SSL_CERT_FILE]}}"
     )
     assert problems("[{do: restart, target: a/b, with: {n: 1}}, {do: other, target: a/b}]", actions=actions) == []
+
+
+def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:
+    actions = (
+        f"{{restart: {{{JENKINS}, effect: keyed, job: shop/restart, parameters: {{SERVICE: {{target: name}}}}}},"
+        f" other: {{{RUNDECK}, effect: keyed, job: 5a9c, options: {{service: {{target: name}}}}}},"
+        f" release: {{{SQL}, effect: keyed, keyed: true, password: {{secret: env:P}}, with: {{t: text}},"
+        " statements: ['UPDATE {t} SET n = n + %(n)s WHERE name = %(name)s', \"SELECT '{{}}', 5 %% 2\"],"
+        " values: {n: 1, name: {target: name}}, rows_max: 5, expect_rows: 1,"
+        " identifiers: {t: {value: {with: t}, allowed: [orders, shop.orders]}}}}"
+    )
+    steps = "[{do: restart, target: a/b}, {do: other, target: a/b}, {do: release, target: a/b, with: {t: orders}}]"
+    assert problems(steps, actions=actions) == []
 
 
 def test_all_problems_of_all_parts_are_found_at_once() -> None:

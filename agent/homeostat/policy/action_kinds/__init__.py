@@ -1,0 +1,1 @@
+"""The shape of an action of one actuator: a file for each."""
