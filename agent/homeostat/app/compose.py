@@ -27,6 +27,7 @@ from homeostat.app.heartbeat import heartbeat
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
 from homeostat.app.metrics import ActuatorMetrics, MeasuredJournal, MetricsObserver
+from homeostat.app.notifying import notifying
 from homeostat.app.observe import LogObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
@@ -183,7 +184,8 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
         registry.register(standing)
         beats = opened.enter_context(heartbeat(settings, lambda: loop.trouble, watching, registry))
         traces = opened.enter_context(tracing(settings, watching, registry))
-        added = [extra for extra in (beats, traces) if extra is not None]
+        notifier = opened.enter_context(notifying(settings, store.leases, clock.now, watching, registry))
+        added = [extra for extra in (beats, traces, notifier) if extra is not None]
         observer = Observers([watching, Housekeeping(state, journal, watching), retrainer, standing, *added])
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
@@ -202,6 +204,7 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             store.leases,
             store.late_outcomes,
             alerts,
+            notifier,
         )
         loop = Loop(
             outside,

@@ -173,6 +173,19 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     return answer
 
 
+def acknowledge(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
+    """Put into the inbox that somebody is on an incident; nobody else is called for what it has asked so far.
+
+    Raises:
+        UsageError: there is no such open incident. JournalError: it cannot be written.
+    """
+    with journal_to_read(settings) as journal:
+        incident, _ = _find_incident(journal, beginning)
+    answer = Answer(secrets.token_hex(8), AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
+    put_answer(settings, answer)
+    return answer
+
+
 def take_over(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
     """Put into the inbox that an open incident is somebody's from here on.
 

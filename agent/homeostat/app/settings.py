@@ -17,6 +17,7 @@ from homeostat.app.alerts_table import AlertsTable
 from homeostat.app.console_table import ConsoleTable
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
+from homeostat.app.notify_table import NotifyTable
 from homeostat.app.table import Table, loopback_address
 from homeostat.app.telemetry_table import TelemetryTable
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -27,7 +28,7 @@ from homeostat.sense.settings import PrometheusSettings
 FILE_NAME = "homeostat.toml"
 _BYTES_MAX = 1 << 20
 _KEY_PARTS_MAX = 50
-_SECRETIVE = ("store", "secrets", "audit", "alerts", "heartbeat", "telemetry")
+_SECRETIVE = ("store", "secrets", "audit", "alerts", "notify", "heartbeat", "telemetry")
 """Tables in which a secret may stand by mistake."""
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
@@ -156,6 +157,7 @@ class Settings(Table):
     retention: RetentionTable = RetentionTable()
     console: ConsoleTable = ConsoleTable()
     alerts: AlertsTable = AlertsTable()
+    notify: NotifyTable = NotifyTable()
     heartbeat: HeartbeatTable = HeartbeatTable()
     telemetry: TelemetryTable = TelemetryTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
@@ -266,7 +268,7 @@ def load_settings(path: Path) -> Settings:
         line, column = _toml_place(str(error))
         raise PolicyError([Problem(Position(str(path), line, column), "E001", f"not valid TOML: {error}")]) from error
     if "root" in tables:
-        raise PolicyError([Problem(_place(path, text, ("root",)), "E002", "unknown key 'root'")])
+        raise PolicyError([Problem(place_in(path, text, ("root",)), "E002", "unknown key 'root'")])
     try:
         return Settings.model_validate({**tables, "root": path.parent.absolute()})
     except ValidationError as error:
@@ -303,7 +305,7 @@ def _toml_place(message: str) -> tuple[int, int]:
 
 def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     keys = tuple(str(part) for part in finding["loc"])
-    position = _place(path, text, keys)
+    position = place_in(path, text, keys)
     if finding["type"] == "extra_forbidden":
         message = f"unknown key '{keys[-1]}'{_nearest(keys)}"
     else:
@@ -325,7 +327,7 @@ def _nearest(keys: tuple[str, ...]) -> str:
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"
 
 
-def _place(path: Path, text: str, keys: tuple[str, ...]) -> Position:
+def place_in(path: Path, text: str, keys: tuple[str, ...]) -> Position:
     """Find a key's line, first its table and then the key itself; TOML parsers keep no positions."""
     table: tuple[str, ...] = ()
     found = Position(str(path), 1, 1)

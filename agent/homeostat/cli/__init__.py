@@ -60,6 +60,8 @@ COMMANDS = {
     "approve": "homeostat.cli.people",
     "deny": "homeostat.cli.people",
     "request": "homeostat.cli.people",
+    "acknowledge": "homeostat.cli.people",
+    "notify": "homeostat.cli.notify",
     "done": "homeostat.cli.people",
     "failed": "homeostat.cli.people",
     "take-over": "homeostat.cli.people",

@@ -1,4 +1,4 @@
-"""`pending`, `approve`, `deny`, `request`, `done`, `failed`, `take-over`, `pause`, `resume`: people in the loop."""
+"""`pending`, `approve`, `deny`, `request`, `acknowledge`, `done`, `failed`, `take-over`, `pause`, `resume`."""
 
 from __future__ import annotations
 
@@ -90,6 +90,21 @@ def _answering(name: str, text: str) -> click.Command:
 approve = _answering("approve", "Agree that STEP of INCIDENT starts. Who asked for it cannot agree to it.")
 deny = _answering("deny", "Refuse that STEP of INCIDENT starts; the plan goes on as after a failure.")
 request = _answering("request", "Have the agent start STEP of INCIDENT, which it has only suggested.")
+
+
+@click.command()
+@click.argument("incident")
+@by_option
+@_note
+@wait_option
+@click.pass_context
+def acknowledge(ctx: click.Context, incident: str, by: str, note: str, wait_s: float) -> None:
+    """Say that you are on INCIDENT: nobody else is called for it. It changes nothing that the agent does."""
+    from homeostat.app.clock import SystemClock
+    from homeostat.app.people import acknowledge as put_in
+
+    workspace = ctx.ensure_object(Workspace)
+    _tell(ctx, put_in(workspace.settings, SystemClock(), by, incident, note), wait_s)
 
 
 def _reporting(name: str, status: str, text: str) -> click.Command:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
-from homeostat.app.people import WHY_REFUSED, Pending, outcome_of, report_manual, say, switch, take_over
+from homeostat.app.people import WHY_REFUSED, Pending, acknowledge, outcome_of, report_manual, say, switch, take_over
 from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
 from homeostat.console.views import incident_page
@@ -148,6 +148,23 @@ def take_incident_over(settings: Settings, caller: Caller, incident: str, note: 
     try:
         incident_page(settings, incident)  # whole ids only
         said = take_over(settings, clock, caller.name, incident, note)
+    except UsageError as error:
+        raise Refused(404, str(error)) from error
+    return became(settings, clock, said)
+
+
+def acknowledge_incident(settings: Settings, caller: Caller, incident: str, note: str) -> Said:
+    """Say that one is on an incident, which any operator may: it ends the calling of people and decides nothing.
+
+    Raises:
+        Refused: it does not count, and why. JournalError, UsageError: it could not be said.
+    """
+    require(caller, Role.OPERATOR)
+    _require_note(note)
+    clock = SystemClock()
+    try:
+        incident_page(settings, incident)  # whole ids only
+        said = acknowledge(settings, clock, caller.name, incident, note)
     except UsageError as error:
         raise Refused(404, str(error)) from error
     return became(settings, clock, said)

@@ -8,7 +8,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeostat.app.people import Pending
-from homeostat.console.acts import NOTE_LENGTH_MAX, Act, Said, answer, take_incident_over, turn_switch
+from homeostat.console.acts import (
+    NOTE_LENGTH_MAX,
+    Act,
+    Said,
+    acknowledge_incident,
+    answer,
+    take_incident_over,
+    turn_switch,
+)
 from homeostat.console.asking import Known, Workspace
 from homeostat.console.views import IncidentPage, Overview, incident_page, overview, waiting
 from homeostat.model.answers import AnswerKind
@@ -35,6 +43,13 @@ class StepAnswer(BaseModel):
 
 class TakeOver(BaseModel):
     """That an incident is the caller's from here on."""
+
+    model_config = ConfigDict(extra="forbid")
+    note: str = NOTE
+
+
+class Acknowledgement(BaseModel):
+    """That one is on an incident."""
 
     model_config = ConfigDict(extra="forbid")
     note: str = NOTE
@@ -82,6 +97,12 @@ def post_answer(settings: Workspace, caller: Known, incident: str, step: str, sa
 def post_take_over(settings: Workspace, caller: Known, incident: str, said: TakeOver) -> Said:
     """Take an incident over: the agent starts nothing more in it, undos neither."""
     return take_incident_over(settings, caller, incident, said.note)
+
+
+@router.post("/incidents/{incident}/acknowledge", responses=ERRORS)
+def post_acknowledge(settings: Workspace, caller: Known, incident: str, said: Acknowledgement) -> Said:
+    """Say that one is on an incident: nobody else is called for what it has asked so far."""
+    return acknowledge_incident(settings, caller, incident, said.note)
 
 
 @router.post("/switch", responses=ERRORS)

@@ -22,6 +22,7 @@ class Deed:
 
 _OF_INCIDENTS = (
     e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.StepCrossChecked, e.TakenOver, e.ActionEnded,
+    e.IncidentAcknowledged,
 )  # fmt: skip
 _OTHERS = (e.AnswerRefused, e.Paused, e.Resumed, e.FeedbackGiven, e.RankingPromoted, e.RankingRolledBack)
 DEEDS = {kind.TYPE for kind in (*_OF_INCIDENTS, *_OTHERS)}
@@ -44,6 +45,8 @@ def _of_incident(record: Record) -> Deed | None:
             return Deed(at, by, f"requested {node}", about, note)
         case e.StepCrossChecked(node=node, by=by, note=note, executor=executor):
             return Deed(at, by, f"read {node}, carried out by {executor}, and found it done as written", about, note)
+        case e.IncidentAcknowledged(by=by, note=note):
+            return Deed(at, by, "acknowledged: is on it", about, note)
         case e.TakenOver(by=by, note=note):
             return Deed(at, by, "took the incident over", about, note)
         case e.ActionEnded(by=by, key=key, status=status, detail=detail) if by:

@@ -23,6 +23,9 @@ APPROVE_MODE_TIMEOUT_S = 900.0
 def take_answers(turn: Turn) -> None:
     """Judge what people have said about this incident, and journal it."""
     for answer in turn.moment.answers:
+        if answer.kind is AnswerKind.ACKNOWLEDGE:
+            _acknowledge(turn, answer)
+            continue
         refused = _judge(turn, answer)
         if refused is not None:
             turn.record(
@@ -35,6 +38,12 @@ def take_answers(turn: Turn) -> None:
                     incident=turn.incident.id,
                 )
             )
+
+
+def _acknowledge(turn: Turn, answer: Answer) -> None:
+    """Note that somebody is on it. No decision asks for it; one that is delivered twice is noted once."""
+    if answer.id not in turn.incident.acknowledged:
+        turn.record(e.IncidentAcknowledged(at=turn.now, by=answer.by, answer=answer.id, note=answer.note))
 
 
 def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:

@@ -278,6 +278,10 @@ def _taken_over(incident: Incident, entry: e.TakenOver) -> Incident:
     return evolve(incident, seq=incident.seq + 1, taken_over_by=entry.by)
 
 
+def _acknowledged(incident: Incident, entry: e.IncidentAcknowledged) -> Incident:
+    return evolve(incident, seq=incident.seq + 1, acknowledged=(*incident.acknowledged, entry.answer))
+
+
 def _nothing_changed(incident: Incident, _: e.AnswerRefused) -> Incident:
     return evolve(incident, seq=incident.seq + 1)
 
@@ -310,6 +314,7 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.StepRequested: _requested,
     e.StepCrossChecked: _cross_checked,
     e.TakenOver: _taken_over,
+    e.IncidentAcknowledged: _acknowledged,
     e.AnswerRefused: _nothing_changed,
     e.LeaseAcquired: _nothing_changed,
 }

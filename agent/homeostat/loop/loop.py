@@ -19,7 +19,7 @@ from homeostat.model.guards import NO_GUARDS, Guards
 from homeostat.model.incident import Incident, Ledger
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.signals import SignalSpec, Snapshot, Value
-from homeostat.model.streams import AGENT_STREAM, policy_stream
+from homeostat.model.streams import AGENT_STREAM, NOTIFY_STREAM, policy_stream
 
 GUARDS = "guards"
 """Before the names of the guards' own signals, where a policy's hash stands before its."""
@@ -111,7 +111,7 @@ class Loop:
         self._guards = guards
         self._standing.note_policies(policies.values(), now)
         self._policies = dict(policies)
-        self._tenure.watch(self._policies)
+        self._tenure.watch(self._policies, *([] if self._outside.notifier is None else [NOTIFY_STREAM]))
 
     def refuse_policies(self, file: str, error: PolicyError) -> None:
         """Note that changed policy files were invalid; the ones in use stay."""
@@ -135,6 +135,7 @@ class Loop:
                 break  # nobody knows which locks are held: fold the journal before anything else is decided
             self._turns.take(work[first : first + GROUP_MAX], look)
         self._take_rankings(now)
+        self._take_notifications(now)
         self._tenure.ticked(blind=snapshot.error is not None)
         self._outside.observer.ticked(now, snapshot, len(self._standing.incidents))
 
@@ -160,6 +161,9 @@ class Loop:
     def stop(self) -> None:
         """Say goodbye in the journal. Running actions are left running, to be re-attached."""
         self._told.take(self._outside.clock.now())
+        if self._outside.notifier is not None:
+            self._outside.notifier.stop()
+            self._take_notifications(self._outside.clock.now())
         running = tuple(sorted(self._keys_in_flight()))
         stopped = e.AgentStopped(at=self._outside.clock.now(), agent=self._agent, running=running)
         try:
@@ -247,6 +251,22 @@ class Loop:
                 wrong = error
                 self._outside.observer.failed(f"ranking of {policy}", error)
             self._outside.retrainer.settled(policy, wrong)
+
+    def _take_notifications(self, now: float) -> None:
+        """Journal what people were told. That it could not be written makes no decision doubtful but is told."""
+        notifier = self._outside.notifier
+        if notifier is None:
+            return
+        entries = notifier.collect(now)
+        if not entries:
+            return
+        wrong: JournalError | None = None
+        try:
+            self._standing.say(NOTIFY_STREAM, entries)
+        except JournalError as error:
+            wrong = error
+            self._outside.observer.failed("notifications", error)
+        notifier.settled(wrong)
 
 
 def _specs(policies: Iterable[Policy]) -> dict[str, SignalSpec]:

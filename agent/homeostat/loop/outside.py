@@ -12,6 +12,7 @@ from homeostat.model.ports import (
     Journal,
     LateOutcomes,
     Leases,
+    Notifier,
     Observer,
     Retrainer,
     Sensor,
@@ -37,3 +38,4 @@ class Outside:
     leases: Leases | None = None
     late_outcomes: LateOutcomes | None = None
     alerts: Alerts | None = None
+    notifier: Notifier | None = None

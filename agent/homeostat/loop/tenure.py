@@ -30,10 +30,10 @@ class Tenure:
         """Whether this agent answers for a stream, as of the last `take_stock`."""
         return self._leases is None or stream in self._held
 
-    def watch(self, policies: Iterable[str]) -> None:
-        """Compete for watching these policies, and for speaking in the agents' own stream."""
+    def watch(self, policies: Iterable[str], *beside: str) -> None:
+        """Compete for watching these policies, for speaking in the agents' own stream, and for those `beside`."""
         if self._leases is not None:
-            self._leases.watch([AGENT_STREAM, *(policy_stream(policy) for policy in policies)])
+            self._leases.watch([AGENT_STREAM, *beside, *(policy_stream(policy) for policy in policies)])
 
     def take_stock(self, standing: Standing, now: float) -> list[Incident]:
         """Look at the leases: take up what is new, let go of what was lost.

@@ -19,16 +19,17 @@ class AnswerKind(StrEnum):
     """What a person says.
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
-    step was read and found done as written, by somebody else than who did it. take_over: that an incident is theirs
-    from here on. pause, resume: the kill switch, for one
-    policy or for all. drill, feedback: that one ran, and the survey about an incident, for the journal that the running
-    agent alone may write.
+    step was read and found done as written, by somebody else than who did it. acknowledge: that the person is on an
+    incident. take_over: that it is theirs from here on. pause, resume: the kill switch, for one policy or for all.
+    drill, feedback: that one ran, and the survey about an incident, for the journal that the running agent alone may
+    write.
     """
 
     APPROVE = "approve"
     DENY = "deny"
     REQUEST = "request"
     CROSS_CHECK = "cross_check"
+    ACKNOWLEDGE = "acknowledge"
     TAKE_OVER = "take_over"
     PAUSE = "pause"
     RESUME = "resume"

@@ -23,12 +23,15 @@ from homeostat.model.learning_entries import AttemptCounted as AttemptCounted
 from homeostat.model.learning_entries import ExplorationEnded as ExplorationEnded
 from homeostat.model.learning_entries import ExplorationStarted as ExplorationStarted
 from homeostat.model.learning_entries import SuccessRelapsed as SuccessRelapsed
+from homeostat.model.notification_entries import NotificationFailed as NotificationFailed
+from homeostat.model.notification_entries import NotificationSent as NotificationSent
 from homeostat.model.people_entries import AnswerRefused as AnswerRefused
 from homeostat.model.people_entries import ApprovalDenied as ApprovalDenied
 from homeostat.model.people_entries import ApprovalExpired as ApprovalExpired
 from homeostat.model.people_entries import ApprovalGranted as ApprovalGranted
 from homeostat.model.people_entries import ApprovalRequested as ApprovalRequested
 from homeostat.model.people_entries import FeedbackGiven as FeedbackGiven
+from homeostat.model.people_entries import IncidentAcknowledged as IncidentAcknowledged
 from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepCrossChecked as StepCrossChecked

@@ -171,6 +171,7 @@ class Incident:
         requests: per leaf that was only suggested: who asked for it.
         explored: per leaf that was picked to learn of it.
         cross_checks: by key of the attempt: who else has read it.
+        acknowledged: ids of the answers by which people said that they are on it; no decision asks for it.
     """
 
     id: str
@@ -195,6 +196,7 @@ class Incident:
     requests: Mapping[str, str] = field(default_factory=dict)
     explored: Mapping[str, Explored] = field(default_factory=dict)
     cross_checks: Mapping[str, str] = field(default_factory=dict)
+    acknowledged: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
 
     def every_attempt(self) -> Iterator[Attempt]:

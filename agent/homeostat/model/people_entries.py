@@ -102,6 +102,16 @@ class StepCrossChecked(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
+class IncidentAcknowledged(Entry, frozen=True, kw_only=True):
+    """A person has seen the incident and is on it: nobody else is called for what was asked so far."""
+
+    TYPE: ClassVar[str] = "incident.acknowledged"
+    by: str
+    answer: str
+    note: str = ""
+
+
+@entry_type
 class AnswerRefused(Entry, frozen=True, kw_only=True):
     """A person's answer changed nothing, and why. In the incident's stream, or the agent's where there is none."""
 

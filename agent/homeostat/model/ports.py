@@ -285,6 +285,22 @@ class Retrainer(Protocol):
         ...
 
 
+class Notifier(Protocol):
+    """Tells people what the journal says, beside the loop and never on its thread."""
+
+    def collect(self, now: float) -> Sequence[Entry]:
+        """Hand over what was sent, or given up on, since; for the stream `notify`. Never raises, never waits."""
+        ...
+
+    def settled(self, error: JournalError | None) -> None:
+        """What was just handed over is journalled, or why it is not: it is handed over again then."""
+        ...
+
+    def stop(self) -> None:
+        """Begin nothing more; give what is on its way a bounded time to end. Never raises."""
+        ...
+
+
 class Observer(Protocol):
     """Told of everything after it happened: logs, metrics, people."""
 

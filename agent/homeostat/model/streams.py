@@ -8,6 +8,9 @@ AGENT_STREAM = "agent"
 ALERTS_STREAM = "alerts"
 """What other systems say is wrong."""
 
+NOTIFY_STREAM = "notify"
+"""What people were told, and what could not be said."""
+
 POLICY_STREAMS = "policy/"
 """What the names of policies' streams begin with."""
 

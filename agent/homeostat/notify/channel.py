@@ -1,7 +1,12 @@
-"""The port that every way to people implements. Built-in channels and plugins register under `homeostat.notifiers`."""
+"""The port that every way to people implements. Plugins register a factory under `homeostat.notifiers`.
+
+A factory is called with a `ChannelContext` and gives a `Channel`, or raises UsageError where an option is wrong or what
+it needs is not installed; it opens nothing and looks no secret up yet. `kinds.py` lists the built-in ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -41,8 +46,32 @@ class RefusedMessageError(NotSentError):
     disposition: ClassVar[Disposition] = Disposition.TERMINAL
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelContext:
+    """What a channel is made from.
+
+    Attributes:
+        name: as homeostat.toml calls it. options: its table there, without what all channels have.
+        timeout_s: for one `send`, all in all.
+        now: Unix seconds.
+        secret: what a reference (`env:NAME`, `file:/PATH`) stands for; raises RefusedMessageError.
+        signed: the headers of a signed message: (secret, id, at, body) -> headers; raises ValueError.
+    """
+
+    name: str
+    options: Mapping[str, object]
+    timeout_s: float
+    now: Callable[[], float]
+    secret: Callable[[str], str]
+    signed: Callable[[str, str, float, bytes], Mapping[str, str]]
+
+
 class Channel(Protocol):
-    """One way to people. Called from one thread, one message at a time."""
+    """One way to people. Called from one thread, one message at a time.
+
+    What a channel may say beside, as an attribute: `singly = True`: it keeps a state for each incident over there, so
+    that word of how an incident went on is never joined with others, and only follows a message that went out alone.
+    """
 
     def send(self, message: Message, conversation: str) -> Receipt:
         """Say it, within the channel's own time-out. A repeated `message.id` should reach people once, where it can.
@@ -55,3 +84,6 @@ class Channel(Protocol):
             NotSentError: try again later. RefusedMessageError: that would be of no use.
         """
         ...
+
+
+ChannelFactory = Callable[[ChannelContext], Channel]

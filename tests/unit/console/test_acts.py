@@ -281,3 +281,21 @@ def test_who_takes_an_incident_over_has_it_alone(desk: Desk) -> None:
     assert desk.shop.world.started == []
     audit = ask(desk.app, "GET", "/audit", bearer(desk.shop.tokens["vera"])).body.decode()
     assert "took the incident over" in audit
+
+
+def test_who_is_on_an_incident_says_so_and_the_agent_goes_on(desk: Desk) -> None:
+    with asked(desk, requester="dana") as seen:
+        incident = seen["incident"]
+        path = f"/api/v1/incidents/{incident}/acknowledge"
+        for who, status in (("vera", 403), ("otto", 200)):
+            headers = {**bearer(desk.shop.tokens[who]), "content-type": "application/json"}
+            assert ask(desk.app, "POST", path, headers, _json({"note": "on the train"})).status == status
+        assert [row["incident"] for row in desk.get("/pending")] == [incident], "the question still stands"
+        headers, body = form(note="")
+        signed_in = {**headers, **sign_in(desk.app, desk.shop.tokens["eli"])}
+        answered = ask(desk.app, "POST", f"/incidents/{incident}/acknowledge", signed_in, body)
+        assert (answered.status, answered.header("location")) == (303, f"/incidents/{incident}")
+    page = ask(desk.app, "GET", f"/incidents/{incident}", bearer(desk.shop.tokens["otto"])).body.decode()
+    assert "acknowledged by otto" in page
+    assert "acknowledged by eli" in page
+    assert "I am on it" in page

@@ -11,7 +11,16 @@ from homeostat.model import entries as e
 from homeostat.model.feedback import RATING_MAX, Feedback
 from homeostat.model.reasons import AttemptVerdict, OutcomeStatus
 
-_SAID = (e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.TakenOver, e.Paused, e.Resumed, e.AnswerRefused)
+_SAID = (
+    e.ApprovalGranted,
+    e.ApprovalDenied,
+    e.StepRequested,
+    e.TakenOver,
+    e.Paused,
+    e.Resumed,
+    e.AnswerRefused,
+    e.IncidentAcknowledged,
+)
 
 
 def people(facts: Facts) -> Section:

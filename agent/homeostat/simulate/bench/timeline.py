@@ -99,6 +99,8 @@ def _say_of_people(entry: e.Entry) -> str | None:
             return f"taken over by {entry.by}"
         case e.StepCrossChecked():
             return f"{entry.node}: read by {entry.by}"
+        case e.IncidentAcknowledged():
+            return f"{entry.by} is on it"
         case e.AnswerRefused():
             return f"{entry.node}: the answer of {entry.by} is refused: {entry.reason}"
         case _:
