@@ -15,6 +15,7 @@ from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
 from homeostat.app.console_table import ConsoleTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
+from homeostat.app.slack_table import SlackTable
 from homeostat.app.table import Table, loopback_address
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
@@ -150,6 +151,7 @@ class Settings(Table):
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     console: ConsoleTable = ConsoleTable()
+    slack: SlackTable = SlackTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
     allow: dict[str, AllowTable] = Field(default_factory=dict)
@@ -301,7 +303,7 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
         # Whoever wrote a secret where a reference belongs must not find it in a log.
-        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit")
+        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit", "slack")
         shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
 from homeostat.app.people import WHY_REFUSED, Pending, outcome_of, report_manual, say, switch
+from homeostat.app.people import acknowledge as put_acknowledgement
 from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
 from homeostat.console.views import incident_page
@@ -76,7 +77,15 @@ def marker(found: Pending) -> str:
 
 
 def answer(
-    settings: Settings, caller: Caller, incident: str, node: str, act: Act, note: str, plan: str, until: str
+    settings: Settings,
+    caller: Caller,
+    incident: str,
+    node: str,
+    act: Act,
+    note: str,
+    plan: str,
+    until: str,
+    answer_id: str | None = None,
 ) -> Said:
     """Say something about a step.
 
@@ -89,6 +98,7 @@ def answer(
         note: why; it goes into the journal.
         plan: the hash of the policy version that the person has seen.
         until: the `marker` of what they have seen waiting.
+        answer_id: where the same answer may come twice; None draws one.
 
     Raises:
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
@@ -112,7 +122,7 @@ def answer(
             status = OutcomeStatus.OK if act is Act.DONE else OutcomeStatus.ERROR
             report_manual(settings, clock, incident, node, status, caller.name, note)
             return Said(True, f"reported {node} as {act.value}; the agent takes it in at its next turn")
-        said = say(settings, clock, AnswerKind(act.value), caller.name, incident, node, note)
+        said = say(settings, clock, AnswerKind(act.value), caller.name, incident, node, note, answer_id)
     except UsageError as error:
         raise Refused(409, str(error)) from error
     return became(settings, clock, said)
@@ -131,6 +141,23 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
     clock = SystemClock()
     try:
         said = switch(settings, clock, kind, caller.name, policy, note)
+    except UsageError as error:
+        raise Refused(404, str(error)) from error
+    return became(settings, clock, said)
+
+
+def acknowledge(settings: Settings, caller: Caller, incident: str, note: str, answer_id: str | None = None) -> Said:
+    """Say that somebody is on an open incident, which any operator may. `answer_id`: as for `answer`.
+
+    Raises:
+        Refused: it does not count, and why. JournalError, UsageError: it could not be said.
+    """
+    require(caller, Role.OPERATOR)
+    _require_note(note)
+    clock = SystemClock()
+    try:
+        incident_page(settings, incident)  # whole ids only
+        said = put_acknowledgement(settings, clock, caller.name, incident, note, answer_id)
     except UsageError as error:
         raise Refused(404, str(error)) from error
     return became(settings, clock, said)
