@@ -22,6 +22,7 @@ from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
+from homeostat.app.notifying import notifying
 from homeostat.app.observe import ActuatorMetrics, LogObserver, MetricsObserver, Observers
 from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
@@ -168,14 +169,25 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
         )
-        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer])
+        notifier = opened.enter_context(notifying(settings, store.leases, clock.now, watching, registry))
+        beside = [] if notifier is None else [notifier]
+        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer, *beside])
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)
         opened.callback(executor.close)
         registry.register(ActuatorMetrics(executor.loads))
         outside = Outside(
-            clock, sensor, executor, journal, observer, retrainer, store.inbox, store.leases, store.late_outcomes
+            clock,
+            sensor,
+            executor,
+            journal,
+            observer,
+            retrainer,
+            store.inbox,
+            store.leases,
+            store.late_outcomes,
+            notifier,
         )
         loop = Loop(
             outside,

@@ -10,6 +10,7 @@ from pathlib import Path
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
+from homeostat.app.notify_check import check_notifications
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.app.why_nothing import paused_now
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if Mode.OBSERVE in (policy.mode, settings.agent.mode):
             for problem in unrunnable(settings, policy, actuators):
                 yield Finding("policies", Level.WARNING, f"{problem.message}; it can only observe")
+    yield from check_notifications(settings, policies.values())
     clock = SystemClock()
     findings = check(settings.prometheus, clock.now)
     yield from findings

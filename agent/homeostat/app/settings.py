@@ -15,6 +15,7 @@ from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
 from homeostat.app.console_table import ConsoleTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
+from homeostat.app.notify_table import NotifyTable
 from homeostat.app.slack_table import SlackTable
 from homeostat.app.table import Table, loopback_address
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -151,6 +152,7 @@ class Settings(Table):
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     console: ConsoleTable = ConsoleTable()
+    notify: NotifyTable = NotifyTable()
     slack: SlackTable = SlackTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
@@ -260,7 +262,7 @@ def load_settings(path: Path) -> Settings:
         line, column = _toml_place(str(error))
         raise PolicyError([Problem(Position(str(path), line, column), "E001", f"not valid TOML: {error}")]) from error
     if "root" in tables:
-        raise PolicyError([Problem(_place(path, text, ("root",)), "E002", "unknown key 'root'")])
+        raise PolicyError([Problem(place_in(path, text, ("root",)), "E002", "unknown key 'root'")])
     try:
         return Settings.model_validate({**tables, "root": path.parent.absolute()})
     except ValidationError as error:
@@ -297,13 +299,13 @@ def _toml_place(message: str) -> tuple[int, int]:
 
 def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     keys = tuple(str(part) for part in finding["loc"])
-    position = _place(path, text, keys)
+    position = place_in(path, text, keys)
     if finding["type"] == "extra_forbidden":
         message = f"unknown key '{keys[-1]}'{_nearest(keys)}"
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
         # Whoever wrote a secret where a reference belongs must not find it in a log.
-        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit", "slack")
+        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit", "notify", "slack")
         shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)
@@ -319,7 +321,7 @@ def _nearest(keys: tuple[str, ...]) -> str:
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"
 
 
-def _place(path: Path, text: str, keys: tuple[str, ...]) -> Position:
+def place_in(path: Path, text: str, keys: tuple[str, ...]) -> Position:
     """Find a key's line, first its table and then the key itself; TOML parsers keep no positions."""
     table: tuple[str, ...] = ()
     found = Position(str(path), 1, 1)

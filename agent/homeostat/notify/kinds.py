@@ -1,4 +1,4 @@
-"""The kinds of channels that are there: built in, or from a plugin under the entry point group `homeostat.notifiers`."""
+"""The kinds of channels that are there: built in, or from a plugin under the entry points `homeostat.notifiers`."""
 
 from __future__ import annotations
 

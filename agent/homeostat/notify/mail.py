@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from homeostat.notify.channel import ChannelContext, NotSentError, Receipt, RefusedMessageError
 from homeostat.notify.message import Message
 from homeostat.notify.options import LOOPBACK, Options, checked_reference, read_options
+from homeostat.notify.wording import TITLE_MAX, clipped
 
 RECIPIENTS_MAX = 50
 
@@ -106,7 +107,7 @@ class EmailChannel:
     def _mail(self, message: Message, conversation: str) -> EmailMessage:
         mail = EmailMessage()
         domain = parseaddr(self._options.sender)[1].rpartition("@")[2]
-        mail["Subject"] = f"{'Re: ' if conversation else ''}[homeostat] {message.title}"
+        mail["Subject"] = f"{'Re: ' if conversation else ''}[homeostat] {clipped(message.title, TITLE_MAX)}"
         mail["From"] = self._options.sender
         mail["To"] = ", ".join(self._options.to)
         mail["Date"] = format_datetime(datetime.fromtimestamp(self._context.now(), UTC))

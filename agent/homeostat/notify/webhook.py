@@ -1,6 +1,6 @@
 """Channel `webhook`: JSON by POST, signed as Standard Webhooks has it (https://www.standardwebhooks.com).
 
-The body is `{"schema": 1, "id", "topic", "at", "severity", "title", "lines", "incident", "policy", "question", "links"}`;
+The body: `{"schema": 1, "id", "topic", "at", "severity", "title", "lines", "incident", "policy", "question", "links"}`;
 `at` and `question.expires_at` are Unix seconds, `links` is a list of `{"label", "url"}`; `incident`, `policy` and
 `question` may be null. The header `webhook-id` is the same whenever the same message is sent again.
 """

@@ -1,0 +1,157 @@
+"""Who is due to be told what, from the journal alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.notify.stories import (
+    CHAIN,
+    ROUTING,
+    asked,
+    due_now,
+    escalated,
+    failed,
+    sent,
+    suspected,
+    told,
+    write,
+)
+
+from homeostat.model import entries as e
+from homeostat.model.policy import MANUAL, Effect
+from homeostat.model.reasons import OutcomeStatus, Result
+from homeostat.notify.due import NEWS_S
+from homeostat.notify.message import Topic
+from homeostat.notify.routing import Route
+from homeostat.record.memory import MemoryJournal
+
+ONE, TWO, THREE, FOUR = (f"i/3/oncall/{number}" for number in (1, 2, 3, 4))
+
+
+def opened(*more: e.Entry) -> MemoryJournal:
+    journal = MemoryJournal()
+    write(journal, "i", *suspected("i", 0.0), *more)
+    return journal
+
+
+def test_a_chain_goes_on_step_by_step_from_when_somebody_was_told_and_begins_anew() -> None:
+    journal = opened(escalated(100.0))
+    assert told(journal, 99.0) == []
+    assert told(journal, 100.0) == [(ONE, "pager")]
+    write(journal, "notify", sent([ONE], "pager", 110.0))
+    assert told(journal, 409.0) == []
+    assert told(journal, 410.0) == [(TWO, "chat"), (TWO, "mail")]
+    write(journal, "notify", sent([TWO], "chat", 420.0), sent([TWO], "mail", 430.0))
+    assert told(journal, 1019.0) == []
+    assert told(journal, 1020.0) == [(THREE, "pager")]
+    write(journal, "notify", sent([THREE], "pager", 1020.0), sent([FOUR], "chat", 1320.0), sent([FOUR], "mail", 1320.0))
+    assert told(journal, 1e6) == [], "repeat_max is 1"
+
+
+def test_a_channel_that_failed_falls_to_the_next_step_at_once() -> None:
+    journal = opened(escalated(100.0))
+    write(journal, "notify", failed([ONE], "pager", 150.0))
+    assert told(journal, 150.0) == [(TWO, "chat"), (TWO, "mail")]
+    write(journal, "notify", failed([TWO], "chat", 160.0))
+    assert told(journal, 161.0) == [(TWO, "mail")], "one of two is left"
+    write(journal, "notify", failed([TWO], "mail", 170.0))
+    assert told(journal, 170.0) == [(THREE, "pager")], "it begins anew"
+
+
+def test_a_chain_ends_with_an_acknowledgement_and_begins_again_with_what_comes_after_it() -> None:
+    journal = opened(asked(50.0))
+    assert told(journal, 60.0) == [("i/3/oncall/1", "pager")]
+    write(journal, "i", e.IncidentAcknowledged(at=70.0, by="dana", answer="a"))
+    assert told(journal, 5000.0) == []
+    write(journal, "i", escalated(100.0))
+    assert told(journal, 100.0) == [("i/5/oncall/1", "pager")]
+    write(journal, "i", e.Closed(at=200.0, result=Result.ESCALATED))
+    assert told(journal, 200.0) == []
+
+
+def test_a_question_ends_with_its_answer_or_its_time() -> None:
+    journal = opened(asked(50.0, expires_at=90.0))
+    assert [one.message.question.node for one in due_now(journal, 89.0) if one.message.question] == ["restore"]
+    assert told(journal, 90.0) == []
+    other = opened(asked(50.0), asked(50.0, node="other"))
+    write(other, "i", e.ApprovalGranted(at=60.0, node="restore", by="dana", answer="a", expires_at=99.0))
+    assert told(other, 61.0) == [("i/4/oncall/1", "pager")]
+
+
+def test_a_manual_step_wants_its_owner_until_it_is_reported() -> None:
+    intent = e.ActionIntended(
+        at=10.0,
+        incident="i",
+        key="i/storage/1",
+        node="storage",
+        action=MANUAL,
+        target="t",
+        arguments={},
+        effect=Effect.SAFE,
+        number=1,
+        deadline_at=900.0,
+    )
+    journal = opened(intent)
+    (one,) = due_now(journal, 11.0)
+    assert (one.channel, one.message.topic, one.message.lines[0]) == ("pager", Topic.MANUAL, "do storage")
+    write(journal, "i", e.ActionEnded(at=20.0, key="i/storage/1", status=OutcomeStatus.OK, duration_s=10.0))
+    assert told(journal, 21.0) == []
+
+
+def test_whoever_was_told_hears_how_it_went_on_and_nobody_else_does() -> None:
+    journal = opened(escalated(100.0))
+    write(journal, "notify", sent([ONE], "pager", 110.0, conversation="thread"))
+    write(journal, "i", e.Closed(at=200.0, result=Result.ESCALATED))
+    (one,) = due_now(journal, 201.0)
+    assert (one.channel, one.message.topic, one.conversation) == ("pager", Topic.CLOSED, "thread")
+    assert told(journal, 200.0 + NEWS_S) == [], "it is no news any more"
+
+
+def test_what_keeps_a_state_over_there_hears_only_of_what_it_was_told_alone() -> None:
+    routing = replace(ROUTING, singly=frozenset({"pager"}))
+    for topic, count in (("digest", 0), ("escalated", 1)):
+        journal = opened(escalated(100.0))
+        write(journal, "notify", sent([ONE], "pager", 110.0, topic=topic))
+        write(journal, "i", e.Closed(at=200.0, result=Result.ESCALATED))
+        found = due_now(journal, 201.0, routing)
+        assert [one.alone for one in found] == [True] * count
+
+
+def test_news_goes_where_routes_say_and_nowhere_without_one() -> None:
+    journal = opened()
+    assert told(journal, 1.0) == []
+    for route, expected in (
+        (Route(("mail",)), 1),
+        (Route(("mail",), topics=(Topic.OPENED,)), 1),
+        (Route(("mail",), topics=(Topic.CLOSED,)), 0),
+        (Route(("mail",), policies=("sh*",)), 1),
+        (Route(("mail",), policies=("other*",)), 0),
+        (Route(("mail",), severities=("critical",)), 0),
+    ):
+        assert len(told(journal, 1.0, replace(ROUTING, routes=[route]))) == expected, route
+
+
+def test_a_name_without_a_chain_goes_to_the_default_or_to_nobody() -> None:
+    journal = opened(escalated(100.0, to="nobody-knows"))
+    assert told(journal, 100.0) == []
+    assert told(journal, 100.0, replace(ROUTING, default="mail")) == [("i/3/mail/1", "mail")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(1.0, 900.0), st.booleans()), max_size=12), st.floats(0.0, 5000.0))
+def test_nothing_that_is_journalled_as_sent_or_given_up_on_is_due_again(
+    steps: list[tuple[float, bool]], ahead_s: float
+) -> None:
+    """Whoever asks, and however often the agent was started anew in between."""
+    journal = opened(escalated(0.0))
+    now, seen = 0.0, set()
+    for wait_s, works in steps:
+        now += wait_s
+        for one in due_now(journal, now):
+            assert (one.id, one.channel) not in seen
+            seen.add((one.id, one.channel))
+            write(journal, "notify", (sent if works else failed)([one.id], one.channel, now))
+    assert not seen & set(told(journal, now + ahead_s))
+    assert len(seen) <= sum(len(step.to) for step in CHAIN.steps) * (CHAIN.repeat_max + 1)
