@@ -1,8 +1,7 @@
 """A Slack of its own on this host: the Web API's methods and Socket Mode as Slack documents them, strict about both.
 
-It is a stand-in, and knows only what is used. What it checks is taken from https://docs.slack.dev: tokens by kind,
-membership, the limits of Block Kit, one WebSocket for each address, acknowledgements within three seconds, and envelopes
-that are delivered again until they are acknowledged.
+It is a stand-in, and knows only what is used. What it checks is taken from https://docs.slack.dev: tokens by kind, the
+channel, the limits of Block Kit, one WebSocket for each address, and acknowledgements within three seconds.
 """
 
 from __future__ import annotations
@@ -86,14 +85,14 @@ class SlackWorkspace:
         """Messages that have buttons to say yes with, oldest first."""
         return [self.messages[ts] for ts in self.posts if button(self.messages[ts], "homeostat_approve") is not None]
 
-    def click(self, message: Json, action: str, user: str, **more: Any) -> Json:
+    def click(self, message: Json, action: str, member: str, **more: Any) -> Json:
         """What Slack makes of a click: an envelope, not sent yet. `more` replaces parts of the payload."""
         pressed = button(message, action)
         assert pressed is not None, f"no such button: {action}"
         self._numbers += 1
         payload = {
             "type": "block_actions",
-            "user": {"id": user, "username": "dana", "name": "dana", "team_id": TEAM},
+            "user": {"id": member, "username": "dana", "name": "dana", "team_id": TEAM},
             "api_app_id": APP,
             "token": "verification-token",
             "container": {
@@ -199,7 +198,7 @@ class SlackWorkspace:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def log_message(self, format: str, *arguments: Any) -> None: ...
+            def log_request(self, code: object = "-", size: object = "-") -> None: ...
 
         return Handler
 

@@ -1,8 +1,8 @@
 """Clicks on buttons in Slack, judged as what people say by the console is.
 
-A payload comes from Slack over a connection that only Slack can have opened; nothing in it is believed all the same but
-who clicked on what (https://docs.slack.dev/reference/interaction-payloads/block_actions-payload). Identity is the member
-id alone: names can be chosen. Replies go to Slack's API, never to the `response_url` of a payload.
+A payload comes from Slack, over a connection that Slack gave the address of; nothing in it is believed but who clicked
+on what (https://docs.slack.dev/reference/interaction-payloads/block_actions-payload). Identity is the member id alone:
+names can be chosen. Replies go to Slack's API, never to the `response_url` of a payload.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Click:
     action: ButtonAction
     shown: Shown
     blocks: tuple[Block, ...]
+
+    @property
+    def ends(self) -> frozenset[ButtonAction]:
+        """The buttons that have no use any more once it counts."""
+        return frozenset({self.action} if self.action is ButtonAction.ACKNOWLEDGE else ButtonAction)
 
 
 @dataclass(frozen=True, slots=True)

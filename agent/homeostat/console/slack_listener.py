@@ -176,7 +176,7 @@ class SlackListener:
             text = escaped(reply.text, TEXT_MAX)
             if reply.closes is not None:
                 with _logged(self._log):
-                    blocks = without_buttons(click.blocks, reply.closes)
+                    blocks = without_buttons(click.blocks, click.ends, reply.closes)
                     web.update(click.channel, click.message, escaped(reply.closes, TEXT_MAX), blocks)
             with _logged(self._log):
                 web.tell_one(click.channel, click.user, text, click.thread)

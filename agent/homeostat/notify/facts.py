@@ -68,7 +68,12 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that wants nobody. `follows`: whoever was told what it is about hears this too. `node`: answered for."""
+    """Something that wants nobody.
+
+    Attributes:
+        follows: whoever was told what it is about hears this too.
+        node: of the question that it answers; "" where it answers none.
+    """
 
     id: str
     topic: Topic

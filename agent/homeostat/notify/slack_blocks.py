@@ -7,7 +7,7 @@ https://docs.slack.dev/reference/block-kit/blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,6 +26,7 @@ SECTIONS_MAX = 6
 LINKS_MAX = 5
 _LINK_MAX = 1000
 _LABEL_MAX = 75
+_BUTTONS_MAX = 25
 
 Block = dict[str, Any]
 
@@ -84,10 +85,14 @@ def message_blocks(message: Message, *, has_buttons: bool) -> list[Block]:
     return blocks[:BLOCKS_MAX]
 
 
-def without_buttons(blocks: Sequence[Block], note: str) -> list[Block]:
-    """The same blocks when there is nothing to answer any more, and why."""
+def without_buttons(blocks: Sequence[Block], gone: Collection[ButtonAction], note: str) -> list[Block]:
+    """The same blocks without some of their buttons, and why."""
     kept = [block for block in blocks if block.get("type") in ("header", "context", "section", "divider")]
-    return [*kept[: BLOCKS_MAX - 1], _context([escaped(note, TEXT_MAX)])]
+    rows = [block.get("elements") for block in blocks if block.get("type") == "actions"]
+    buttons = [one for row in rows if isinstance(row, list) for one in row if isinstance(one, dict)]
+    left = [one for one in buttons if one.get("action_id") not in gone][:_BUTTONS_MAX]
+    row: list[Block] = [{"type": "actions", "elements": left}] if left else []
+    return [*kept[: BLOCKS_MAX - 2], _context([escaped(note, TEXT_MAX)]), *row]
 
 
 def fallback_text(message: Message) -> str:
