@@ -37,6 +37,7 @@ class SlackWorkspace:
         refuse: by method, what the next call is answered with instead: (HTTP status, headers, body).
         acknowledged: envelope ids. connections: open ones, newest last. said_hello: how many there have been.
         broken: what was said that Slack would not have taken.
+        hold: while it is not set, messages to one person are not answered.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,8 @@ class SlackWorkspace:
         self.connections: list[ServerConnection] = []
         self.said_hello = 0
         self.broken: list[str] = []
-        self.wrong_hello = False
+        self.hold = threading.Event()
+        self.hold.set()
         self._lock = threading.Condition()
         self._tickets: set[str] = set()
         self._numbers = 0
@@ -59,17 +61,26 @@ class SlackWorkspace:
         self.api_url = f"http://127.0.0.1:{self._web.server_address[1]}/api/"
 
     def __enter__(self) -> Self:
-        for run in (self._sockets.serve_forever, self._web.serve_forever):
+        for run in (self._sockets.serve_forever, lambda: self._web.serve_forever(0.01)):
             threading.Thread(target=run, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.hold.set()
         self.drop()
-        self._sockets.shutdown()
         self._web.shutdown()
+        self.close()
+
+    def close(self) -> None:
+        """Give the ports back."""
+        self._sockets.shutdown()
         self._web.server_close()
+
+    def close_politely(self) -> None:
+        """Close the newest connection with a closing handshake."""
+        self.connections[-1].close()
 
     def wait_for(self, look: Callable[[], Any], what: str) -> Any:
         """Whatever `look` gives once it is something."""
@@ -87,38 +98,8 @@ class SlackWorkspace:
 
     def click(self, message: Json, action: str, member: str, **more: Any) -> Json:
         """What Slack makes of a click: an envelope, not sent yet. `more` replaces parts of the payload."""
-        pressed = button(message, action)
-        assert pressed is not None, f"no such button: {action}"
         self._numbers += 1
-        payload = {
-            "type": "block_actions",
-            "user": {"id": member, "username": "dana", "name": "dana", "team_id": TEAM},
-            "api_app_id": APP,
-            "token": "verification-token",
-            "container": {
-                "type": "message", "message_ts": message["ts"], "channel_id": message["channel"],
-                "is_ephemeral": False,
-            },
-            "trigger_id": f"1.2.{self._numbers}",
-            "team": {"id": TEAM, "domain": "shop"},
-            "channel": {"id": message["channel"], "name": "incidents"},
-            "message": {**message, "type": "message", "bot_id": "B0BOT"},
-            "response_url": "https://hooks.slack.com/actions/T0/1/2",
-            "actions": [
-                {
-                    "action_id": action, "block_id": "b1", "text": pressed["text"], "value": pressed["value"],
-                    "style": pressed.get("style", "default"), "type": "button",
-                    "action_ts": f"{1_700_000_000 + self._numbers}.000100",
-                }
-            ],
-            **more,
-        }  # fmt: skip
-        return {
-            "envelope_id": f"envelope-{self._numbers}",
-            "type": "interactive",
-            "accepts_response_payload": False,
-            "payload": payload,
-        }
+        return envelope_of(message, action, member, self._numbers, **more)
 
     def deliver(self, envelope: Json, again: str = "") -> None:
         """Deliver over the newest connection, wait for the acknowledgement, and hold it to three seconds."""
@@ -158,9 +139,6 @@ class SlackWorkspace:
                 connection.close(1008, "expired")
                 return
             self._tickets.discard(ticket)
-        if self.wrong_hello:
-            connection.send(json.dumps({"type": "goodbye"}))
-            return
         hello = {"type": "hello", "num_connections": 1, "connection_info": {"app_id": APP}, "debug_info": {"host": "w"}}
         connection.send(json.dumps(hello))
         self.said_hello += 1
@@ -257,6 +235,7 @@ class SlackWorkspace:
         return {"ok": True, "channel": given["channel"], "ts": given["ts"], "text": given["text"]}
 
     def _whisper(self, given: Json) -> Json:
+        self.hold.wait(PATIENCE_S)
         if given.get("channel") != CHANNEL:
             return {"ok": False, "error": "channel_not_found"}
         if not str(given.get("user", "")).startswith("U"):
@@ -280,6 +259,41 @@ def button(message: Json, action: str) -> Json | None:
     """A button of a message by its `action_id`."""
     elements = [one for block in message["blocks"] if block["type"] == "actions" for one in block["elements"]]
     return next((one for one in elements if one["action_id"] == action), None)
+
+
+def envelope_of(message: Json, action: str, member: str, number: int, **more: Any) -> Json:
+    """What Slack makes of the click with a number; `more` replaces parts of the payload."""
+    pressed = button(message, action)
+    assert pressed is not None, f"no such button: {action}"
+    payload = {
+        "type": "block_actions",
+        "user": {"id": member, "username": "dana", "name": "dana", "team_id": TEAM},
+        "api_app_id": APP,
+        "token": "verification-token",
+        "container": {
+            "type": "message", "message_ts": message["ts"], "channel_id": message["channel"],
+            "is_ephemeral": False,
+        },
+        "trigger_id": f"1.2.{number}",
+        "team": {"id": TEAM, "domain": "shop"},
+        "channel": {"id": message["channel"], "name": "incidents"},
+        "message": {**message, "type": "message", "bot_id": "B0BOT"},
+        "response_url": "https://hooks.slack.com/actions/T0/1/2",
+        "actions": [
+            {
+                "action_id": action, "block_id": "b1", "text": pressed["text"], "value": pressed["value"],
+                "style": pressed.get("style", "default"), "type": "button",
+                "action_ts": f"{1_700_000_000 + number}.000100",
+            }
+        ],
+        **more,
+    }  # fmt: skip
+    return {
+        "envelope_id": f"envelope-{number}",
+        "type": "interactive",
+        "accepts_response_payload": False,
+        "payload": payload,
+    }
 
 
 def problems_of(blocks: object) -> list[str]:
