@@ -92,6 +92,10 @@ class SlackWorkspace:
             time.sleep(0.02)
         raise AssertionError(f"waited for {what}; whispers: {self.whispers}, calls: {self.calls[-20:]}")
 
+    def wait_for_hello(self, number: int) -> None:
+        """Until so many connections have been made in all."""
+        self.wait_for(lambda: self.said_hello == number, f"connection {number}")
+
     def asking(self) -> list[Json]:
         """Messages that have buttons to say yes with, oldest first."""
         return [self.messages[ts] for ts in self.posts if button(self.messages[ts], "homeostat_approve") is not None]

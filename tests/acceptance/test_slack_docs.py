@@ -20,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs/slack.md").read_text()
 
 
 def shown(language: str) -> list[str]:
-    return re.findall(rf"^( *)```{language}\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)[0][1:]
+    return [found[1] for found in re.finditer(rf"^ *```{language}\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)]
 
 
 def test_the_settings_load_and_make_the_channel(tmp_path: Path) -> None:

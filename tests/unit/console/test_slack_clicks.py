@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +211,10 @@ def test_a_listener_goes_on_after_every_way_a_connection_can_end(bound: Shop, mo
         slack.refuse["apps.connections.open"] = (429, {"Retry-After": "0"}, b'{"ok": false, "error": "ratelimited"}')
         with_slack(bound, api_url=slack.api_url)
         with served(bound.settings):
-            slack.wait_for(lambda: slack.said_hello == 1, "a connection after a refusal")
-            for number, end in enumerate((slack.drop, lambda: slack.disconnect("warning"), slack.close_politely), 2):
+            slack.wait_for_hello(1)
+            for number, end in enumerate((slack.drop, partial(slack.disconnect, "warning"), slack.close_politely), 2):
                 end()
-                slack.wait_for(lambda number=number: slack.said_hello == number, "a new connection")
+                slack.wait_for_hello(number)
             slack.connections[-1].send("[1, {]")
             slack.connections[-1].send(json.dumps({"type": "events_api", "envelope_id": "e1", "payload": {}}))
             slack.wait_for(lambda: "e1" in slack.acknowledged, "what it does not know to be acknowledged")
