@@ -17,8 +17,8 @@ test: $(VENV)/.dev live-tools deploy-tools check
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
-	$(VENV)/bin/ruff check agent tests benchmarks tools
-	$(VENV)/bin/ruff format --check agent tests benchmarks tools
+	$(VENV)/bin/ruff check agent tests benchmarks tools examples
+	$(VENV)/bin/ruff format --check agent tests benchmarks tools examples
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 

@@ -302,9 +302,9 @@ def test_the_container_file_is_clean_and_its_process_is_nobody() -> None:
         assert source in let_in, f"{source} is kept out by .containerignore"
 
 
-def unit() -> Iterator[tuple[str, str]]:
+def unit(name: str = "homeostat.service") -> Iterator[tuple[str, str]]:
     section = ""
-    for line in (ROOT / "deploy/systemd/homeostat.service").read_text().splitlines():
+    for line in (ROOT / "deploy/systemd" / name).read_text().splitlines():
         if line.startswith("["):
             section = line.strip("[]")
         elif line and not line.startswith("#"):
@@ -323,14 +323,30 @@ def test_the_unit_lets_runners_live_and_asks_for_little(tmp_path: Path) -> None:
     assert said["Service.LimitCORE"] == "0"
     assert "Service.DynamicUser" not in said
     assert "Service.PrivateTmp" not in said
+    analyzed("homeostat.service", 20, tmp_path)
+
+
+def test_the_consoles_unit_is_the_agents_user_and_never_in_its_way(tmp_path: Path) -> None:
+    said, agents = dict(unit("homeostat-console.service")), dict(unit())
+    for key in ("User", "UMask", "StateDirectory", "StateDirectoryMode", "WorkingDirectory", "LimitCORE"):
+        assert said[f"Service.{key}"] == agents[f"Service.{key}"], key
+    assert said["Service.ExecStart"] == agents["Service.ExecStart"].partition(" run")[0] + " serve"
+    assert int(said["Service.Nice"]) > 0
+    assert said["Service.RestartPreventExitStatus"] == "2"
+    assert "Service.KillMode" not in said, "nothing that it starts outlives it"
+    analyzed("homeostat-console.service", 20, tmp_path)
+
+
+def analyzed(name: str, exposure_max: int, tmp_path: Path) -> None:
+    """systemd takes the unit, and finds it exposed by no more than so many tenths."""
     analyze = tool("systemd-analyze")
-    path = tmp_path / "homeostat.service"
-    text = (ROOT / "deploy/systemd/homeostat.service").read_text()
+    path = tmp_path / name
+    text = (ROOT / "deploy/systemd" / name).read_text()
     path.write_text(text.replace("/opt/homeostat/bin/homeostat", "/bin/true"))
     result = run(analyze, "verify", "--man=no", str(path))
     assert result.returncode == 0, result.stderr
-    assert "homeostat.service" not in result.stderr
-    result = run(analyze, "security", "--offline=true", "--no-pager", "--threshold=20", str(path))
+    assert name not in result.stderr
+    result = run(analyze, "security", "--offline=true", "--no-pager", f"--threshold={exposure_max}", str(path))
     assert result.returncode == 0, result.stdout.splitlines()[-1]
 
 

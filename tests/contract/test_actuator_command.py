@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 
 from homeostat.act.command import CommandActuator
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.model.commands import StartAction
 from homeostat.model.policy import ActionSpec

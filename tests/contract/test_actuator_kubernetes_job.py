@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 from tests.kubernetes_cluster import Cluster
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.kubernetes_job import KubernetesJobActuator
 from homeostat.model.commands import StartAction

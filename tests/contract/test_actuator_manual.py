@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.contract.actuator_contract import ActuatorContract
 
+from homeostat.act.conformance import ActuatorContract
 from homeostat.act.context import ActuatorContext
 from homeostat.act.manual import BYTES_MAX, ManualActuator
 from homeostat.model.commands import Done, NeverStarted, Running, StartAction

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from tests.contract.channel_contract import INCIDENT, TIMEOUT_S, ChannelContract, Place, message
 from tests.http_place import PAGERDUTY_KEY, Answer, HttpPlace, pagerduty
 
 from homeostat.act.signing import HEADERS, signature, signed_headers, signing_key
 from homeostat.model.errors import UsageError
 from homeostat.notify.channel import Channel, ChannelContext, NotSentError, RefusedMessageError
+from homeostat.notify.conformance import INCIDENT, TIMEOUT_S, ChannelContract, Place, message
 from homeostat.notify.kinds import make_channel
 from homeostat.notify.message import Topic
 from homeostat.notify.post import AFTER_S_MAX, after_s
@@ -41,6 +41,11 @@ def channel_of(kind: str, secrets: Mapping[str, str] = SECRETS, **options: objec
         return secrets[reference]
 
     return make_channel(kind, ChannelContext("c", options, TIMEOUT_S, lambda: NOW, secret, signed_headers))
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("tls"))
 
 
 class HttpSide:
@@ -109,11 +114,10 @@ class TestWebhook(ChannelContract):
         place.channel.send(message(), "")
         assert len(place.received()) == 1
 
-    def test_a_certificate_that_nobody_vouches_for_is_refused(self, tmp_path: Path) -> None:
+    def test_a_certificate_that_nobody_vouches_for_is_refused(self, pair: tuple[Path, Path]) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate(tmp_path))
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            secured = context.wrap_socket(listening, server_side=True)
+        context.load_cert_chain(*pair)
+        with context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as secured:
 
             def take() -> None:
                 try:
@@ -122,7 +126,7 @@ class TestWebhook(ChannelContract):
                     return
 
             threading.Thread(target=take, daemon=True).start()
-            url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+            url = f"https://127.0.0.1:{secured.getsockname()[1]}"
             with pytest.raises(NotSentError, match="certificate is not trusted"):
                 channel_of("webhook", url=url, secret="env:HOOK").send(message(), "")
 
@@ -182,8 +186,7 @@ class Mailbox:
 class MailSide:
     """An SMTP server with STARTTLS and AUTH as a `Place`."""
 
-    def __init__(self, folder: Path) -> None:
-        cert, key = certificate(folder)
+    def __init__(self, cert: Path, key: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         self.box = Mailbox()
@@ -199,7 +202,7 @@ class MailSide:
         self._controller.start()
         self._is_open = True
         self._silent: socket.socket | None = None
-        self.options: dict[str, object] = {
+        self.options: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": self._controller.port,
             "user": "homeostat",
@@ -215,8 +218,7 @@ class MailSide:
         return AuthResult(success=good, handled=False)
 
     def mails(self) -> list[EmailMessage]:
-        found = [message_from_bytes(content, policy=modern) for content in self.box.mails]
-        return [mail for mail in found if isinstance(mail, EmailMessage)]
+        return [message_from_bytes(content, policy=modern) for content in self.box.mails]
 
     def received(self) -> list[str]:
         return [f"{mail['Subject']}\n{mail.get_content()}" for mail in self.mails()]
@@ -236,8 +238,8 @@ class MailSide:
 
 class TestEmail(ChannelContract):
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Iterator[Place]:
-        side = MailSide(tmp_path)
+    def place(self, pair: tuple[Path, Path]) -> Iterator[Place]:
+        side = MailSide(*pair)
         yield side
         side.close()
 

@@ -20,6 +20,7 @@ from homeostat.act.spool_id import spool_id
 from homeostat.app.agent import Agent
 from homeostat.app.anchoring import anchoring
 from homeostat.app.clock import SystemClock
+from homeostat.app.heartbeat import Heartbeat, beat_of
 from homeostat.app.housekeeping import Housekeeping
 from homeostat.app.listener import LOOP_WAIT_S, Listener, agent_token
 from homeostat.app.notifying import notifying
@@ -28,6 +29,7 @@ from homeostat.app.retraining import BackgroundRetrainer
 from homeostat.app.ruling import ruling_in
 from homeostat.app.settings import Settings, policies_folder
 from homeostat.app.store import agent_store, state_folder
+from homeostat.app.tracing import Tracing, sender_of
 from homeostat.app.training_process import TrainingApart
 from homeostat.decide.turn import LOOK_GAP_FACTOR
 from homeostat.loop import Loop, Outside
@@ -35,6 +37,7 @@ from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.guards import Guards
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode, Policy
+from homeostat.model.ports import Observer
 from homeostat.policy.guards_file import load_guards
 from homeostat.policy.load import SUFFIX, load_policies, load_policy, read_draft
 from homeostat.policy.naming import UNDO_SUFFIX
@@ -169,9 +172,18 @@ def agent(settings: Settings, mode: Mode | None) -> Iterator[Agent]:
             interval_s=settings.learning.retrain_interval_s,
             recurrence_s=settings.learning.recurrence_s,
         )
+        watchers: list[Observer] = [watching, Housekeeping(state, journal, watching), retrainer]
+        beat = beat_of(settings)
+        if beat is not None:
+            heart = Heartbeat(beat, settings.heartbeat, lambda: loop.trouble, watching, registry)
+            watchers.append(opened.enter_context(heart))
+        sender = sender_of(settings, name)
+        if sender is not None:
+            watchers.append(opened.enter_context(Tracing(settings, sender, watching, registry)))
         notifier = opened.enter_context(notifying(settings, store.leases, clock.now, watching, registry))
-        beside = [] if notifier is None else [notifier]
-        observer = Observers([watching, Housekeeping(state, journal, watching), retrainer, *beside])
+        if notifier is not None:
+            watchers.append(notifier)
+        observer = Observers(watchers)
         clock.listen_to(_bell(state, opened))
         opened.enter_context(anchoring(settings, journal, clock.now, watching, registry))
         executor = Executor(actuators, observer.failed, isolate=True, allowed=settings.allowed.refusal)

@@ -10,11 +10,12 @@ from pathlib import Path
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
 from homeostat.app.compose import policies_in_use, unrunnable
+from homeostat.app.heartbeat import beat_of
 from homeostat.app.notify_check import check_notifications
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.app.why_nothing import paused_now
-from homeostat.model.errors import HomeostatError, PolicyError
+from homeostat.model.errors import HomeostatError, PolicyError, UsageError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
 from homeostat.record.storage import network_filesystem, wal_reset_bug
@@ -50,9 +51,22 @@ def examine(settings: Settings) -> Iterator[Finding]:
     clock = SystemClock()
     findings = check(settings.prometheus, clock.now)
     yield from findings
+    yield from _heartbeat(settings)
     if all(finding.level is not Level.ERROR for finding in findings):
         for policy in policies.values():
             yield from _signals(settings, policy, clock.now)
+
+
+def _heartbeat(settings: Settings) -> Iterator[Finding]:
+    """Whether anybody would hear that the agent has died. No beat is sent: it would keep an alarm quiet."""
+    try:
+        if beat_of(settings) is None:
+            missing = "no table [heartbeat] in homeostat.toml: nobody is told when the agent itself dies"
+            yield Finding("heartbeat", Level.OK, missing)
+        else:
+            yield Finding("heartbeat", Level.OK, f"a beat every {settings.heartbeat.interval_s:g} s while all is well")
+    except UsageError as error:
+        yield Finding("heartbeat", Level.ERROR, str(error))
 
 
 def _allow_list(settings: Settings) -> Finding:

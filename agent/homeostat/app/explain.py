@@ -232,7 +232,9 @@ def _shown_by(entry: e.AttemptCounted) -> str:
     return f"speaks {'for' if entry.succeeded else 'against'} its autonomy"
 
 
-_Noted = e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.StepCrossChecked | e.Paused | e.Resumed
+_Noted = (
+    e.ApprovalGranted | e.ApprovalDenied | e.StepRequested | e.TakenOver | e.StepCrossChecked | e.Paused | e.Resumed
+)
 
 
 def _noted(text: str, entry: _Noted) -> tuple[str, list[str]]:
@@ -279,6 +281,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.ApprovalDenied: lambda entry: _noted(f"{entry.node} refused", entry),
     e.ApprovalExpired: lambda entry: (f"{entry.node} not agreed to", [entry.detail] if entry.detail else []),
     e.StepRequested: lambda entry: _noted(f"{entry.node} requested", entry),
+    e.TakenOver: lambda entry: _noted("taken over", entry),
     e.StepCrossChecked: _cross_checked,
     e.IncidentAcknowledged: lambda entry: _noted("acknowledged", entry),
     e.NotificationSent: lambda entry: (f"{entry.channel} was told ({entry.topic})", list(entry.messages)),

@@ -11,6 +11,7 @@ from homeostat.act.manual import ManualActuator, told
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, put_answer, put_outcome
 from homeostat.app.why_nothing import paused_now
+from homeostat.decide.lifecycle import ACTIVE
 from homeostat.decide.projection import fold
 from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
@@ -116,14 +117,15 @@ def _pending_in(
 ) -> Iterator[Pending]:
     """What waits in one incident; of manual steps those that are still on the `board`."""
     asked = {entry.node: entry for entry in entries if isinstance(entry, e.ApprovalRequested)}
-    for node, question in incident.questions.items():
+    is_decided = incident.phase in ACTIVE  # once people have it, no yes starts anything
+    for node, question in incident.questions.items() if is_decided else ():
         if question.granted is None:
             notes = [entry.note for entry in entries if isinstance(entry, e.StepRequested) and entry.node == node]
             why = f": {notes[-1]}" if notes and notes[-1] else ""
             also = f"; {asked[node].detail}" if asked[node].detail else ""
             what = f"{asked[node].action} on {asked[node].target}, wanted by {question.requester}{why}{also}"
             yield Pending(incident.id, node, "approval", ", ".join(question.approvers), what, question.expires_at)
-    for node, withheld in incident.withheld.items():
+    for node, withheld in incident.withheld.items() if is_decided else ():
         if withheld.reason is Reason.MODE_SUGGEST and node not in incident.requests:
             told = [entry.detail for entry in entries if isinstance(entry, e.DecisionWithheld) and entry.node == node]
             yield Pending(incident.id, node, "request", "anybody", told[-1], None)
@@ -195,6 +197,19 @@ def acknowledge(
         incident, _ = _find_incident(journal, beginning)
     identity = answer_id or secrets.token_hex(8)
     answer = Answer(identity, AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
+    put_answer(settings, answer)
+    return answer
+
+
+def take_over(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
+    """Put into the inbox that an open incident is somebody's from here on.
+
+    Raises:
+        UsageError: there is no such incident, or it says what no answer may. JournalError: it cannot be written.
+    """
+    with journal_to_read(settings) as journal:
+        incident, _ = _find_incident(journal, beginning)
+    answer = Answer(secrets.token_hex(8), AnswerKind.TAKE_OVER, by, clock.now(), incident.id, note=note)
     put_answer(settings, answer)
     return answer
 

@@ -14,10 +14,12 @@ from pydantic import Field, ValidationError, field_validator
 from homeostat.act.allow_list import AllowList
 from homeostat.act.secret import is_reference
 from homeostat.app.console_table import ConsoleTable
+from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.app.notify_table import NotifyTable
 from homeostat.app.slack_table import SlackTable
 from homeostat.app.table import Table, loopback_address
+from homeostat.app.tracing_table import TracingTable
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.policy import Mode
@@ -153,6 +155,8 @@ class Settings(Table):
     retention: RetentionTable = RetentionTable()
     console: ConsoleTable = ConsoleTable()
     notify: NotifyTable = NotifyTable()
+    heartbeat: HeartbeatTable = HeartbeatTable()
+    tracing: TracingTable = TracingTable()
     slack: SlackTable = SlackTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
@@ -305,7 +309,8 @@ def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
     else:
         what = str(finding["msg"]).removeprefix("Value error, ")
         # Whoever wrote a secret where a reference belongs must not find it in a log.
-        hidden = isinstance(finding["input"], dict) or keys[0] in ("store", "secrets", "audit", "notify", "slack")
+        shown_not = ("store", "secrets", "audit", "notify", "heartbeat", "slack", "tracing")
+        hidden = isinstance(finding["input"], dict) or keys[0] in shown_not
         shown = "" if hidden else f" is {finding['input']!r}, but"
         message = f"'{'.'.join(keys)}'{shown or ':'} {what[0].lower()}{what[1:]}"
     return Problem(position, "E002", message)

@@ -64,6 +64,7 @@ COMMANDS = {
     "notify": "homeostat.cli.notify",
     "done": "homeostat.cli.people",
     "failed": "homeostat.cli.people",
+    "take-over": "homeostat.cli.people",
     "pause": "homeostat.cli.people",
     "resume": "homeostat.cli.people",
     "serve": "homeostat.cli.serve",

@@ -1,4 +1,4 @@
-"""`pending`, `approve`, `deny`, `request`, `acknowledge`, `done`, `failed`, `pause`, `resume`: people in the loop."""
+"""`pending`, `approve`, `deny`, `request`, `acknowledge`, `done`, `failed`, `take-over`, `pause`, `resume`."""
 
 from __future__ import annotations
 
@@ -130,6 +130,21 @@ def _reporting(name: str, status: str, text: str) -> click.Command:
 
 done = _reporting("done", "ok", "Report the manual STEP of INCIDENT as done, after its check.")
 failed = _reporting("failed", "error", "Report that the manual STEP of INCIDENT could not be done.")
+
+
+@click.command("take-over")
+@click.argument("incident")
+@by_option
+@_note
+@wait_option
+@click.pass_context
+def take_over(ctx: click.Context, incident: str, by: str, note: str, wait_s: float) -> None:
+    """Take INCIDENT over: the agent starts nothing more in it, undos neither. What runs goes on to its end."""
+    from homeostat.app.clock import SystemClock
+    from homeostat.app.people import take_over as put_in
+
+    workspace = ctx.ensure_object(Workspace)
+    _tell(ctx, put_in(workspace.settings, SystemClock(), by, incident, note), wait_s)
 
 
 def _switching(name: str, text: str) -> click.Command:

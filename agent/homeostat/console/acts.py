@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
-from homeostat.app.people import WHY_REFUSED, Pending, outcome_of, report_manual, say, switch
+from homeostat.app.people import WHY_REFUSED, Pending, outcome_of, report_manual, say, switch, take_over
 from homeostat.app.people import acknowledge as put_acknowledgement
 from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
@@ -141,6 +141,23 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
     clock = SystemClock()
     try:
         said = switch(settings, clock, kind, caller.name, policy, note)
+    except UsageError as error:
+        raise Refused(404, str(error)) from error
+    return became(settings, clock, said)
+
+
+def take_incident_over(settings: Settings, caller: Caller, incident: str, note: str) -> Said:
+    """Take an open incident over, which any operator may: it holds the agent back and starts nothing.
+
+    Raises:
+        Refused: it does not count, and why. JournalError, UsageError: it could not be said.
+    """
+    require(caller, Role.OPERATOR)
+    _require_note(note)
+    clock = SystemClock()
+    try:
+        incident_page(settings, incident)  # whole ids only
+        said = take_over(settings, clock, caller.name, incident, note)
     except UsageError as error:
         raise Refused(404, str(error)) from error
     return became(settings, clock, said)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeostat.app.people import Pending
-from homeostat.console.acts import NOTE_LENGTH_MAX, Act, Said, answer, turn_switch
+from homeostat.console.acts import NOTE_LENGTH_MAX, Act, Said, answer, take_incident_over, turn_switch
 from homeostat.console.asking import Known, Workspace
 from homeostat.console.views import IncidentPage, Overview, incident_page, overview, waiting
 from homeostat.model.answers import AnswerKind
@@ -30,6 +30,13 @@ class StepAnswer(BaseModel):
     act: Act
     plan: str = Field(max_length=64)
     until: str = Field("", max_length=32, description="`until` of what waits, with three decimals; empty for null.")
+    note: str = NOTE
+
+
+class TakeOver(BaseModel):
+    """That an incident is the caller's from here on."""
+
+    model_config = ConfigDict(extra="forbid")
     note: str = NOTE
 
 
@@ -69,6 +76,12 @@ def get_incident(settings: Workspace, incident: str) -> IncidentPage:
 def post_answer(settings: Workspace, caller: Known, incident: str, step: str, said: StepAnswer) -> Said:
     """Approve, deny or request a step, or report a manual one."""
     return answer(settings, caller, incident, step, said.act, said.note, said.plan, said.until)
+
+
+@router.post("/incidents/{incident}/take-over", responses=ERRORS)
+def post_take_over(settings: Workspace, caller: Known, incident: str, said: TakeOver) -> Said:
+    """Take an incident over: the agent starts nothing more in it, undos neither."""
+    return take_incident_over(settings, caller, incident, said.note)
 
 
 @router.post("/switch", responses=ERRORS)

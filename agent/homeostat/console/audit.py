@@ -12,10 +12,9 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read
 from homeostat.console.acts import Refused
+from homeostat.console.deeds import DEEDS, Deed, deed_of
 from homeostat.console.followed import Followed
 from homeostat.console.kept import Kept
-from homeostat.model import entries as e
-from homeostat.model.answers import SCHEDULE_NAME
 from homeostat.model.errors import HomeostatError
 from homeostat.model.ports import Record
 from homeostat.record.anchors import Anchor
@@ -61,17 +60,6 @@ class Running:
 
     since: float
     by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Something a person did. `incident` is None where it concerns none."""
-
-    at: float
-    by: str
-    what: str
-    incident: str | None
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +129,6 @@ class Verifier:
         )
 
 
-_DEEDS = {
-    kind.TYPE
-    for kind in (
-        e.ApprovalGranted, e.ApprovalDenied, e.StepRequested, e.StepCrossChecked, e.AnswerRefused, e.Paused, e.Resumed,
-        e.IncidentAcknowledged,
-        e.ActionEnded, e.FeedbackGiven, e.RankingPromoted, e.RankingRolledBack,
-    )
-}  # fmt: skip
-
-
 def audit_page(settings: Settings, verifier: Verifier) -> AuditPage:
     """See `AuditPage`. Raises JournalError."""
     since = SystemClock().now() - DONE_S
@@ -175,58 +153,12 @@ def _anchor(anchor: Anchor) -> AnchorRow:
 
 
 def _add(newest: deque[Deed], record: Record) -> None:
-    deed = _deed(record)
+    deed = deed_of(record)
     if deed is not None:
         newest.append(deed)
 
 
-def _deed(record: Record) -> Deed | None:
-    """What a person did, if one did it."""
-    at, about = record.entry.at, record.stream
-    match record.entry:
-        case e.AnswerRefused(by=by, reason=reason, incident=incident):
-            return Deed(at, by, f"an answer that changed nothing: {reason.value.replace('_', ' ')}", incident, "")
-        case e.Paused(by=by, policy=policy, note=note):
-            return Deed(at, by, f"paused {policy or 'everything'}", None, note)
-        case e.Resumed(by=by, policy=policy, note=note):
-            return Deed(at, by, f"resumed {policy or 'everything'}", None, note)
-        case e.ActionEnded(by=by, key=key, status=status, detail=detail) if by:
-            return Deed(
-                at,
-                by,
-                f"reported {key.split('/')[1] if '/' in key else key}: {status.value}",
-                about,
-                detail.partition(": ")[2],
-            )
-        case e.FeedbackGiven(by=by, feedback=feedback):
-            return Deed(at, by, "filled in the survey", feedback.incident, feedback.note)
-        case e.RankingPromoted(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
-            return Deed(at, actor, f"let ranking {version[:12]} rule {about.removeprefix('policy/')}", None, why)
-        case e.RankingRolledBack(actor=actor, version=version, why=why) if actor != SCHEDULE_NAME:
-            return Deed(at, actor, f"took ranking {version[:12]} of {about.removeprefix('policy/')} back", None, why)
-        case _:
-            return _deed_at_incident(record)
-
-
-def _deed_at_incident(record: Record) -> Deed | None:
-    """What a person said about an incident or a step of it, if one did."""
-    at, about = record.entry.at, record.stream
-    match record.entry:
-        case e.ApprovalGranted(node=node, by=by, note=note):
-            return Deed(at, by, f"agreed to {node}", about, note)
-        case e.ApprovalDenied(node=node, by=by, note=note):
-            return Deed(at, by, f"refused {node}", about, note)
-        case e.StepRequested(node=node, by=by, note=note):
-            return Deed(at, by, f"requested {node}", about, note)
-        case e.StepCrossChecked(node=node, by=by, note=note, executor=executor):
-            return Deed(at, by, f"read {node}, carried out by {executor}, and found it done as written", about, note)
-        case e.IncidentAcknowledged(by=by, note=note):
-            return Deed(at, by, "acknowledged: is on it", about, note)
-        case _:
-            return None
-
-
 _anchors: Kept[list[AnchorRow]] = Kept(4)
 _deeds: Followed[deque[Deed]] = Followed(
-    _DEEDS, lambda: deque(maxlen=DONE_MAX), _add, lambda: SystemClock().now() - DONE_S
+    DEEDS, lambda: deque(maxlen=DONE_MAX), _add, lambda: SystemClock().now() - DONE_S
 )

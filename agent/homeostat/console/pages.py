@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from homeostat.console.acts import Act, answer, marker, turn_switch
+from homeostat.console.acts import Act, answer, marker, take_incident_over, turn_switch
 from homeostat.console.asking import Known, Templates, Workspace
 from homeostat.console.identity import COOKIE, Gate
 from homeostat.console.views import incident_page, overview
@@ -44,6 +45,13 @@ def say(
     """Answer about a step, and go back to the incident, or to its checklist."""
     answer(settings, caller, incident, step, act, note, plan, until)
     return RedirectResponse(f"/incidents/{incident}{back}", 303)
+
+
+@router.post("/incidents/{incident}/take-over")
+def take_over(settings: Workspace, caller: Known, incident: str, note: _Text = "") -> Response:
+    """Take an incident over, and go back to it."""
+    take_incident_over(settings, caller, incident, note)
+    return RedirectResponse(f"/incidents/{quote(incident, safe='')}", 303)
 
 
 @router.post("/switch")

@@ -128,6 +128,7 @@ class IncidentPage:
     attempts: list[AttemptRow]
     pending: list[Pending]
     withheld: list[str]
+    taken_over_by: str | None
     svg: str = field(repr=False)
 
 
@@ -243,6 +244,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         [_attempt(attempt) for attempt in sorted(state.every_attempt(), key=lambda one: one.intended_at)],
         about,
         [f"{node or 'the whole plan'}: {held.reason.value}" for node, held in state.withheld.items()],
+        state.taken_over_by,
         drawn.svg,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from homeostat.decide import exploration, guards
 from homeostat.decide.cross_checks import judge_cross_check
 from homeostat.decide.lifecycle import ACTIVE
+from homeostat.decide.take_over import judge_take_over
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.answers import AGENT_NAME, Answer, AnswerKind, same_person
@@ -51,6 +52,8 @@ def _judge(turn: Turn, answer: Answer) -> AnswerRefusal | None:
     question = turn.incident.questions.get(node)
     if question is not None and question.answer == answer.id:
         return None  # delivered twice
+    if answer.kind is AnswerKind.TAKE_OVER:
+        return judge_take_over(turn, answer)
     if answer.plan and answer.plan != turn.incident.policy_hash:
         return AnswerRefusal.OTHER_PLAN
     if answer.kind is AnswerKind.CROSS_CHECK:
@@ -88,7 +91,7 @@ def _judge_request(turn: Turn, answer: Answer, node: str) -> AnswerRefusal | Non
     withheld = turn.incident.withheld.get(node)
     if node in turn.incident.requests:
         return None if turn.incident.requests[node] == answer.by else AnswerRefusal.ALREADY_DECIDED
-    if withheld is None or withheld.reason is not Reason.MODE_SUGGEST:
+    if withheld is None or withheld.reason is not Reason.MODE_SUGGEST or turn.incident.phase not in ACTIVE:
         return AnswerRefusal.NOTHING_ASKED
     question = turn.incident.questions.get(node)
     if question is not None and same_person(answer.by, question.granted_by):

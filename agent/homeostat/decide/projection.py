@@ -274,6 +274,10 @@ def _cross_checked(incident: Incident, entry: e.StepCrossChecked) -> Incident:
     return evolve(incident, seq=incident.seq + 1, cross_checks=put(incident.cross_checks, entry.key, entry.by))
 
 
+def _taken_over(incident: Incident, entry: e.TakenOver) -> Incident:
+    return evolve(incident, seq=incident.seq + 1, taken_over_by=entry.by)
+
+
 def _acknowledged(incident: Incident, entry: e.IncidentAcknowledged) -> Incident:
     return evolve(incident, seq=incident.seq + 1, acknowledged=(*incident.acknowledged, entry.answer))
 
@@ -309,6 +313,7 @@ _HANDLERS: dict[type[e.Entry], Callable[[Incident, Any], Incident]] = {
     e.ApprovalExpired: _expired,
     e.StepRequested: _requested,
     e.StepCrossChecked: _cross_checked,
+    e.TakenOver: _taken_over,
     e.IncidentAcknowledged: _acknowledged,
     e.AnswerRefused: _nothing_changed,
     e.LeaseAcquired: _nothing_changed,

@@ -218,10 +218,12 @@ def _call_off_starts(turn: Turn) -> None:
 def _stand_by(turn: Turn) -> None:
     """People have the incident: begin nothing, note how running actions end, and close when all is well.
 
-    What ended without helping is still taken back: leaving it half done would be no service to who comes now.
+    What ended without helping is still taken back: leaving it half done would be no service to who comes now. Who has
+    taken over is there already, and must not find the agent's hands beside their own.
     """
     bring_forward(turn)
-    take_back_failures(turn)
+    if turn.incident.taken_over_by is None:
+        take_back_failures(turn)
     resolved = turn.policy.resolved
     resolved_s = turn.watch("resolved", resolved.condition)
     is_well = resolved_s is not None and turn.has_lasted(resolved_s, resolved.for_s)

@@ -20,8 +20,9 @@ class AnswerKind(StrEnum):
 
     approve, deny: to a question about a step. request: to start a step that was only suggested. cross_check: that a
     step was read and found done as written, by somebody else than who did it. acknowledge: that the person is on an
-    incident. pause, resume: the kill switch, for one policy or for all. drill, feedback: that one ran, and the survey
-    about an incident, for the journal that the running agent alone may write.
+    incident. take_over: that it is theirs from here on. pause, resume: the kill switch, for one policy or for all.
+    drill, feedback: that one ran, and the survey about an incident, for the journal that the running agent alone may
+    write.
     """
 
     APPROVE = "approve"
@@ -29,6 +30,7 @@ class AnswerKind(StrEnum):
     REQUEST = "request"
     CROSS_CHECK = "cross_check"
     ACKNOWLEDGE = "acknowledge"
+    TAKE_OVER = "take_over"
     PAUSE = "pause"
     RESUME = "resume"
     DRILL = "drill"

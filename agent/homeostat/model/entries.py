@@ -34,6 +34,7 @@ from homeostat.model.people_entries import Paused as Paused
 from homeostat.model.people_entries import Resumed as Resumed
 from homeostat.model.people_entries import StepCrossChecked as StepCrossChecked
 from homeostat.model.people_entries import StepRequested as StepRequested
+from homeostat.model.people_entries import TakenOver as TakenOver
 from homeostat.model.policy import Effect, Scalar
 from homeostat.model.ranking import GateFigures, Ranking
 from homeostat.model.reasons import (

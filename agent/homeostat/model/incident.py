@@ -161,6 +161,7 @@ class Incident:
     Attributes:
         seed: origin of every random choice in this incident; journalled when it opens.
         seq: entries folded in so far.
+        taken_over_by: the person who said last that the incident is theirs.
         attempts: by node id, oldest first.
         picks: per `try`, `choose`, `decide` or conditional node: the children chosen, in order. An empty tuple
             is a latched decision for none of them.
@@ -185,6 +186,7 @@ class Incident:
     closed_at: float | None = None
     result: Result | None = None
     escalation: EscalationReason | None = None
+    taken_over_by: str | None = None
     attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
     picks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[str, Held] = field(default_factory=dict)

@@ -73,6 +73,16 @@ class StepRequested(Entry, frozen=True, kw_only=True):
 
 
 @entry_type
+class TakenOver(Entry, frozen=True, kw_only=True):
+    """A person said that the incident is theirs: the agent starts nothing more in it, undos neither."""
+
+    TYPE: ClassVar[str] = "incident.taken_over"
+    by: str
+    answer: str
+    note: str = ""
+
+
+@entry_type
 class StepCrossChecked(Entry, frozen=True, kw_only=True):
     """A second person has read a step that was carried out, and found it done as written.
 

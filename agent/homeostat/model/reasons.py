@@ -56,6 +56,7 @@ class EscalationReason(StrEnum):
     CANCEL_UNCONFIRMED = "cancel_unconfirmed"
     STEP_FAILED = "step_failed"
     UNDO_FAILED = "undo_failed"
+    TAKEN_OVER = "taken_over"
 
 
 class AttemptVerdict(StrEnum):

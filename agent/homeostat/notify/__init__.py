@@ -6,5 +6,6 @@ Secrets are resolved when a message goes out and stand in no message, entry or l
 
 `message.py` what is said · `channel.py` the port that every way to people implements · `kinds.py` those that are there
 · `routing.py` who is told what · `facts.py` what the journal says of that · `due.py` what is due now ·
-`bundling.py` what of it goes out next, alone or joined · `wording.py` how it reads · `post.py` one bounded request.
+`bundling.py` what of it goes out next, alone or joined · `wording.py` how it reads · `post.py` one bounded request ·
+`conformance.py` the suite that every channel must pass.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL
 from homeostat.model.ports import Record
-from homeostat.model.reasons import Result
+from homeostat.model.reasons import EscalationReason, Result
 from homeostat.notify import wording
 from homeostat.notify.message import Question, Topic
 
@@ -17,8 +17,8 @@ TYPES = frozenset(
     kind.TYPE
     for kind in (
         e.Suspected, e.Confirmed, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted, e.ApprovalDenied,
-        e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged, e.Paused, e.Resumed,
-        e.NotificationSent, e.NotificationFailed,
+        e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged, e.TakenOver,
+        e.Paused, e.Resumed, e.NotificationSent, e.NotificationFailed,
     )
 )  # fmt: skip
 """All that is folded."""
@@ -195,6 +195,8 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
         case e.Confirmed():
             title = f"{story.policy}: incident opened"
             story.news.append(News(identity, Topic.OPENED, entry.at, title))
+        case e.Escalated(reason=EscalationReason.TAKEN_OVER):
+            pass  # somebody has it already: nobody is called
         case e.Escalated():
             story.severity = entry.severity.lower()
             title = f"{story.policy}: people must take over ({entry.reason.value.replace('_', ' ')})"
@@ -211,9 +213,10 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
             story.demands.append(_by_hand(story, entry, task, identity))
         case e.ActionEnded() | e.AttemptEnded():
             _end(story, key=entry.key)
-        case e.IncidentAcknowledged():
+        case e.IncidentAcknowledged() | e.TakenOver():
             _end(story)
-            title = f"{story.policy}: {entry.by} is on it"
+            did = "has taken over" if isinstance(entry, e.TakenOver) else "is on it"
+            title = f"{story.policy}: {entry.by} {did}"
             lines = (entry.note,) if entry.note else ()
             story.news.append(News(identity, Topic.ACKNOWLEDGED, entry.at, title, lines, follows=True))
         case e.Closed():

@@ -113,6 +113,8 @@ def _said(recorded: Sequence[e.Entry]) -> tuple[list[Answer], dict[str, frozense
                     people.setdefault(approver, set()).add(entry.by)
             case e.StepRequested():
                 answers.append(Answer(entry.answer, AnswerKind.REQUEST, entry.by, entry.at, node=entry.node))
+            case e.TakenOver():  # from then on the signals tell of a person's work
+                answers.append(Answer(entry.answer, AnswerKind.TAKE_OVER, entry.by, entry.at))
     return answers, {approver: frozenset(names) for approver, names in people.items()}
 
 

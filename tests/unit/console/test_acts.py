@@ -249,3 +249,35 @@ def test_a_report_is_off_the_page_before_the_agent_has_seen_it(tmp_path: Path) -
     assert desk.say("otto", "failed", seen).status == 200
     assert desk.get("/pending") == []
     assert desk.get(f"/incidents/{seen['incident']}")["pending"] == []
+
+
+def test_who_takes_an_incident_over_has_it_alone(desk: Desk) -> None:
+    def say(who: str, incident: str, note: str = "") -> Answered:
+        headers = {**bearer(desk.shop.tokens[who]), "content-type": "application/json"}
+        return ask(desk.app, "POST", f"/api/v1/incidents/{incident}/take-over", headers, _json({"note": note}))
+
+    with asked(desk, requester="dana") as seen:
+        incident = seen["incident"]
+        assert say("vera", incident).status == 403
+        assert say("otto", incident[:12]).status == 404, "whole ids only"
+        assert say("otto", incident, "two\nlines").status == 422
+        taken = say("otto", incident, "I am at it")
+        assert (taken.status, taken.json()["counts"]) == (200, True)
+        assert desk.get("/pending") == []
+        assert desk.say("eli", "approve", seen).status == 409
+    headers, body = form(note="mine now")
+    with desk.shop.running():
+        answered = ask(
+            desk.app,
+            "POST",
+            f"/incidents/{incident}/take-over",
+            {**headers, **sign_in(desk.app, desk.shop.tokens["eli"])},
+            body,
+        )
+    assert (answered.status, answered.header("location")) == (303, f"/incidents/{incident}")
+    assert desk.get(f"/incidents/{incident}")["taken_over_by"] == "eli"
+    page = ask(desk.app, "GET", f"/incidents/{incident}", bearer(desk.shop.tokens["otto"])).body.decode()
+    assert "Taken over by <strong>eli</strong>" in page
+    assert desk.shop.world.started == []
+    audit = ask(desk.app, "GET", "/audit", bearer(desk.shop.tokens["vera"])).body.decode()
+    assert "took the incident over" in audit

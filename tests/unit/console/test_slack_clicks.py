@@ -212,7 +212,8 @@ def test_a_listener_goes_on_after_every_way_a_connection_can_end(bound: Shop, mo
         with_slack(bound, api_url=slack.api_url)
         with served(bound.settings):
             slack.wait_for_hello(1)
-            for number, end in enumerate((slack.drop, partial(slack.disconnect, "warning"), slack.close_politely), 2):
+            ends: list[Callable[[], None]] = [slack.drop, partial(slack.disconnect, "warning"), slack.close_politely]
+            for number, end in enumerate(ends, 2):
                 end()
                 slack.wait_for_hello(number)
             slack.connections[-1].send("[1, {]")

@@ -80,6 +80,7 @@ class Trial:
         self.one_attempt_a_target()
         self.dags_keep_order(step.entries, before.picks)
         self.grants_are_by_approvers(step.entries)
+        assert driver.incident.taken_over_by is None or not intents, "began something beside who has taken over"
         self.intents += intents
 
     def people_say(self) -> None:
@@ -91,6 +92,10 @@ class Trial:
                 self.answers += 1
                 name = data.draw(st.sampled_from(NAMES))
                 driver.answers.append(Answer(f"a{self.answers}", kind, name, driver.now, driver.incident.id, node))
+        if data.draw(st.integers(0, 25)) == 25:
+            self.answers += 1
+            answer = Answer(f"a{self.answers}", AnswerKind.TAKE_OVER, "ann", driver.now, driver.incident.id)
+            driver.answers.append(answer)
         switch = data.draw(st.integers(0, 12))
         if switch == 0:
             driver.ledger = account(driver.ledger, e.Paused(at=driver.now, by="ann", answer="p"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.unit.loop.test_loop import SOURCES, FlakyJournal, Rig, policy_named
 
@@ -11,8 +11,9 @@ from homeostat.model import entries as e
 from homeostat.model.answers import Answer, AnswerKind
 from homeostat.model.feedback import Feedback
 from homeostat.model.policy import Mode
+from homeostat.model.ports import Lease
 from homeostat.model.reasons import AnswerRefusal
-from homeostat.model.streams import AGENT_STREAM
+from homeostat.model.streams import AGENT_STREAM, NOTIFY_STREAM
 from homeostat.policy.guards_file import guards_from
 from homeostat.policy.load import load_policy_sources
 
@@ -210,3 +211,119 @@ def test_a_survey_that_cannot_be_journalled_stays_in_the_inbox() -> None:
     rig.ticks(2)
     assert rig.inbox.waiting == {}
     assert len(rig.of_agent(e.FeedbackGiven)) == 1
+
+
+def test_an_acknowledgement_is_journalled_once_with_its_name_and_changes_no_decision() -> None:
+    rig, alone = PeopleRig(Mode.APPROVE), PeopleRig(Mode.APPROVE)
+    for one in (rig, alone):
+        one.sensor.values["errors_a"] = 10.0
+        one.ticks(4)
+    (incident,) = rig.loop.incidents
+    rig.inbox.put(AnswerKind.ACKNOWLEDGE, incident=incident.id, note="on the train")
+    delivered_twice = dict(rig.inbox.waiting)
+    rig.ticks(1)
+    rig.inbox.waiting = delivered_twice
+    rig.ticks(1)
+    alone.ticks(2)
+    assert rig.inbox.waiting == {}
+    entries = [record.entry for record in rig.journal.read(incident.id)]
+    (said,) = [entry for entry in entries if isinstance(entry, e.IncidentAcknowledged)]
+    assert (said.by, said.note) == ("dana", "on the train")
+    without = [record.entry for record in alone.journal.read(alone.loop.incidents[0].id)]
+    assert [entry for entry in entries if entry is not said] == without
+
+
+def test_an_acknowledgement_of_an_incident_that_is_over_is_refused() -> None:
+    rig = PeopleRig()
+    rig.inbox.put(AnswerKind.ACKNOWLEDGE, incident="long-gone")
+    rig.ticks(1)
+    (refused,) = rig.of_agent(e.AnswerRefused)
+    assert isinstance(refused, e.AnswerRefused)
+    assert refused.reason is AnswerRefusal.NO_SUCH_INCIDENT
+
+
+class Handing:
+    """A notifier that hands one entry over until it is told that it was journalled."""
+
+    def __init__(self) -> None:
+        self.entries: list[e.Entry] = [
+            e.NotificationSent(at=1.0, messages=("i/3",), channel="c", topic="escalated", sent_at=1.0)
+        ]
+        self.errors: list[Exception | None] = []
+        self.stopped = False
+
+    def collect(self, now: float) -> Sequence[e.Entry]:
+        return list(self.entries)
+
+    def settled(self, error: Exception | None) -> None:
+        self.errors.append(error)
+        if error is None:
+            self.entries = []
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.entries.append(e.NotificationSent(at=2.0, messages=("i/4",), channel="c", topic="closed", sent_at=2.0))
+
+
+class NotifyingRig(PeopleRig):
+    def new_loop(self) -> Loop:
+        self.handing = Handing()
+        outside = Outside(self.clock, self.sensor, self.executor, self.journal, self.noted, notifier=self.handing)
+        loop = Loop(outside, self.policies, "test", seed=1)
+        loop.recover("0")
+        return loop
+
+    def told(self) -> list[e.Entry]:
+        return [record.entry for record in self.journal.read(NOTIFY_STREAM)]
+
+
+def test_what_people_were_told_is_journalled_beside_the_incidents_and_to_the_last() -> None:
+    rig = NotifyingRig()
+    rig.ticks(1)
+    rig.ticks(1)
+    assert len(rig.told()) == 1
+    assert rig.handing.errors == [None]
+    rig.loop.stop()
+    assert rig.handing.stopped
+    assert [entry.topic for entry in rig.told() if isinstance(entry, e.NotificationSent)] == ["escalated", "closed"]
+
+
+def test_what_people_were_told_is_handed_over_again_when_it_could_not_be_journalled() -> None:
+    rig = NotifyingRig()
+    assert isinstance(rig.journal, FlakyJournal)
+    rig.journal.full = True
+    rig.ticks(1)
+    assert len(rig.handing.errors) == 1
+    assert rig.handing.errors[0] is not None
+    rig.journal.full = False
+    rig.ticks(2)
+    assert len(rig.told()) == 1
+    assert rig.handing.errors[-1] is None
+
+
+class Watched:
+    """Leases that only note what is competed for, and hold nothing."""
+
+    def __init__(self) -> None:
+        self.streams: list[str] = []
+
+    def watch(self, streams: Sequence[str]) -> None:
+        self.streams = list(streams)
+
+    def held(self) -> Mapping[str, Lease]:
+        return {}
+
+    def ticked(self, *, blind: bool) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+def test_agents_compete_for_telling_people_only_where_they_can() -> None:
+    rig = PeopleRig()
+    for notifier, expected in ((None, False), (Handing(), True)):
+        leases = Watched()
+        outside = Outside(rig.clock, rig.sensor, rig.executor, rig.journal, rig.noted, leases=leases, notifier=notifier)
+        Loop(outside, rig.policies, "test", seed=1).recover("0")
+        assert (NOTIFY_STREAM in leases.streams) is expected

@@ -21,7 +21,7 @@ from tests.unit.notify.stories import (
 
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL, Effect
-from homeostat.model.reasons import OutcomeStatus, Result
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
 from homeostat.notify.due import NEWS_S
 from homeostat.notify.message import Topic
 from homeostat.notify.routing import Route
@@ -69,6 +69,16 @@ def test_a_chain_ends_with_an_acknowledgement_and_begins_again_with_what_comes_a
     assert told(journal, 100.0) == [("i/5/oncall/1", "pager")]
     write(journal, "i", e.Closed(at=200.0, result=Result.ESCALATED))
     assert told(journal, 200.0) == []
+
+
+def test_who_takes_over_is_there_already_and_nobody_else_is_called() -> None:
+    journal = opened(asked(50.0))
+    write(journal, "notify", sent(["i/3/oncall/1"], "pager", 60.0, topic="asked"))
+    taken_over = e.Escalated(at=70.0, reason=EscalationReason.TAKEN_OVER, to="oncall", severity="critical")
+    write(journal, "i", e.TakenOver(at=70.0, by="dana", answer="a"), taken_over)
+    (one,) = due_now(journal, 71.0)
+    assert (one.channel, one.message.topic) == ("pager", Topic.ACKNOWLEDGED)
+    assert one.message.title == "shop: dana has taken over"
 
 
 def test_a_question_ends_with_its_answer_or_its_time() -> None:

@@ -128,6 +128,12 @@ def test_people_pull_the_kill_switch(tmp_path: Path) -> None:
     assert misses(tmp_path, "[{at: 1m, withheld: {again: paused}}, {at: 4m, start: [again]}]", more) == []
 
 
+def test_who_takes_an_incident_over_has_it_alone(tmp_path: Path) -> None:
+    more = "  answers: [{at: 1m, take_over: p, by: ann}]\n"
+    assert misses(tmp_path, "[{result: escalated, reason: taken_over}, {never: [again]}]", more) == []
+    assert misses(tmp_path, "[{never: [again]}]", "") != []
+
+
 def test_people_carry_out_their_own_steps(tmp_path: Path) -> None:
     done = "  answers: [{at: 9m, done: swap, by: bob}]\n  after: {swap: {errors: 0%}}\n"
     assert misses(tmp_path, "[{at: 8m30s, state: acting}, {result: recovered}]", done, BY_HAND) == []

@@ -53,6 +53,7 @@ def problem_in(folder: Path, test: str, head: str = "") -> str:
         ("- {name: t, answers: [{at: 1m, by: x}], expect: [{result: none}]}", "E112 an answer says one of approve"),
         ("- {name: t, answers: [{at: 7s, pause: all, by: x}], expect: [{result: none}]}", "E192 7s is no tick"),
         ("- {name: t, answers: [{at: 30s, pause: q, by: x}], expect: [{result: none}]}", "E191"),
+        ("- {name: t, answers: [{at: 30s, take_over: all, by: x}], expect: [{result: none}]}", "E191"),
         ("- {name: t, clock: yesterday, expect: [{result: none}]}", "write it like 2026-12-01T22:15:00Z"),
         ("- {name: t, mode: autom, expect: [{result: none}]}", "did you mean 'auto'?"),
         ("- {name: t, guards: nowhere.yaml, expect: [{result: none}]}", "E100"),

@@ -15,6 +15,7 @@ _SAID = (
     e.ApprovalGranted,
     e.ApprovalDenied,
     e.StepRequested,
+    e.TakenOver,
     e.Paused,
     e.Resumed,
     e.AnswerRefused,

@@ -158,7 +158,7 @@ def _say(stage: Stage, answer: AnswerFields, unheard: list[str]) -> None:
             answer.by,
             stage.clock.now(),
             incident=None if is_switch else incident.id if incident else "none",
-            node=None if is_switch else about,
+            node=None if is_switch or kind == AnswerKind.TAKE_OVER else about,
             policy=about if is_switch and about != "all" else None,
         )
     )

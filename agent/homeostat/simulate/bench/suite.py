@@ -236,7 +236,10 @@ class _Reader:
     def _check_answers(self, answers: Sequence[AnswerFields], policy: Policy, path: Path) -> None:
         for number, answer in enumerate(answers):
             kind, about = answer.said
-            known = {policy.name, "all"} if kind in ("pause", "resume") else set(policy.leaves)
+            if kind in ("pause", "resume"):
+                known = {policy.name, "all"}
+            else:
+                known = {policy.name} if kind == "take_over" else set(policy.leaves)
             if about not in known:
                 message = f"there is no {shown(about)} here{did_you_mean(about, known)}"
                 self._wrong((*path, number, kind), "E191", message)

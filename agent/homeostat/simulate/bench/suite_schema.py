@@ -107,7 +107,7 @@ class EffectFields(Part):
 class AnswerFields(Part):
     """What a person says, and when."""
 
-    KINDS: ClassVar = ("approve", "deny", "request", "done", "failed", "pause", "resume")
+    KINDS: ClassVar = ("approve", "deny", "request", "done", "failed", "take_over", "pause", "resume")
 
     at: Duration
     by: Text
@@ -116,6 +116,7 @@ class AnswerFields(Part):
     request: Text | None = None
     done: Text | None = None
     failed: Text | None = None
+    take_over: Text | None = None
     pause: Text | None = None
     resume: Text | None = None
 

@@ -95,6 +95,8 @@ def _say_of_people(entry: e.Entry) -> str | None:
             return f"{entry.node}: the question lapses ({entry.detail})"
         case e.StepRequested():
             return f"{entry.node}: requested by {entry.by}"
+        case e.TakenOver():
+            return f"taken over by {entry.by}"
         case e.StepCrossChecked():
             return f"{entry.node}: read by {entry.by}"
         case e.IncidentAcknowledged():

@@ -1,6 +1,7 @@
-"""What every channel must do. Inherit it, give a `place` that a channel sends to, and make it pass.
+"""What every channel must do, whatever it leads to; the built-in ones pass it, and so must a plugin.
 
-It ships for plugin authors: nothing here knows a concrete channel.
+Inherit `ChannelContract` in a file of tests, and give a `place` that a channel sends to. It needs pytest, which the
+agent does not: import it from tests only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from homeostat.notify.channel import Channel, NotSentError
 from homeostat.notify.message import Message, Question, Topic
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 0.6
 INCIDENT = "shop-20260101-abc"
 
 
@@ -39,6 +40,7 @@ class Place(Protocol):
 
 
 def message(topic: Topic = Topic.ESCALATED, **more: object) -> Message:
+    """A message with something in every field; `more` takes the place of some."""
     values: dict[str, object] = {
         "id": f"{INCIDENT}/{topic.value}",
         "topic": topic,
@@ -65,9 +67,9 @@ class ChannelContract:
         (text,) = place.received()
         assert "escalated at the till" in text
 
-    @pytest.mark.parametrize("topic", list(Topic))
-    def test_every_topic_is_taken(self, place: Place, topic: Topic) -> None:
-        place.channel.send(message(topic), "")
+    def test_every_topic_is_taken(self, place: Place) -> None:
+        for topic in Topic:
+            place.channel.send(message(topic), "")
 
     def test_a_question_is_taken(self, place: Place) -> None:
         question = Question("restore", "ab" * 32, "restore", "db/shop", ("dba",), "dana", 1_700_000_900.0, "2 h behind")
@@ -98,4 +100,4 @@ class ChannelContract:
         began = time.monotonic()
         with pytest.raises(NotSentError):
             place.channel.send(message(), "")
-        assert time.monotonic() - began < 30 * TIMEOUT_S, "it came back at all"
+        assert time.monotonic() - began < 50 * TIMEOUT_S, "it came back at all"

@@ -1,4 +1,8 @@
-"""What every actuator must do, whatever it acts on. Inherit, and say how to make one and what to ask of it."""
+"""What every actuator must do, whatever it acts on; the built-in ones pass it, and so must a plugin.
+
+Inherit `ActuatorContract` in a file of tests, and say how to make your actuator and what to ask of it. It needs pytest,
+which the agent does not: import it from tests only. docs/add-an-actuator.md has an example.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ R = TypeVar("R")
 
 
 class ActuatorContract(ABC):
+    """Checks of at most once, of looking up after a restart, of cancelling, time-outs and refusals."""
+
     @abstractmethod
     def fresh(self) -> Actuator:
         """An actuator of an agent that has just started, over the same state as all others of this test."""
@@ -51,6 +57,7 @@ class ActuatorContract(ABC):
         time.sleep(0.01)
 
     def until(self, look: Callable[[], R | None], what: str) -> R:
+        """What `look` gives once it is something."""
         give_up_at = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up_at:
             found = look()
@@ -60,6 +67,8 @@ class ActuatorContract(ABC):
         pytest.fail(f"waited {PATIENCE_S} s for {what}")
 
     def until_done(self, actuator: Actuator, key: str) -> Done:
+        """How the action under a key has ended; meanwhile it is running, and nothing else."""
+
         def look() -> Done | None:
             report = actuator.lookup(key)
             assert isinstance(report, Running | Done)
@@ -68,6 +77,7 @@ class ActuatorContract(ABC):
         return self.until(look, f"the end of {key}")
 
     def until_effect(self, key: str) -> None:
+        """Wait until the action under a key has taken effect."""
         self.until(lambda: self.effects(key) or None, f"the effect of {key}")
 
     def test_a_key_never_seen_was_never_started(self) -> None:
