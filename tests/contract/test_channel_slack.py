@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
-from tests.contract.channel_contract import TIMEOUT_S, ChannelContract, Place, message
 from tests.slack_workspace import APP_TOKEN, BOT_TOKEN, CHANNEL, SlackWorkspace, button, problems_of
 
 from homeostat.act.signing import signed_headers
 from homeostat.model.errors import UsageError
 from homeostat.notify.channel import Channel, ChannelContext, NotSentError, RefusedMessageError
+from homeostat.notify.conformance import TIMEOUT_S, ChannelContract, Place, message
 from homeostat.notify.kinds import make_channel
 from homeostat.notify.message import Question, Topic
 from homeostat.notify.post import AFTER_S_MAX
