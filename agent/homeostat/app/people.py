@@ -153,8 +153,19 @@ def _find_incident(journal: Journal, beginning: str) -> tuple[Incident, Sequence
     raise UsageError(f"{many}; open: {known}")
 
 
-def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: str, node: str, note: str) -> Answer:
+def say(
+    settings: Settings,
+    clock: Clock,
+    kind: AnswerKind,
+    by: str,
+    beginning: str,
+    node: str,
+    note: str,
+    answer_id: str | None = None,
+) -> Answer:
     """Put an answer about a step into the inbox; it names the policy version that is being answered for.
+
+    `answer_id`: where the same answer may come twice; None draws one.
 
     Raises:
         UsageError: there is no such incident, or nothing waits there.
@@ -166,22 +177,26 @@ def say(settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: 
     if node not in waiting:
         hint = did_you_mean(node, waiting) or f"; waiting there: {', '.join(waiting) or 'nothing'}"
         raise UsageError(f"no {wanted} waits at '{node}' of incident {incident.id}{hint}")
-    answer = Answer(
-        secrets.token_hex(8), kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash
-    )
+    identity = answer_id or secrets.token_hex(8)
+    answer = Answer(identity, kind, by, clock.now(), incident.id, node, note=note, plan=incident.policy_hash)
     put_answer(settings, answer)
     return answer
 
 
-def acknowledge(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
+def acknowledge(
+    settings: Settings, clock: Clock, by: str, beginning: str, note: str, answer_id: str | None = None
+) -> Answer:
     """Put into the inbox that somebody is on an incident; nobody else is called for what it has asked so far.
+
+    `answer_id`: as for `say`.
 
     Raises:
         UsageError: there is no such open incident. JournalError: it cannot be written.
     """
     with journal_to_read(settings) as journal:
         incident, _ = _find_incident(journal, beginning)
-    answer = Answer(secrets.token_hex(8), AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
+    identity = answer_id or secrets.token_hex(8)
+    answer = Answer(identity, AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
     put_answer(settings, answer)
     return answer
 

@@ -18,6 +18,7 @@ from homeostat.app.console_table import ConsoleTable
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.app.notify_table import NotifyTable
+from homeostat.app.slack_table import SlackTable
 from homeostat.app.table import Table, loopback_address
 from homeostat.app.telemetry_table import TelemetryTable
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
@@ -28,7 +29,7 @@ from homeostat.sense.settings import PrometheusSettings
 FILE_NAME = "homeostat.toml"
 _BYTES_MAX = 1 << 20
 _KEY_PARTS_MAX = 50
-_SECRETIVE = ("store", "secrets", "audit", "alerts", "notify", "heartbeat", "telemetry")
+_SECRETIVE = ("store", "secrets", "audit", "alerts", "notify", "heartbeat", "telemetry", "slack")
 """Tables in which a secret may stand by mistake."""
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
 
@@ -160,6 +161,7 @@ class Settings(Table):
     notify: NotifyTable = NotifyTable()
     heartbeat: HeartbeatTable = HeartbeatTable()
     telemetry: TelemetryTable = TelemetryTable()
+    slack: SlackTable = SlackTable()
     people: dict[str, list[str]] = Field(default_factory=dict)
     secrets: SecretsTable = SecretsTable()
     allow: dict[str, AllowTable] = Field(default_factory=dict)

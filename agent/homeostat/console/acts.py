@@ -76,7 +76,15 @@ def marker(found: Pending) -> str:
 
 
 def answer(
-    settings: Settings, caller: Caller, incident: str, node: str, act: Act, note: str, plan: str, until: str
+    settings: Settings,
+    caller: Caller,
+    incident: str,
+    node: str,
+    act: Act,
+    note: str,
+    plan: str,
+    until: str,
+    answer_id: str | None = None,
 ) -> Said:
     """Say something about a step.
 
@@ -89,6 +97,7 @@ def answer(
         note: why; it goes into the journal.
         plan: the hash of the policy version that the person has seen.
         until: the `marker` of what they have seen waiting.
+        answer_id: where the same answer may come twice; None draws one.
 
     Raises:
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
@@ -112,7 +121,7 @@ def answer(
             status = OutcomeStatus.OK if act is Act.DONE else OutcomeStatus.ERROR
             report_manual(settings, clock, incident, node, status, caller.name, note)
             return Said(True, f"reported {node} as {act.value}; the agent takes it in at its next turn")
-        said = say(settings, clock, AnswerKind(act.value), caller.name, incident, node, note)
+        said = say(settings, clock, AnswerKind(act.value), caller.name, incident, node, note, answer_id)
     except UsageError as error:
         raise Refused(409, str(error)) from error
     return became(settings, clock, said)
@@ -153,8 +162,12 @@ def take_incident_over(settings: Settings, caller: Caller, incident: str, note: 
     return became(settings, clock, said)
 
 
-def acknowledge_incident(settings: Settings, caller: Caller, incident: str, note: str) -> Said:
+def acknowledge_incident(
+    settings: Settings, caller: Caller, incident: str, note: str, answer_id: str | None = None
+) -> Said:
     """Say that one is on an incident, which any operator may: it ends the calling of people and decides nothing.
+
+    `answer_id`: as for `answer`.
 
     Raises:
         Refused: it does not count, and why. JournalError, UsageError: it could not be said.
@@ -164,7 +177,7 @@ def acknowledge_incident(settings: Settings, caller: Caller, incident: str, note
     clock = SystemClock()
     try:
         incident_page(settings, incident)  # whole ids only
-        said = acknowledge(settings, clock, caller.name, incident, note)
+        said = acknowledge(settings, clock, caller.name, incident, note, answer_id)
     except UsageError as error:
         raise Refused(404, str(error)) from error
     return became(settings, clock, said)

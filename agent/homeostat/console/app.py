@@ -31,8 +31,10 @@ from homeostat.console.feed import Feed
 from homeostat.console.gatekeeper import Gatekeeper
 from homeostat.console.identity import Gate
 from homeostat.console.rendering import Renderer
+from homeostat.console.slack_listener import slack_listening
 from homeostat.drawing.style import style_sheet
 from homeostat.model.errors import HomeostatError, JournalError, UsageError
+from homeostat.notify.slack_web import require_slack_sdk
 from homeostat.version import __version__
 
 STATIC = Path(__file__).parent / "static"
@@ -46,14 +48,18 @@ def console(settings: Settings, addresses: Callable[[], frozenset[str]]) -> Gate
         addresses: HOST:PORT by which it is reached, asked at every request.
 
     Raises:
-        UsageError: the signing key cannot be kept, or the proxy's secret cannot be had.
+        UsageError: the signing key cannot be kept, the proxy's secret cannot be had, or slack-sdk is not there.
     """
+    if settings.slack.app_token is not None:
+        require_slack_sdk()
     feed = Feed(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # In here, since a signal ends the process as soon as the server has ended.
         async with feed.running():
-            yield
+            with slack_listening(settings):
+                yield
 
     app = FastAPI(
         title="Homeostat",

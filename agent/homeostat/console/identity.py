@@ -28,6 +28,7 @@ class Means(StrEnum):
     BASIC = "basic"
     COOKIE = "cookie"
     PROXY = "proxy"
+    SLACK = "slack"
 
 
 @dataclass(frozen=True, slots=True)

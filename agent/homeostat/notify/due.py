@@ -128,4 +128,5 @@ def _message(story: Story, said: Demand | News, identity: str, severity: str, ro
         lines=tuple(clipped(line, LINE_MAX) for line in said.lines),
         question=said.question if isinstance(said, Demand) else None,
         links=(("console", url),) if routing.console_url else (),
+        node=said.node if isinstance(said, News) else "",
     )

@@ -68,7 +68,12 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that wants nobody. `follows`: whoever was told what it is about hears this too."""
+    """Something that wants nobody.
+
+    Attributes:
+        follows: whoever was told what it is about hears this too.
+        node: of the question that it answers; "" where it answers none.
+    """
 
     id: str
     topic: Topic
@@ -76,6 +81,7 @@ class News:
     title: str
     lines: tuple[str, ...] = ()
     follows: bool = False
+    node: str = ""
 
 
 @dataclass(slots=True)
@@ -201,7 +207,7 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
         case e.ApprovalGranted() | e.ApprovalDenied() | e.ApprovalExpired():
             _end(story, node=entry.node)
             title = f"{story.policy}: {entry.node} {wording.answered(entry)}"
-            story.news.append(News(identity, Topic.ANSWERED, entry.at, title, follows=True))
+            story.news.append(News(identity, Topic.ANSWERED, entry.at, title, follows=True, node=entry.node))
         case e.ActionIntended() if entry.action == MANUAL:
             task = task_of(str(story.policy), story.policy_hash, entry.node)
             story.demands.append(_by_hand(story, entry, task, identity))

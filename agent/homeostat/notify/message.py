@@ -58,6 +58,7 @@ class Message:
         severity: as the policy's `escalate` has it, lower case.
         title: one line. lines: what else there is to say, a sentence each.
         question: what may be answered with a yes or no.
+        node: of the question that it answers; "" where it answers none.
         links: (label, URL) to the console, the runbook and the like.
     """
 
@@ -71,3 +72,4 @@ class Message:
     lines: tuple[str, ...] = ()
     question: Question | None = None
     links: tuple[tuple[str, str], ...] = ()
+    node: str = ""
