@@ -12,7 +12,7 @@ from tests.slack_workspace import APP_TOKEN, BOT_TOKEN, CHANNEL, SlackWorkspace,
 
 from homeostat.act.signing import signed_headers
 from homeostat.model.errors import UsageError
-from homeostat.notify.channel import Channel, ChannelContext, NotSentError, RefusedMessageError
+from homeostat.notify.channel import CONVERSATION_MAX, Channel, ChannelContext, NotSentError, RefusedMessageError
 from homeostat.notify.conformance import TIMEOUT_S, ChannelContract, Place, message
 from homeostat.notify.kinds import make_channel
 from homeostat.notify.message import Question, Topic
@@ -81,6 +81,18 @@ class TestSlack(ChannelContract):
         assert "re:boot it" in json.dumps(asking)
         place.channel.send(message(Topic.CLOSED), left)
         assert place.slack.asking() == []
+
+    def test_a_conversation_with_many_long_questions_is_remembered_whole_and_stays_one_thread(
+        self, place: SlackSide
+    ) -> None:
+        conversation = ""
+        for number in range(8):
+            question = Question(f"повернути-{number}-{'é' * 20}", "ab" * 32, "boot", "db", ("dba",), "dana", 1.7e9)
+            conversation = place.channel.send(message(Topic.ASKED, question=question), conversation).conversation
+            assert len(conversation) <= CONVERSATION_MAX
+        place.channel.send(message(Topic.ANSWERED, node=question.node), conversation)
+        assert len(place.slack.asking()) == 7
+        assert {place.slack.messages[ts].get("thread_ts") for ts in place.slack.posts[1:]} == {place.slack.posts[0]}
 
     def test_a_question_that_was_deleted_over_there_holds_nothing_up(self, place: SlackSide) -> None:
         conversation = place.channel.send(message(), "").conversation

@@ -28,6 +28,7 @@ from homeostat.notify.conformance import INCIDENT, TIMEOUT_S, ChannelContract, P
 from homeostat.notify.kinds import make_channel
 from homeostat.notify.message import Topic
 from homeostat.notify.post import AFTER_S_MAX, after_s
+from homeostat.notify.wording import digest
 
 NOW = 1_700_000_100.0
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -147,13 +148,18 @@ class TestPagerDuty(ChannelContract):
         assert {event["dedup_key"] for event in events} == {INCIDENT}
         assert events[0]["links"] == [{"href": "https://console.example.org/incidents/1", "text": "console"}]
 
-    def test_news_without_an_alert_and_a_mild_digest_open_none(self, place: HttpSide) -> None:
+    def test_news_without_an_alert_opens_none_joined_or_not_and_what_wants_somebody_always_does(
+        self, place: HttpSide
+    ) -> None:
         for topic in (Topic.OPENED, Topic.CLOSED, Topic.PAUSED):
             place.channel.send(message(topic), "")
-        place.channel.send(message(Topic.DIGEST, severity="info"), "")
+        news = [message(Topic.RECOVERED, id=f"{number}/4") for number in range(5)]
+        place.channel.send(digest(news, [one.id for one in news], 0.0), "")
         assert place.received() == []
-        place.channel.send(message(Topic.DIGEST, incident=None), "")
-        assert json.loads(place.received()[0])["event_action"] == "trigger"
+        mild = [message(id=f"{number}/3", severity="info") for number in range(5)]
+        place.channel.send(digest([*news, *mild], [one.id for one in mild], 0.0), "")
+        place.channel.send(digest(mild, [one.id for one in mild], 0.0), "")
+        assert [json.loads(text)["event_action"] for text in place.received()] == ["trigger", "trigger"]
 
     @pytest.mark.parametrize(("said", "sent"), [("warning", "warning"), ("page", "critical"), ("info", "info")])
     def test_a_severity_it_does_not_know_is_as_grave_as_it_gets(self, place: HttpSide, said: str, sent: str) -> None:

@@ -39,9 +39,10 @@ class AlertBell:
             if wait_s <= 0.0:
                 self._sound(now)
                 return
-            self._due = threading.Timer(wait_s, self._ring_now)
-            self._due.daemon = True
-            self._due.start()
+            due = threading.Timer(wait_s, self._ring_now)
+            due.daemon = True
+            due.start()
+            self._due = due  # not before: one that could not be started must not silence those after it
 
     def _ring_now(self) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 
 from homeostat.app.notify_table import DIGEST_S_MAX
+from homeostat.model import entries as e
 from homeostat.model.errors import HomeostatError, JournalError
 from homeostat.model.ports import Journal, Record
 from homeostat.model.streams import policy_stream
@@ -39,13 +40,17 @@ class Following:
         """
         try:
             journal = self._opened()
+            head = journal.position()
             if self._facts is None:
                 facts = Facts()
-                for record in self._from_the_start(journal):
+                for record in self._from_the_start(journal, head):
                     facts.take(record, self._task_of)
+                facts.position = head
                 self._facts = facts
             for record in journal.after(self._facts.position, TYPES):
                 self._facts.take(record, self._task_of)
+            # Past what concerns nobody too: it would be read again at every look.
+            self._facts.position = max(self._facts.position, head)
         except HomeostatError:
             self.close()
             raise
@@ -69,12 +74,15 @@ class Following:
             self._context = context
         return self._journal
 
-    def _from_the_start(self, journal: Journal) -> Iterator[Record]:
-        """What may still matter: all of the incidents that are open, and what was written lately."""
-        head = journal.position()
-        found: dict[int, Record] = {}
+    def _from_the_start(self, journal: Journal, head: int) -> Iterator[Record]:
+        """What may still matter up to `head`: all of the incidents that are open or ended lately, and what is new."""
         since = self._now() - KEEP_S
-        for stream in journal.open_incidents():
+        streams = set(journal.open_incidents())
+        lately = list(journal.since(since, TYPES))
+        begun = {record.stream for record in lately if isinstance(record.entry, e.Suspected)}
+        streams |= {record.stream for record in lately if isinstance(record.entry, e.Closed)} - begun
+        found: dict[int, Record] = {}
+        for stream in streams:
             records = [record for record in journal.read(stream) if record.entry.TYPE in TYPES]
             found |= {record.position: record for record in records}
             since = min([since, *(record.entry.at for record in records)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from queue import Empty, Queue
 
@@ -72,9 +73,19 @@ class Sending:
             self.failures[one] = self.failures.get(one, 0) + 1
         return max(self.failures[one] for one in bundle.ids)
 
-    def forget(self, bundle: Bundle) -> int:
-        """Forget its failures; give how often the most tried of its messages had failed."""
-        return max(self.failures.pop(one, 0) for one in bundle.ids)
+    def tried_out(self, bundle: Bundle, attempts_max: int) -> tuple[str, ...]:
+        """Those of its messages that have failed so often themselves, and not only what they were joined with."""
+        return tuple(one for one in bundle.ids if self.failures.get(one, 0) >= attempts_max)
+
+    def forget(self, messages: Iterable[str]) -> int:
+        """Forget the failures of messages; give how often the most tried of them had failed."""
+        return max((self.failures.pop(one, 0) for one in messages), default=0)
+
+    def keep_failures_of(self, waiting: Iterable[str]) -> None:
+        """Forget the failures of all other messages: nobody waits for them any more."""
+        if self.failures and not self.busy:
+            still = set(waiting)
+            self.failures = {one: failures for one, failures in self.failures.items() if one in still}
 
     def _work(self) -> None:
         while (bundle := self._offered.get()) is not None:
@@ -86,7 +97,7 @@ class Sending:
         except NotSentError as error:
             is_final = error.disposition is not Disposition.TRANSIENT
             return Sent(bundle, None, clipped(str(error), ERROR_MAX), is_final, error.after_s)
-        except Exception as error:  # noqa: BLE001 - a channel's bug must not silence the others, nor itself for ever
+        except BaseException as error:  # noqa: BLE001 - even a plugin that exits must not silence its channel for ever
             return Sent(bundle, None, clipped(f"{type(error).__name__}: {error}", ERROR_MAX))
 
 

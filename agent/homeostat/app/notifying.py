@@ -24,7 +24,7 @@ from homeostat.model.ports import Leases, Observer
 from homeostat.model.signals import Snapshot
 from homeostat.model.streams import NOTIFY_STREAM
 from homeostat.notify.bundling import next_bundle
-from homeostat.notify.channel import Channel
+from homeostat.notify.channel import CONVERSATION_MAX, Channel
 from homeostat.notify.due import Due, due
 from homeostat.notify.facts import Facts, Outcome
 from homeostat.notify.routing import Routing
@@ -38,8 +38,6 @@ STOP_S = 12.0
 
 UNJOURNALLED_MAX = 200
 """Outcomes that wait for the journal; with more, nothing is sent: it could not be remembered."""
-
-CONVERSATION_MAX = 300
 
 _Outcome = e.NotificationSent | e.NotificationFailed
 
@@ -146,7 +144,8 @@ class Notifying:
             sent = sending.ended()
             if sent is not None:
                 self._take(sending, sent)
-        if not self._may_send() or len(self._outcomes) >= UNJOURNALLED_MAX:
+        if not self._may_send():
+            self._age.set(0.0)  # what is due is another agent's to send, and to tell
             return
         facts = self._following.facts()
         self._unseen = {key: outcome for key, outcome in self._unseen.items() if key not in facts.outcomes}
@@ -157,8 +156,11 @@ class Notifying:
                 waiting.setdefault(one.channel, []).append(one)
         at_once = [one.due_at for many in waiting.values() for one in many if one.digest_s <= 0.0]
         self._age.set(now - min(at_once, default=now))
+        if len(self._outcomes) >= UNJOURNALLED_MAX:
+            return
         for channel, many in waiting.items():
             sending = self._sendings[channel]
+            sending.keep_failures_of(one.id for one in many)
             if sending.busy or now < sending.not_before or self._stopping:
                 continue
             bundle = next_bundle(many, self._sent_lately(facts, channel), self._routing, now)
@@ -173,7 +175,7 @@ class Notifying:
         """Take in how sending a bundle ended."""
         now, bundle = self._now(), sent.bundle
         if sent.receipt is not None:
-            attempt = sending.forget(bundle) + 1
+            attempt = sending.forget(bundle.ids) + 1
             self._note(
                 e.NotificationSent(
                     at=now,
@@ -193,12 +195,13 @@ class Notifying:
         sending.not_before = now + retry_after_s(failures, sent.after_s)
         self._results.labels(sending.name, "failed").inc()
         self._observer.failed(f"channel {sending.name}", UsageError(str(sent.error)))
-        if sent.is_final or failures >= self._attempts_max:
-            sending.forget(bundle)
+        gone = bundle.ids if sent.is_final else sending.tried_out(bundle, self._attempts_max)
+        if gone:
+            sending.forget(gone)
             self._note(
                 e.NotificationFailed(
                     at=now,
-                    messages=bundle.ids,
+                    messages=gone,
                     channel=sending.name,
                     topic=bundle.message.topic.value,
                     failed_at=now,

@@ -13,14 +13,18 @@ from typing import ClassVar, Protocol
 from homeostat.model.errors import Disposition, HomeostatError
 from homeostat.notify.message import Message
 
+CONVERSATION_MAX = 1000
+"""Characters of a conversation; of a longer one only the beginning is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the other side gave for a message it took.
 
     Attributes:
-        conversation: what continues the incident's conversation there (a thread's timestamp, a deduplication key); it
-            is journalled, and handed back with the incident's next message. "" where there is no such thing.
+        conversation: what continues the incident's conversation there (a thread's timestamp, a deduplication key), in
+            at most `CONVERSATION_MAX` characters; it is journalled, and handed back with the incident's next message.
+            "" where there is no such thing.
     """
 
     conversation: str = ""

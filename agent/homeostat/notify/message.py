@@ -60,6 +60,7 @@ class Message:
         question: what may be answered with a yes or no.
         node: of the question that it answers; "" where it answers none.
         links: (label, URL) to the console, the runbook and the like.
+        wants_somebody: of a digest: whether anything that it joins does, and is no news alone.
     """
 
     id: str
@@ -73,3 +74,4 @@ class Message:
     question: Question | None = None
     links: tuple[tuple[str, str], ...] = ()
     node: str = ""
+    wants_somebody: bool = False

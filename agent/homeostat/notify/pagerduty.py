@@ -70,7 +70,7 @@ class PagerDutyChannel:
 def _action(message: Message) -> str | None:
     """What a message does over there; a digest that wants nobody does nothing."""
     if message.topic is Topic.DIGEST:
-        return None if message.severity == "info" else "trigger"
+        return "trigger" if message.wants_somebody else None
     return _ACTIONS.get(message.topic)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import field_validator
 
-from homeostat.notify.channel import ChannelContext, Receipt, RefusedMessageError
+from homeostat.notify.channel import CONVERSATION_MAX, ChannelContext, Receipt, RefusedMessageError
 from homeostat.notify.message import Message, Topic
 from homeostat.notify.options import Options, checked_reference, checked_url, read_options
 from homeostat.notify.routing import DEMANDS
@@ -65,8 +65,11 @@ class _Thread:
     asked: tuple[_Asked, ...] = ()
 
     def __str__(self) -> str:
-        questions = [f"{quote(one.node, safe='')}:{one.timestamp}" for one in self.asked[-QUESTIONS_MAX:]]
-        return " ".join([f"{self.channel}:{self.timestamp}", *questions])
+        parts = [f"{quote(one.node, safe='')}:{one.timestamp}" for one in self.asked[-QUESTIONS_MAX:]]
+        thread = f"{self.channel}:{self.timestamp}"
+        while parts and len(thread) + sum(1 + len(part) for part in parts) > CONVERSATION_MAX:
+            del parts[0]  # half a question could not be read back, and the thread would be lost with it
+        return " ".join([thread, *parts])
 
 
 def _thread(conversation: str, channel: str) -> _Thread | None:

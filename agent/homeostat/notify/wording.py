@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from homeostat.model import entries as e
 from homeostat.notify.message import Message, Topic
+from homeostat.notify.routing import DEMANDS
 
 TITLE_MAX = 200
 LINE_MAX = 500
@@ -81,4 +82,5 @@ def digest(messages: Sequence[Message], ids: Sequence[str], at: float) -> Messag
         severity=max((message.severity for message in messages), key=severity_rank),
         lines=(*lines[:DIGEST_LINES_MAX], *([f"and {more} more: homeostat incidents list"] if more > 0 else [])),
         links=(("console", links[0][1].rsplit("/incidents/", 1)[0]),) if links else (),
+        wants_somebody=any(message.topic in DEMANDS for message in messages),
     )

@@ -6,6 +6,8 @@ import select
 import threading
 import time
 
+import pytest
+
 from homeostat.app.alert_bell import AlertBell
 from homeostat.app.alert_intake import JOURNALLED_PER_MINUTE_MAX, AlertIntake
 from homeostat.app.clock import SystemClock
@@ -104,3 +106,20 @@ def test_ten_thousand_alerts_cost_a_tick_a_gap_and_a_bounded_journal() -> None:
     bell.close()
     assert 1 <= ticks <= took_s / gap_s + 1
     assert entries <= JOURNALLED_PER_MINUTE_MAX
+
+
+def test_a_ring_that_no_thread_could_be_had_for_silences_none_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = AlertBell(gap_s=0.05)
+    bell.ring()
+    bell.clear()
+
+    def no_thread(_timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Timer, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            bell.ring()
+    bell.ring()
+    assert is_rung(bell, 5.0)
+    bell.close()

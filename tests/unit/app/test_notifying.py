@@ -11,11 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.unit.notify.stories import ROUTING, escalated, suspected, write
 
+from homeostat.app.notify_following import KEEP_S
 from homeostat.app.notify_sending import RETRY_S, RETRY_S_MAX, retry_after_s
 from homeostat.app.notifying import UNJOURNALLED_MAX, Notifying
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalError, JournalWriteError
 from homeostat.model.ports import Batch, Journal
+from homeostat.model.reasons import Result
 from homeostat.model.signals import Snapshot
 from homeostat.notify.channel import NotSentError, Receipt, RefusedMessageError
 from homeostat.notify.message import Message
@@ -244,13 +246,17 @@ def test_two_hundred_incidents_at_once_page_each_person_once() -> None:
     assert [message.title for message in stage.channels["pager"].taken] == ["200 messages at once: 200 escalated"]
 
 
-def test_without_a_journal_that_takes_it_no_more_is_sent_than_can_be_remembered() -> None:
+def test_without_a_journal_no_more_is_sent_than_can_be_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert UNJOURNALLED_MAX == 200
+    monkeypatch.setattr("homeostat.app.notifying.UNJOURNALLED_MAX", 20)
     stage = Stage()
-    for number in range(UNJOURNALLED_MAX + 20):
+    for number in range(40):
         write(stage.journal, f"i{number}", *suspected(f"i{number}", stage.now), escalated(stage.now))
         stage.look()
         stage.now += 15.0
-    assert len(stage.engine.collect(stage.now)) <= UNJOURNALLED_MAX + len(stage.channels)
+    assert len(stage.engine.collect(stage.now)) <= 20 + len(stage.channels)
 
 
 def test_pauses_grow_and_are_bounded() -> None:
@@ -258,3 +264,71 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert retry_after_s(2, None) == 2 * RETRY_S
     assert retry_after_s(10_000, None) == RETRY_S_MAX
     assert retry_after_s(1, 60.0) == 60.0
+
+
+def test_what_is_joined_with_an_often_tried_message_is_not_given_up_on_with_it(stage: Stage) -> None:
+    stage.channels["pager"].error = NotSentError("busy")
+    for attempt in range(1, stage.attempts_max):
+        stage.look()
+        stage.now += retry_after_s(attempt, None)
+    for number in range(5):
+        write(stage.journal, f"n{number}", *suspected(f"n{number}", stage.now), escalated(stage.now))
+    stage.look()
+    (entry,) = stage.journal_it()
+    assert isinstance(entry, e.NotificationFailed)
+    assert entry.messages == ("i/3/oncall/1",), "the others have been tried once"
+    stage.channels["pager"].error = None
+    stage.now += RETRY_S_MAX
+    stage.look()
+    assert [message.title for message in stage.channels["pager"].taken] == ["5 messages at once: 5 escalated"]
+
+
+def test_the_end_of_a_long_incident_is_told_by_an_agent_that_was_started_after_it(stage: Stage) -> None:
+    stage.look()
+    stage.journal_it()
+    stage.now += 2 * KEEP_S
+    write(stage.journal, "i", e.Closed(at=stage.now, result=Result.ESCALATED))
+    stage.crash()
+    stage.look()
+    assert [message.topic.value for message in stage.channels["pager"].taken] == ["escalated", "closed"]
+    assert not stage.channels["chat"].taken
+
+
+def test_what_concerns_nobody_is_read_past_once(stage: Stage) -> None:
+    asked_from: list[int] = []
+    after = stage.journal.after
+    stage.journal.after = lambda position, types: (asked_from.append(position), after(position, types))[1]  # type: ignore[method-assign]  # a spy
+    write(stage.journal, "agent", *[e.AgentStopped(at=stage.now, agent="a") for _ in range(50)])
+    stage.look()
+    stage.look()
+    assert asked_from[-1] == stage.journal.position()
+
+
+def test_an_agent_that_may_not_send_any_more_tells_no_age_of_what_another_one_sends(stage: Stage) -> None:
+    stage.channels["pager"].error = NotSentError("busy")
+    stage.look()
+    stage.now += 60.0
+    stage.look()
+    undelivered = "homeostat_notification_undelivered_seconds"
+    assert stage.registry.get_sample_value(undelivered) == 60.0
+    stage.may_send = False
+    stage.look()
+    assert stage.registry.get_sample_value(undelivered) == 0.0
+
+
+def test_a_channel_that_exits_is_a_channel_that_fails(stage: Stage) -> None:
+    stage.channels["pager"].error = SystemExit(1)  # type: ignore[assignment]  # a plugin's
+    stage.look()
+    assert stage.noted.failures == ["channel pager: SystemExit: 1"]
+
+
+def test_failures_of_what_nobody_waits_for_any_more_are_forgotten(stage: Stage) -> None:
+    stage.channels["pager"].error = NotSentError("busy")
+    stage.look()
+    assert stage.engine._sendings["pager"].failures
+    write(stage.journal, "i", e.IncidentAcknowledged(at=stage.now, by="dana", answer="a"))
+    write(stage.journal, "j", *suspected("j", stage.now), escalated(stage.now))
+    stage.now += RETRY_S
+    stage.channels["pager"].error = None
+    stage.look()
+    assert not stage.engine._sendings["pager"].failures
