@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from homeostat.app.notify_sending import RETRY_S, RETRY_S_MAX, retry_after_s
 from homeostat.app.notifying import UNJOURNALLED_MAX, Notifying
 from homeostat.model import entries as e
 from homeostat.model.errors import JournalError, JournalWriteError
-from homeostat.model.ports import Batch, Journal
+from homeostat.model.ports import Batch, Journal, Record
 from homeostat.model.reasons import Result
 from homeostat.model.signals import Snapshot
 from homeostat.notify.channel import NotSentError, Receipt, RefusedMessageError
@@ -297,7 +297,12 @@ def test_the_end_of_a_long_incident_is_told_by_an_agent_that_was_started_after_i
 def test_what_concerns_nobody_is_read_past_once(stage: Stage) -> None:
     asked_from: list[int] = []
     after = stage.journal.after
-    stage.journal.after = lambda position, types: (asked_from.append(position), after(position, types))[1]  # type: ignore[method-assign]  # a spy
+
+    def noted(position: int, types: Iterable[str]) -> Iterator[Record]:
+        asked_from.append(position)
+        return after(position, types)
+
+    stage.journal.after = noted  # type: ignore[method-assign]  # a spy
     write(stage.journal, "agent", *[e.AgentStopped(at=stage.now, agent="a") for _ in range(50)])
     stage.look()
     stage.look()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from tests.unit.loop.test_loop import FlakyJournal, Rig, policy_named
 from tests.unit.loop.test_loop_many_agents import Fleet
 
@@ -144,3 +145,19 @@ def test_of_agents_that_are_told_the_same_the_first_to_tick_writes_it() -> None:
             assert intake.take([(one(state), ())], {})
         fleet.ticks(2)
     assert journalled(fleet.shared.journal) == [AlertState.FIRING, AlertState.RESOLVED]
+
+
+def test_a_noisy_week_is_read_in_parts_and_nothing_of_it_is_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeostat.loop.told.READ_MAX", 5)
+    rig = AlertRig(policy_named("a"))
+    alerts = [one(fingerprint=str(number)) for number in range(12)]
+    rig.hear(*alerts)
+    rig.ticks(4)
+    assert len(journalled(rig.journal)) == 12
+    rig.loop = rig.new_loop()
+    rig.hear(*alerts, one(AlertState.RESOLVED, fingerprint="11"), one(fingerprint="new"))
+    rig.ticks(1)
+    assert len(rig.intake._known) == 5, "what is known after one turn"
+    rig.ticks(4)
+    assert len(journalled(rig.journal)) == 14
+    assert set(journalled(rig.journal)[12:]) == {AlertState.RESOLVED, AlertState.FIRING}
