@@ -337,3 +337,15 @@ def test_failures_of_what_nobody_waits_for_any_more_are_forgotten(stage: Stage) 
     stage.channels["pager"].error = None
     stage.look()
     assert not stage.engine._sendings["pager"].failures
+
+
+def test_what_was_sent_while_the_loop_journalled_waits_for_its_next_turn(stage: Stage) -> None:
+    stage.look()
+    (first,) = stage.engine.collect(stage.now)
+    write(stage.journal, "j", *suspected("j", stage.now), escalated(stage.now))
+    stage.look()
+    stage.engine.settled(None)
+    (second,) = stage.engine.collect(stage.now)
+    assert isinstance(first, e.NotificationSent)
+    assert isinstance(second, e.NotificationSent)
+    assert (first.messages, second.messages) == (("i/3/oncall/1",), ("j/3/oncall/1",))

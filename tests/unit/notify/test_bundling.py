@@ -87,3 +87,13 @@ def test_what_is_due_twice_on_one_subject_is_said_once() -> None:
     assert bundle is not None
     assert len(bundle.ids) == 2
     assert bundle.message.topic is Topic.ESCALATED
+
+
+def test_what_wants_somebody_goes_before_news_that_is_older() -> None:
+    journal = MemoryJournal()
+    routing = replace(ROUTING, routes=[Route(("pager",), (Topic.OPENED,))])
+    write(journal, "a", *suspected("a", 0.0))
+    write(journal, "b", *suspected("b", 0.0), escalated(1.0))
+    bundle = next_bundle([one for one in due_now(journal, 10.0, routing) if one.channel == "pager"], [], routing, 10.0)
+    assert bundle is not None
+    assert bundle.message.topic is Topic.ESCALATED

@@ -12,6 +12,7 @@ from tests.unit.notify.stories import (
     asked,
     due_now,
     escalated,
+    facts_of,
     failed,
     sent,
     suspected,
@@ -22,7 +23,7 @@ from tests.unit.notify.stories import (
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL, Effect
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
-from homeostat.notify.due import NEWS_S
+from homeostat.notify.due import NEWS_S, due
 from homeostat.notify.message import Topic
 from homeostat.notify.routing import Route
 from homeostat.record.memory import MemoryJournal
@@ -165,3 +166,55 @@ def test_nothing_that_is_journalled_as_sent_or_given_up_on_is_due_again(
             write(journal, "notify", (sent if works else failed)([one.id], one.channel, now))
     assert not seen & set(told(journal, now + ahead_s))
     assert len(seen) <= sum(len(step.to) for step in CHAIN.steps) * (CHAIN.repeat_max + 1)
+
+
+def test_two_names_that_lead_to_one_chain_call_it_once() -> None:
+    journal = opened(asked(0.0))
+    assert told(journal, 0.0, replace(ROUTING, default="oncall")) == [("i/3/oncall/1", "pager")]
+
+
+def test_whoever_was_told_does_not_hear_what_was_over_before() -> None:
+    journal = opened(asked(0.0))
+    write(journal, "i", e.ApprovalDenied(at=10.0, node="restore", by="eli", answer="a"), escalated(20.0))
+    write(journal, "notify", sent(["i/5/oncall/1"], "pager", 20.0))
+    assert told(journal, 20.0) == []
+
+
+def test_an_answer_ends_no_step_that_is_done_by_hand() -> None:
+    intent = e.ActionIntended(
+        at=0.0,
+        incident="i",
+        key="i/restore/1",
+        node="restore",
+        action=MANUAL,
+        target="t",
+        arguments={},
+        effect=Effect.SAFE,
+        number=1,
+        deadline_at=900.0,
+    )
+    journal = opened(intent)
+    write(journal, "i", e.ApprovalGranted(at=1.0, node="restore", by="eli", answer="a", expires_at=900.0))
+    assert told(journal, 1.0) == [("i/3/oncall/1", "pager")]
+
+
+def test_a_digest_begins_no_conversation() -> None:
+    journal = opened(escalated(0.0))
+    write(journal, "notify", sent(["i/3/oncall/1"], "pager", 0.0, topic="digest", conversation="of many"))
+    write(journal, "i", e.IncidentAcknowledged(at=1.0, by="dana", answer="a"))
+    (news,) = due_now(journal, 1.0)
+    assert (news.channel, news.conversation) == ("pager", "")
+
+
+def test_an_open_incident_is_never_forgotten_and_one_that_is_over_is() -> None:
+    journal = MemoryJournal()
+    for incident in ("open", "over"):
+        write(journal, incident, *suspected(incident, 0.0), escalated(0.0))
+        write(journal, "notify", *[sent([f"{incident}/3/oncall/{n}"], "pager", 0.0) for n in (1, 3)])
+    write(journal, "over", e.Closed(at=1.0, result=Result.ESCALATED))
+    facts = facts_of(journal)
+    before = [(one.id, one.channel) for one in due(facts, ROUTING, 5000.0) if one.urgent]
+    facts.forget(1e6)
+    assert set(facts.stories) == {"open"}
+    assert {one for one, _ in facts.outcomes} == {"open/3/oncall/1", "open/3/oncall/3"}
+    assert [(one.id, one.channel) for one in due(facts, ROUTING, 5000.0)] == before
