@@ -9,9 +9,9 @@ from pathlib import Path
 
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policies_in_use, unrunnable
 from homeostat.app.heartbeat import beat_url
 from homeostat.app.notify_check import check_notifications
+from homeostat.app.policies_in_use import policies_in_use, unrunnable
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.app.why_nothing import paused_now

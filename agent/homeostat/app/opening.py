@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policy_named
 from homeostat.app.history import History, Source
+from homeostat.app.policies import policy_named
 from homeostat.app.recordings import journal_holding, valid_recordings
 from homeostat.app.settings import FILE_NAME, Settings, StoreTable, load_settings
 from homeostat.app.store import journal_to_read
