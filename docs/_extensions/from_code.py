@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -59,6 +59,8 @@ def _kind(annotation: object) -> str:
         return names[annotation]
     arguments = get_args(annotation)
     origin = getattr(annotation, "__origin__", None)
+    if get_origin(annotation) is Annotated:
+        return _kind(arguments[0])
     if origin is list or origin is tuple:
         return f"list of {_kind(arguments[0])}"
     if isinstance(origin, type) and arguments:
@@ -127,10 +129,10 @@ def settings() -> Iterator[str]:
     """Every table of homeostat.toml."""
     from homeostat.app.settings import Settings
 
-    def walk(table: type, path: str) -> Iterator[str]:
+    def walk(table: type, path: str, *, in_list: bool = False) -> Iterator[str]:
         rows = _rows(table)
         if path:
-            yield f"## `[{path}]`"
+            yield f"## `[[{path}]]`" if in_list else f"## `[{path}]`"
             yield ""
             yield from _said(table)
             if rows:
@@ -138,8 +140,8 @@ def settings() -> Iterator[str]:
         for name, one in getattr(table, "model_fields", {}).items():
             below = f"{path}.{name}" if path else name
             for inner in _tables_in(one.annotation):
-                by_name = isinstance(getattr(one.annotation, "__origin__", None), type)
-                yield from walk(inner, f"{below}.NAME" if by_name else below)
+                kind = get_origin(one.annotation)
+                yield from walk(inner, f"{below}.NAME" if kind is dict else below, in_list=kind is list)
 
     yield from walk(Settings, "")
 

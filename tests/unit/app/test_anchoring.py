@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 from homeostat.app import anchoring
 from homeostat.app.anchoring import Anchoring, append_to, destinations_of, post_to
 from homeostat.app.audit import make_keys, signing_key
+from homeostat.app.audit_table import AuditTable
 from homeostat.app.limits import SecretCommandTable, SecretsTable
-from homeostat.app.settings import AuditTable, Settings, load_settings
+from homeostat.app.settings import Settings, load_settings
 from homeostat.model.entries import ConditionChanged, Entry
 from homeostat.model.errors import PolicyError, UsageError
 from homeostat.model.ports import Batch
@@ -196,7 +197,7 @@ def test_a_destination_without_a_key_is_a_mistake(tmp_path: Path) -> None:
         ('export_url = "ftp://host"', "must begin with https://"),
         ('export_url = "https://user:password@host/"', "settings are no place for secrets"),
         ('export_url = "https://host/hook?token=secret"', "no query: settings are no place for secrets"),
-        ('key = "-----BEGIN PRIVATE KEY-----"', "a reference, never the key itself"),
+        ('key = "-----BEGIN PRIVATE KEY-----"', "a reference, env:NAME or file:/PATH, and never"),
         ("anchor_interval_s = 0", "greater than or equal to 1"),
     ],
 )
