@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from tests.acceptance.people_workspace import PeopleWorkspace
 from tests.http_place import HttpPlace, always
 
-from homeostat.app.doctor import _heartbeat
+from homeostat.app.doctor_outside import _heartbeat
 from homeostat.app.heartbeat import Heartbeat, beat_url, call
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.settings import Settings, load_settings
