@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
 import socketserver
@@ -33,7 +32,7 @@ class HaproxyServer:
         self.socket = str(self.folder / "admin.sock")
         self.user_socket = str(self.folder / "user.sock")
         self.sets: list[str] = []
-        self.lose_answers = 0
+        self.lose_answers = self.lose_commands = 0
         self._sink = _Sink()
         self._ports = {pool: free_port() for pool in POOLS}
         (self.folder / "haproxy.cfg").write_text(self._configuration())
@@ -99,7 +98,7 @@ class HaproxyServer:
             self.ask(f"set server {pool}/web state ready")
             self.ask(f"set weight {pool}/web 100%")
         self.sets.clear()
-        self.lose_answers = 0
+        self.lose_answers = self.lose_commands = 0
 
     def close(self) -> None:
         self._process.kill()
@@ -147,13 +146,13 @@ class _Relayed(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         haproxy = self.server.haproxy
         command = self.rfile.readline(LINE_BYTES_MAX).decode().rstrip("\n")
-        answer = haproxy.ask(command)
         if command.startswith("set "):
+            if haproxy.lose_commands:
+                haproxy.lose_commands -= 1
+                return
             haproxy.sets.append(command)
             if haproxy.lose_answers:
                 haproxy.lose_answers -= 1
-                with contextlib.suppress(OSError):
-                    # A reset, where an end of the answer would be an empty one: a success.
-                    self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                haproxy.ask(command)
                 return
-        self.wfile.write(answer.encode())
+        self.wfile.write(haproxy.ask(command).encode())

@@ -170,6 +170,17 @@ def test_a_lost_answer_is_found_out_and_the_command_not_repeated(world: ActWorld
     assert haproxy.sets == ["set server one/web state maint"]
 
 
+def test_a_lost_command_is_no_success_and_not_repeated(world: ActWorld, haproxy: HaproxyServer) -> None:
+    haproxy.lose_commands = 1
+    done = run(world, action(haproxy.relay, "maint"))
+    assert done.status is OutcomeStatus.ERROR
+    assert done.detail == (
+        f"the answer was lost ({haproxy.relay} hung up before it answered), "
+        "and one/web is ready, weight 100, 0 sessions"
+    )
+    assert haproxy.sets == []
+
+
 def test_a_killed_runners_drain_is_followed_to_its_end(world: ActWorld, haproxy: HaproxyServer) -> None:
     client = haproxy.session("one")
     _kill_while_it_waits(world, haproxy)
