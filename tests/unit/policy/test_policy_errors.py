@@ -230,6 +230,16 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
             "E133 an HTTP status or a list of them is wanted",
         ),
         ("actuator: http, method: GET, url: http://x, json: {a: {with: n}}", "E133 {with: n} is not declared"),
+        (f"{HAPROXY}, operation: dran", "E112"),
+        (f"{HAPROXY}, operation: weight", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: drain, weight: 5", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: weight, weight: 257", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: weight, weight: 101%", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: ready, wait_idle: true", "E133 wait_idle goes with operation: drain or maint"),
+        (f"{HAPROXY}, operation: drain, idle: true", "E110 unknown key 'idle'"),
+        ("actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999", "E133 an absolute path, or"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: web", "E133 a server reads BACKEND/SERVER"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: 'a/b; c'", "E133 a server reads BACKEND/SERVER"),
         (f"{JENKINS}, job: a/../b", "E133 the full name of a job is wanted, like folder/job, not 'a/../b'"),
         (f"{JENKINS}, job: a, token: abc", "E133 a secret is named, not written out"),
         (f"{JENKINS}, job: a, user: 'a:b'", "E133 the name of a user has no colon"),
@@ -241,16 +251,6 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
         (f"{RUNDECK}, job: a, url: http://x/?y", "E133 a base URL has no query"),
         (f"{RUNDECK}, job: a, api_version: 41", "E112"),
         (f"{RUNDECK}, job: a, options: [x]", "E133 a mapping of names to values is wanted"),
-        (f"{HAPROXY}, operation: dran", "E112"),
-        (f"{HAPROXY}, operation: weight", "E133 weight goes with operation: weight, and the other way"),
-        (f"{HAPROXY}, operation: drain, weight: 5", "E133 weight goes with operation: weight, and the other way"),
-        (f"{HAPROXY}, operation: weight, weight: 257", "E133 a weight is 0 to 256, or 0% to 100%"),
-        (f"{HAPROXY}, operation: weight, weight: 101%", "E133 a weight is 0 to 256, or 0% to 100%"),
-        (f"{HAPROXY}, operation: ready, wait_idle: true", "E133 wait_idle goes with operation: drain or maint"),
-        (f"{HAPROXY}, operation: drain, idle: true", "E110 unknown key 'idle'"),
-        ("actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999", "E133 an absolute path, or"),
-        ("actuator: haproxy, operation: drain, socket: /s, server: web", "E133 a server reads BACKEND/SERVER"),
-        ("actuator: haproxy, operation: drain, socket: /s, server: 'a/b; c'", "E133 a server reads BACKEND/SERVER"),
         (f"{SQL}", "E133 an action has either statement or statements"),
         (f"{SQL}, statement: COMMIT", "E133 COMMIT cannot be used: the agent itself begins and ends the transaction"),
         (f"{SQL}, statement: /* x */ set role x", "E133 SET cannot be used: the agent itself sets the limits"),
@@ -288,6 +288,16 @@ def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
     assert problems("[{do: restart, target: a/b, with: {n: 1}}, {do: other, target: a/b}]", actions=actions) == []
 
 
+def test_right_actions_of_haproxy_are_taken() -> None:
+    actions = (
+        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
+        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
+        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
+    )
+    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
+    assert problems(steps, actions=actions) == []
+
+
 def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:
     actions = (
         f"{{restart: {{{JENKINS}, effect: keyed, job: shop/restart, parameters: {{SERVICE: {{target: name}}}}}},"
@@ -298,16 +308,6 @@ def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:
         " identifiers: {t: {value: {with: t}, allowed: [orders, shop.orders]}}}}"
     )
     steps = "[{do: restart, target: a/b}, {do: other, target: a/b}, {do: release, target: a/b, with: {t: orders}}]"
-    assert problems(steps, actions=actions) == []
-
-
-def test_right_actions_of_haproxy_are_taken() -> None:
-    actions = (
-        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
-        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
-        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
-    )
-    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
     assert problems(steps, actions=actions) == []
 
 
