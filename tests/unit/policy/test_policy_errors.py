@@ -10,8 +10,8 @@ from homeostat.policy.yaml_tree import BYTES_MAX
 
 KINDS = "do, manual, steps, dag, try, choose, decide, wait, use, escalate"
 
-JENKINS = "actuator: jenkins, url: https://ci.example, user: agent, token: {secret: env:T}"
 HAPROXY = "actuator: haproxy, socket: /run/haproxy/admin.sock, server: web/one"
+JENKINS = "actuator: jenkins, url: https://ci.example, user: agent, token: {secret: env:T}"
 RUNDECK = "actuator: rundeck, url: https://rd.example, token: {secret: env:T}"
 SQL = "actuator: sql, dsn: postgresql://agent@db.example/shop"
 
@@ -277,6 +277,16 @@ def test_a_wrong_action_is_explained(action: str, expected: str) -> None:
     assert any(problem.startswith(expected) for problem in found), found
 
 
+def test_right_actions_of_haproxy_are_taken() -> None:
+    actions = (
+        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
+        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
+        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
+    )
+    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
+    assert problems(steps, actions=actions) == []
+
+
 def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
     actions = (
         "{restart: {actuator: http, method: POST, url: http://x/y, headers: {Authorization: {secret: env:T}},"
@@ -286,16 +296,6 @@ def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
         " plain: {actuator: command, argv: [x], env: [SSL_CERT_FILE]}}"
     )
     assert problems("[{do: restart, target: a/b, with: {n: 1}}, {do: other, target: a/b}]", actions=actions) == []
-
-
-def test_right_actions_of_haproxy_are_taken() -> None:
-    actions = (
-        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
-        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
-        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
-    )
-    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
-    assert problems(steps, actions=actions) == []
 
 
 def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:
