@@ -162,15 +162,16 @@ class _Run:
                 found = self._objects.read()
                 if is_done(self._job, found):
                     return self._followed(seen)
+                is_unchanged = decided_by(found) == seen.decided_by
+                is_outdated = found["metadata"]["resourceVersion"] != seen.version
             except (RefusedByClusterError, *_NOT_UNDERSTOOD) as error:
                 raise DoubtError(f"{why}, and what became of it cannot be seen: {error}") from None
             except KubernetesError as error:
                 if waited_s >= (ASK_S_MAX if self._stopped() is None else self._job["settle_s"]):
                     raise DoubtError(f"{why}, and the cluster cannot be asked: {error}") from None
             else:
-                if decided_by(found) != seen.decided_by:
+                if not is_unchanged:
                     raise DoubtError(f"{why}, and {self._objects.told} was changed since, without the action's key")
-                is_outdated = found["metadata"]["resourceVersion"] != seen.version
                 if is_outdated or waited_s >= self._job["settle_s"]:
                     return Ending("error", None, f"{why}, and nothing was changed: {self._objects.told} is as it was")
             self._bell.wait(pauses.next_s())

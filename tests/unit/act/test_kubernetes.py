@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from tests.kubernetes_cluster import NAMESPACE
-from tests.kubernetes_workloads import WorkloadCluster
+from tests.kubernetes_workloads import ALL_RIGHTS, WorkloadCluster
 from tests.unit.act.act_world import KEY, ActWorld, end, running_pid, until, until_done, until_gone
 
 from homeostat.act import run_kubernetes
 from homeostat.act.job_files import Ending, JobFiles
+from homeostat.act.kinds import DoubtError
 from homeostat.act.kubernetes import KubernetesActuator
 from homeostat.act.output import OutputFile
 from homeostat.act.redaction import Redactor
@@ -203,6 +204,26 @@ def test_a_change_whose_answer_is_lost_is_seen_and_not_made_again(world: ActWorl
     cluster.lose_answers = 1
     assert run(world, cluster, action("scale", by=1, max=9)).detail.startswith("deployment/pay was scaled from 3 to 4")
     assert len(cluster.patches) == 1
+
+
+def test_a_lost_answer_that_nobody_can_ask_about_is_in_doubt(
+    world: ActWorld, cluster: WorkloadCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.add("deployments", "pay")
+    cluster.lose_answers = 1
+    cluster.before_patch = lambda: setattr(cluster, "rules", [])
+    with pytest.raises(DoubtError, match=r"the answer was lost .* cannot be seen: .* HTTP 403"):
+        run(world, cluster, action())
+    cluster.rules = ALL_RIGHTS
+    monkeypatch.setattr(run_kubernetes, "ASK_S_MAX", 0.2)
+
+    def break_down() -> None:
+        cluster.answer_raw = b"<html>"
+
+    cluster.before_patch = break_down
+    with pytest.raises(DoubtError, match=r"the answer was lost .*, and the cluster cannot be asked"):
+        run(world, cluster, action(key="i1/r/2"))
+    assert len(cluster.patches) == 2
 
 
 def test_an_attempt_with_the_key_of_one_in_doubt_changes_nothing(world: ActWorld, cluster: WorkloadCluster) -> None:
