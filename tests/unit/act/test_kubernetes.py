@@ -189,6 +189,18 @@ def test_a_change_that_somebody_makes_meanwhile_is_not_written_over(world: ActWo
     assert made["spec"]["replicas"] == 8
 
 
+def test_of_many_steps_at_once_none_is_lost(world: ActWorld, cluster: WorkloadCluster) -> None:
+    made = cluster.add("deployments", "pay")
+    agents = {f"i{number}/scale/1": agent(world, cluster) for number in range(4)}
+    for key, actuator in agents.items():
+        actuator.start(action("scale", key=key, by=1, max=9, wait="none"))
+    ends = [until_done(actuator, key) for key, actuator in agents.items()]
+    taken = [done for done in ends if done.status == OK]
+    assert taken
+    assert made["spec"]["replicas"] == 3 + len(taken) == 3 + len(cluster.patches)
+    assert all("was changed by somebody in the meantime" in done.detail for done in ends if done.status != OK)
+
+
 def test_conflicts_do_not_go_on_for_ever(
     world: ActWorld, cluster: WorkloadCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

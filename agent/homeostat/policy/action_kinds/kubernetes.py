@@ -78,6 +78,10 @@ class KubernetesAction(ActionFields):
     token: Annotated[Any, *checked(check_secret, SECRET_SCHEMA)] = None
     ca: Annotated[Any, *checked(check_secret, SECRET_SCHEMA)] = None
 
+    def presumed_effect(self) -> Effect:
+        """To cordon sets a state; a workload keeps the keys of its changes, and takes none twice."""
+        return Effect.SAFE if self.kind == "node" else Effect.KEYED
+
     @model_validator(mode="after")
     def _goes_with_its_kind(self) -> Self:
         is_of_nodes = self.operation in _NODE_OPERATIONS
