@@ -119,9 +119,11 @@ class WorkloadCluster(Cluster):
             raise Refusal(403, "Forbidden", f'cannot {verb} resource "{rest[0]}" in API group "{group}"{where}')
 
     def _list(self, resource: str, query: dict[str, str]) -> Object:
-        """One object a page, so that whoever lists must ask for the rest."""
+        """One object a page where pages are wanted, so that whoever wants them must ask for the rest."""
         wanted = dict(part.split("=") for part in query.get("labelSelector", "").split(",") if part)
         found = [one for one in self.owned[resource] if wanted.items() <= one["metadata"].get("labels", {}).items()]
+        if "limit" not in query:
+            return {"kind": "List", "metadata": {}, "items": found}
         at = int(query.get("continue", "0"))
         more = {"continue": str(at + 1)} if at + 1 < len(found) else {}
         return {"kind": "List", "metadata": more, "items": found[at : at + 1]}
@@ -129,6 +131,7 @@ class WorkloadCluster(Cluster):
     def _patched(self, resource: str, found: Object, headers: Any, query: dict[str, str], patch: Object) -> Object:
         if headers.get("Content-Type") != "application/strategic-merge-patch+json":
             raise Refusal(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
+        patch.setdefault("metadata", {})
         if query.get("fieldValidation") == "Strict":
             _check_fields(patch)
         self.before_patch()
@@ -206,7 +209,8 @@ class WorkloadCluster(Cluster):
             name = f"{metadata['name']}-{number}"
             owner = {"uid": metadata["uid"], "controller": True}
             labels = {**template["metadata"]["labels"], **({"pod-template-hash": name} if is_deployment else {})}
-            one = {"metadata": {"name": name, "labels": labels, "ownerReferences": [owner]}, "template": template}
+            identity = {"name": name, "uid": f"uid-{name}", "labels": labels, "ownerReferences": [owner]}
+            one = {"metadata": identity, "template": template}
             if is_deployment:
                 hashed = {**template, "metadata": {**template["metadata"], "labels": labels}}
                 one["spec"] = {"template": hashed}
