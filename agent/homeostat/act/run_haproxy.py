@@ -171,4 +171,7 @@ def ask(address: str, command: str) -> str:
                     raise NoAnswerError("its answer has no end")
     except (OSError, OverflowError) as error:
         raise NoAnswerError(f"{address}: {getattr(error, 'strerror', None) or error}") from None
+    if not answer:
+        # Also an answer that says nothing ends in an empty line.
+        raise NoAnswerError(f"{address} hung up before it answered")
     return answer.decode(errors="replace")

@@ -10,6 +10,7 @@ from homeostat.policy.yaml_tree import BYTES_MAX
 
 KINDS = "do, manual, steps, dag, try, choose, decide, wait, use, escalate"
 
+HAPROXY = "actuator: haproxy, socket: /run/haproxy/admin.sock, server: web/one"
 JENKINS = "actuator: jenkins, url: https://ci.example, user: agent, token: {secret: env:T}"
 RUNDECK = "actuator: rundeck, url: https://rd.example, token: {secret: env:T}"
 CLUSTER = "actuator: kubernetes, kind: deployment, name: pay, namespace: shop"
@@ -230,6 +231,16 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
             "E133 an HTTP status or a list of them is wanted",
         ),
         ("actuator: http, method: GET, url: http://x, json: {a: {with: n}}", "E133 {with: n} is not declared"),
+        (f"{HAPROXY}, operation: dran", "E112"),
+        (f"{HAPROXY}, operation: weight", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: drain, weight: 5", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: weight, weight: 257", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: weight, weight: 101%", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: ready, wait_idle: true", "E133 wait_idle goes with operation: drain or maint"),
+        (f"{HAPROXY}, operation: drain, idle: true", "E110 unknown key 'idle'"),
+        ("actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999", "E133 an absolute path, or"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: web", "E133 a server reads BACKEND/SERVER"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: 'a/b; c'", "E133 a server reads BACKEND/SERVER"),
         (f"{JENKINS}, job: a/../b", "E133 the full name of a job is wanted, like folder/job, not 'a/../b'"),
         (f"{JENKINS}, job: a, token: abc", "E133 a secret is named, not written out"),
         (f"{JENKINS}, job: a, user: 'a:b'", "E133 the name of a user has no colon"),
@@ -286,6 +297,16 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
 def test_a_wrong_action_is_explained(action: str, expected: str) -> None:
     found = problems(actions=f"{{restart: {{{action}}}}}")
     assert any(problem.startswith(expected) for problem in found), found
+
+
+def test_right_actions_of_haproxy_are_taken() -> None:
+    actions = (
+        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
+        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
+        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
+    )
+    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
+    assert problems(steps, actions=actions) == []
 
 
 def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:

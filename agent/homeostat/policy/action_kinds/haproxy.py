@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, model_validator
@@ -12,7 +13,7 @@ from homeostat.policy.parameter_values import check_text
 
 _WEIGHT_MAX = 256
 """haproxy's own bound."""
-_SERVER_PARTS = 2
+_SERVER = re.compile(r"[A-Za-z0-9_.:-]{1,200}/[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 
 
 def _check_socket(value: object) -> object:
@@ -25,7 +26,7 @@ def _check_socket(value: object) -> object:
 
 def _check_server(value: object) -> object:
     name = check_text(value)
-    if isinstance(name, str) and (len(name.split("/")) != _SERVER_PARTS or not all(name.split("/"))):
+    if isinstance(name, str) and _SERVER.fullmatch(name) is None:
         raise wrong("E133", f"a server reads BACKEND/SERVER, unlike {shown(name)}")
     return name
 
