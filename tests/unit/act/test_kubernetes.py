@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -319,6 +320,17 @@ def test_an_autoscaler_that_sets_it_back_is_told_of(world: ActWorld, cluster: Wo
         cluster.touch(made)
     done = until_done(actuator)
     assert said(done) == (ERROR, "deployment/pay was scaled from 3 to 9 replicas, and somebody has set it to 2 since")
+
+
+def test_one_that_is_made_anew_meanwhile_is_not_the_one_that_was_restarted(
+    world: ActWorld, cluster: WorkloadCluster
+) -> None:
+    made = cluster.add("deployments", "pay")
+    cluster.pods_per_turn = 0
+    anew = threading.Timer(0.05, lambda: made["metadata"].update(uid="another"))
+    cluster.before_patch = anew.start
+    done = run(world, cluster, action())
+    assert said(done) == (ERROR, "deployment/pay was restarted, and was deleted and made anew since")
 
 
 def test_another_cluster_is_reached_by_a_token_by_reference(world: ActWorld, cluster: WorkloadCluster) -> None:
