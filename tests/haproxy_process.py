@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import shutil
 import socket
@@ -51,18 +52,24 @@ def program() -> str:
     return found
 
 
+class Fate(enum.Enum):
+    """What becomes of a command on its way."""
+
+    ANSWERED, UNANSWERED, DROPPED = range(3)
+
+
 class Haproxy:
     """haproxy in front of a service that never ends a session, and its go-between.
 
     Attributes:
         asked: commands that came to the go-between.
-        on_set: called before a `set` is passed on; where it gives False, its answer is kept back.
+        on: called with each command before it is passed on; says what becomes of it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked: list[str] = []
-        self.on_set: Callable[[], bool] = lambda: True
+        self.on: Callable[[str], Fate] = lambda _command: Fate.ANSWERED
         (folder / "haproxy.cfg").write_text(_CONFIGURATION.format(folder=folder))
         self._service = _listening(folder / "served")
         self._between = _listening(folder / "between")
@@ -89,7 +96,7 @@ class Haproxy:
 
     def ready(self) -> None:
         """All servers as the configuration has them, and nothing asked yet."""
-        self.on_set = lambda: True
+        self.on = lambda _command: Fate.ANSWERED
         for server in SERVERS:
             self.tell(f"set server app/{server} state {'maint' if server == 'three' else 'ready'}")
             self.tell(f"set weight app/{server} 100%")
@@ -131,9 +138,9 @@ class Haproxy:
         with asking, contextlib.suppress(OSError):
             command = asking.makefile().readline().strip()
             self.asked.append(command)
-            answers = self.on_set() if command.startswith("set ") else True
-            said = self.tell(command)
-            if answers:
+            fate = self.on(command)
+            said = "" if fate is Fate.DROPPED else self.tell(command)
+            if fate is Fate.ANSWERED:
                 asking.sendall(said.encode())
 
 

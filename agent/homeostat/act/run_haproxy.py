@@ -24,7 +24,7 @@ ASK_S_MAX = 10.0
 ASK_S_MIN = 1.0
 """How long it may take at least, where the action's time is nearly over: what was set must be looked at."""
 
-LOOK_INTERVAL_S = 0.5
+LOOK_INTERVAL_S = 0.25
 
 _SERVERS = 4
 """As `show stat` numbers what it is asked of."""
@@ -214,4 +214,7 @@ def ask(address: str, command: str, deadline: float) -> str:
                 connection.settimeout(left_s)
     except (OSError, OverflowError) as error:
         raise NoAnswerError(f"{address}: {getattr(error, 'strerror', None) or error}") from None
+    if not answer:
+        # Success is an empty line.
+        raise NoAnswerError(f"{address}: closed without an answer")
     return answer.decode(errors="replace")
