@@ -170,8 +170,7 @@ def _variable_that_leads_elsewhere(action: ActionSpec) -> str | None:
     for name in _given(action.parameters.get("env")):
         if name.startswith((*prefixes, *_LEADING_ANYWHERE)) and not name.startswith("TF_VAR_"):
             return name
-    extra = action.parameters.get("extra_vars")
-    return next((str(name) for name in extra or () if str(name).startswith("ansible_")), None)
+    return next((name for name in _given(action.parameters.get("extra_vars")) if name.startswith("ansible_")), None)
 
 
 def _matches(globs: Globs, text: str) -> bool:

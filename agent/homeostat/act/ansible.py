@@ -68,10 +68,9 @@ def is_installed() -> bool:
 
 def _tags(command: StartAction) -> list[str]:
     """The tags. An empty one would be none at all, and play everything; a list of them in one would be more."""
-    written = command.action.parameters.get("tags") or ()
     tags = texts_of(command, "tags")
-    for source, tag in zip(written, tags, strict=True):
-        if _TAG.fullmatch(tag) is None or (is_substitution(source) and tag in _EVERY_TAG):
+    for written, tag in zip(command.action.parameters.get("tags") or [], tags, strict=True):  # type: ignore[call-overload]  # a list, as texts_of found
+        if _TAG.fullmatch(tag) is None or (is_substitution(written) and tag in _EVERY_TAG):
             raise RefusedError(f"{tag!r} does not name one tag of a playbook")
     return tags
 

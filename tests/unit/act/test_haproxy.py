@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,36 @@ def test_an_answer_takes_no_longer_than_the_action_may(tmp_path: Path, monkeypat
 )
 def test_ready_is_neither_in_maintenance_nor_draining(admin: int, ready: bool) -> None:
     assert ServerState(admin, 1, 1, 0).is_as({"operation": "ready"}) is ready
+
+
+@pytest.mark.parametrize(
+    ("state", "operation", "weight", "is_as"),
+    [
+        (ServerState(FMAINT, 1, 1, 0), "maint", None, True),
+        (ServerState(CMAINT, 1, 1, 0), "maint", None, False),
+        (ServerState(0, 5, 10, 0), "weight", "50%", True),
+        (ServerState(0, 5, 10, 0), "weight", "60%", False),
+        (ServerState(0, 5, 10, 0), "weight", "6", False),
+    ],
+)
+def test_what_counts_as_set(state: ServerState, operation: str, weight: str | None, is_as: bool) -> None:
+    assert state.is_as({"operation": operation, "weight": weight}) is is_as
+
+
+@pytest.mark.parametrize("start_before", [True, False])
+def test_what_haproxy_made_too_late_or_took_all_the_time_of_is_not_set(
+    world: ActWorld, haproxy: Haproxy, start_before: bool
+) -> None:
+    bound_s = time.clock_gettime(time.CLOCK_BOOTTIME) + 0.5
+
+    def hold_back(command: str) -> Fate:
+        while command.startswith("show stat") and time.clock_gettime(time.CLOCK_BOOTTIME) < bound_s + 0.1:
+            time.sleep(0.01)
+        return Fate.ANSWERED
+
+    haproxy.on = hold_back
+    command = setting(haproxy, "drain", timeout_s=60.0 if start_before else 0.1)
+    done = run(world, replace(command, start_before_s=bound_s) if start_before else command)
+    assert done.status is (OutcomeStatus.CANCELLED if start_before else OutcomeStatus.TIMEOUT)
+    assert done.detail.startswith("nothing was run: ")
+    assert haproxy.sets() == []
