@@ -18,10 +18,10 @@ from sphinx.util.docutils import SphinxDirective
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_METRICS = ("Counter", "Gauge", "Histogram", "Summary", "Info")
+_METRICS = ("counter", "gauge", "histogram", "summary", "info")
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _STAR = re.compile(r"(?<!\*)\*(?!\*)")
-_LABELS_AT = 2
+_NAME_AND_MEANING = 2
 """Where a metric's labels stand among the arguments: after its name and its help."""
 
 
@@ -144,6 +144,24 @@ def settings() -> Iterator[str]:
     yield from walk(Settings, "")
 
 
+def _declared(node: ast.AST) -> tuple[str, str, str, str] | None:
+    """The metric that a call declares, whichever of the ways to do so it is: name, kind, labels, meaning."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return None
+    kind = next((kind for kind in _METRICS if kind in node.func.id.lower()), "counter")
+    texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    if len(texts) < _NAME_AND_MEANING or not texts[0].startswith("homeostat_"):
+        return None
+    listed = [one for one in (*node.args, *(it.value for it in node.keywords if it.arg == "labels")) if _is_list(one)]
+    labels = ast.literal_eval(listed[0]) if listed else texts[_NAME_AND_MEANING:]
+    name = f"{texts[0]}_total" if kind == "counter" else texts[0]
+    return f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), texts[1]
+
+
+def _is_list(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Tuple) and all(isinstance(one, ast.Constant) for one in node.elts)
+
+
 def metrics() -> Iterator[str]:
     """Every metric that the agent serves, as its source declares it."""
     import homeostat
@@ -152,13 +170,7 @@ def metrics() -> Iterator[str]:
     for path in sorted(Path(homeostat.__file__).parent.rglob("*.py")):
         if "rig" in path.parts or "sandbox" in path.parts:
             continue  # the metrics of what drills break, and not the agent's
-        for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(name)), ast.Constant(help_), *_]):
-                    if kind in _METRICS and name.startswith("homeostat_"):
-                        labels = ast.literal_eval(node.args[_LABELS_AT]) if len(node.args) > _LABELS_AT else []
-                        served = f"{name}_total" if kind == "Counter" else name
-                        found.add((f"`{served}`", kind.lower(), ", ".join(f"`{one}`" for one in labels), str(help_)))
+        found |= {row for node in ast.walk(ast.parse(path.read_text())) if (row := _declared(node))}
     yield from _table(("metric", "kind", "labels", "meaning"), sorted(found))
 
 

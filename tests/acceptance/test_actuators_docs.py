@@ -34,8 +34,9 @@ def test_an_example_loads(block: str, tmp_path: Path) -> None:
     load_policy(path)
 
 
-def test_all_examples_lint_in_one_workspace_and_editors_are_told_the_same(tmp_path: Path) -> None:
-    (tmp_path / "actions.yaml").write_text("# actions.yaml\n" + "".join(block.partition("\n")[2] for block in BLOCKS))
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: re.findall(r"actuator: (\w+)", block)[0])
+def test_an_example_lints_where_it_is_used_and_editors_are_told_the_same(block: str, tmp_path: Path) -> None:
+    (tmp_path / "actions.yaml").write_text(block)
     actions = yaml.safe_load((tmp_path / "actions.yaml").read_text())
     jsonschema.validate(actions, SCHEMAS["actions"]())
     assert {action["actuator"] for action in actions.values()} <= set(BUILT_IN_ACTUATORS)

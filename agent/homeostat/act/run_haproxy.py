@@ -216,5 +216,5 @@ def ask(address: str, command: str, deadline: float) -> str:
         raise NoAnswerError(f"{address}: {getattr(error, 'strerror', None) or error}") from None
     if not answer:
         # Success is an empty line.
-        raise NoAnswerError(f"{address}: closed without an answer")
+        raise NoAnswerError(f"{address} hung up before it answered")
     return answer.decode(errors="replace")

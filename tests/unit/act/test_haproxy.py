@@ -196,7 +196,7 @@ def test_what_nobody_can_be_asked_about_stays_in_doubt(world: ActWorld, haproxy:
     ("fate", "status", "said"),
     [
         (Fate.UNANSWERED, OutcomeStatus.OK, "app/one is drain"),
-        (Fate.DROPPED, OutcomeStatus.ERROR, "closed without an answer), and app/one is ready"),
+        (Fate.DROPPED, OutcomeStatus.ERROR, "hung up before it answered), and app/one is ready"),
     ],
 )
 def test_where_the_answer_is_lost_the_state_tells(

@@ -1,4 +1,4 @@
-"""Actions of tools (`ansible`, `haproxy`, `systemd`, `terraform`): what is presumed, and what is said of wrong ones."""
+"""Actions of tools and clusters: what is presumed of them, and what is said of wrong ones."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ steps:
 PLAY = "actuator: ansible, playbook: /srv/plays/restart.yml, inventory: /srv/plays/hosts"
 UNIT = "actuator: systemd, operation: restart, unit: pay.service"
 SERVER = "actuator: haproxy, socket: /run/haproxy.sock, server: app/one, operation"
+CORDON = "actuator: kubernetes, operation: cordon, kind: node, name: pay"
+UNDO = "actuator: kubernetes, operation: undo, kind: deployment, name: pay, namespace: shop"
 TERRAFORM = "actuator: terraform, cwd: /srv/infra, operation"
 
 
@@ -49,6 +51,9 @@ def leaf(folder: Path, action: str) -> Do:
         (PLAY, Effect.UNSAFE),
         (f"{PLAY}, check: true", Effect.SAFE),
         (f"{PLAY}, check: true, effect: unsafe", Effect.UNSAFE),
+        (CORDON, Effect.SAFE),
+        (UNDO, Effect.KEYED),
+        (f"{UNDO}, effect: unsafe", Effect.UNSAFE),
         (UNIT, Effect.UNSAFE),
         (f"{UNIT}, effect: safe, scope: user", Effect.SAFE),
         (f"{SERVER}: weight, weight: 50%, effect: safe", Effect.SAFE),
@@ -106,7 +111,7 @@ def test_an_apply_without_an_approval_is_noticed(tmp_path: Path, more: str, asks
     assert any("W218" in str(found) for found in report.findings) is asks
 
 
-@pytest.mark.parametrize("action", [PLAY, UNIT, f"{TERRAFORM}: plan", f"{SERVER}: drain"])
+@pytest.mark.parametrize("action", [CORDON, UNDO, PLAY, UNIT, f"{TERRAFORM}: plan", f"{SERVER}: drain"])
 def test_editors_are_told_the_same(action: str) -> None:
     given = dict(pair.split(": ") for pair in action.split(", "))
     schema = SCHEMAS["actions"]()
