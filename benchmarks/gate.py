@@ -25,6 +25,7 @@ from benchmarks.learning.synthetic import mixture, smooth
 from benchmarks.learning.worlds import World
 from msgspec.structs import replace as changed
 
+from homeostat.learn.care import judge_with_care
 from homeostat.learn.evaluation.orders import FixedOrder, Order, RankedOrder
 from homeostat.learn.gate import GateVerdict, judge
 from homeostat.learn.ranker import train_ranking, versioned
@@ -96,10 +97,10 @@ def judge_history(seed: int) -> Judged:
     on = stage(world, range(history.earlier, history.earlier + history.incidents))
     decisions = played(on, order_of(incumbent, on), history.share, seed)
     ranking = train_ranking(decisions, on.policy, 1.0)
-    before, after = true_value(test, order_of(incumbent, test)), true_value(test, order_of(ranking, test))
     started = time.perf_counter()
-    verdict = judge(ranking, decisions, on.policy, incumbent=incumbent)
+    proposed, verdict = judge_with_care(ranking, decisions, on.policy, incumbent=incumbent)
     judge_s = time.perf_counter() - started
+    before, after = true_value(test, order_of(incumbent, test)), true_value(test, order_of(proposed, test))
     figures = verdict.nodes[NODE].figures
     gain_s = before.seconds - after.seconds
     return Judged(

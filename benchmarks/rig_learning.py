@@ -30,7 +30,8 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from homeostat.app.scaffold import shipped
-from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.app.settings import load_settings
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.decide.projection import fold
 from homeostat.learn.promotion import promotions_of
 from homeostat.record.sqlite import SqliteJournal

@@ -12,7 +12,14 @@ from tests.postgres_cluster import Cluster
 # Tests of several processes say how many.
 os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
-LONG = ("test_readme.py", "test_agent_heals.py", "test_parallel.py")
+LONG = (
+    "test_readme.py",
+    "test_package.py",
+    "test_agent_heals.py",
+    "test_tutorial.py",
+    "test_docs.py",
+    "test_parallel.py",
+)
 """Begun first: one that begins last is waited for by everybody."""
 
 

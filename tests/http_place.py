@@ -11,6 +11,11 @@ Answer = tuple[int, Mapping[str, str], bytes]
 Respond = Callable[[Mapping[str, str], bytes], Answer]
 
 
+def always(status: int, headers: Mapping[str, str] | None = None) -> Respond:
+    """Answer everything the same."""
+    return lambda _headers, _body: (status, headers or {}, b"")
+
+
 class HttpPlace:
     """Answers every POST with what `respond` gives for its headers and body; `taken`: the bodies that got a 2xx."""
 
@@ -18,7 +23,7 @@ class HttpPlace:
         self.respond = respond
         self.taken: list[bytes] = []
         self.headers: list[Mapping[str, str]] = []
-        self.requests = 0
+        self.paths: list[str] = []
         self._going_on = threading.Event()
         self._going_on.set()
         place = self
@@ -26,7 +31,7 @@ class HttpPlace:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                place.requests += 1
+                place.paths.append(self.path)
                 if not place._going_on.wait(20.0):
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -50,6 +55,10 @@ class HttpPlace:
         self._thread.start()
         self._open = True
 
+    @property
+    def requests(self) -> int:
+        return len(self.paths)
+
     def hang(self) -> None:
         self._going_on.clear()
 
@@ -59,6 +68,7 @@ class HttpPlace:
             self._going_on.set()
             self._server.shutdown()
             self._server.server_close()
+            self._thread.join(5.0)
 
 
 PAGERDUTY_KEY = "0123456789abcdef0123456789abcdef"

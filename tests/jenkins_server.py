@@ -84,6 +84,7 @@ class JenkinsServer(ThreadingHTTPServer):
         self.by_service: dict[str, tuple[float, str]] = {}
         """How long builds run, and how they end, by their parameter SERVICE; else as `runs_s` and `result` have it."""
         self.lose_answers = 0
+        self.leaves_out: set[str] = set()
         self.turn_away: list[tuple[int, dict[str, str]]] = []
         self.turn_posts_away: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str]] = []
@@ -165,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(400, b"this stand-in answers only what is asked for by tree")
         elif path == "/queue/api/json":
             waiting = [w for w in self.server.settled() if w.number is None and not w.cancelled]
-            self._json({"items": [{"id": w.id, "actions": w.actions} for w in waiting]})
+            items = {"items": [{"id": w.id, "actions": w.actions} for w in waiting]}
+            self._json(items if "items" not in self.server.leaves_out else {"_class": "hudson.model.Queue"})
         elif found := re.fullmatch(r"/queue/item/(\d+)/api/json", path):
             self._item(int(found[1]))
         elif found := re.fullmatch(r"((?:/job/[^/]+)+)/api/json", path):
@@ -202,7 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
             builds = [w for w in self.server.settled() if w.job == name and w.number is not None]
             builds.sort(key=lambda w: -(w.number or 0))
             shown = [{"number": w.number, "timestamp": int(w.asked_at * 1000), "actions": w.actions} for w in builds]
-            self._json({"_class": "hudson.model.FreeStyleProject", "allBuilds": shown[:count]})
+            listed = {} if "allBuilds" in self.server.leaves_out else {"allBuilds": shown[:count]}
+            self._json({"_class": "hudson.model.FreeStyleProject", **listed})
             return
         definitions = [{"name": parameter} for parameter in self.server.declared[name]]
         properties = [{}, {"parameterDefinitions": definitions}]

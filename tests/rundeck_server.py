@@ -74,6 +74,7 @@ class RundeckServer(ThreadingHTTPServer):
         self.by_service: dict[str, tuple[float, str]] = {}
         self.retries = 0
         self.lose_answers = 0
+        self.page_max = 1000
         self.turn_away: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str]] = []
         self.lock = threading.RLock()
@@ -148,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             shown = {"id": JOB, "name": "restart", "executionEnabled": self.server.enabled}
             self._say(200, [{**shown, "options": self.server.declared}])
         elif path == f"/job/{JOB}/executions":
-            count, offset = int(query["max"][0]), int(query["offset"][0])
+            count, offset = min(int(query["max"][0]), self.server.page_max), int(query["offset"][0])
             newest = [one.shown() for one in reversed(self.server.settled())]
             paging = {
                 "count": len(newest[offset : offset + count]),
@@ -156,7 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
                 "offset": offset,
                 "max": count,
             }
-            self._say(200, {"paging": paging, "executions": newest[offset : offset + count]})
+            listed = {"executions": newest[offset : offset + count]} if count else {}
+            self._say(200, {"paging": paging, **listed})
         elif found := re.fullmatch(r"/execution/(\d+)(/output)?", path):
             one = next((e for e in self.server.settled() if e.id == int(found[1])), None)
             if one is None:

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -18,10 +18,10 @@ from sphinx.util.docutils import SphinxDirective
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_METRICS = ("Counter", "Gauge", "Histogram", "Summary", "Info")
+_METRICS = ("counter", "gauge", "histogram", "summary", "info")
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _STAR = re.compile(r"(?<!\*)\*(?!\*)")
-_LABELS_AT = 2
+_NAME_AND_MEANING = 2
 """Where a metric's labels stand among the arguments: after its name and its help."""
 
 
@@ -59,6 +59,8 @@ def _kind(annotation: object) -> str:
         return names[annotation]
     arguments = get_args(annotation)
     origin = getattr(annotation, "__origin__", None)
+    if get_origin(annotation) is Annotated:
+        return _kind(arguments[0])
     if origin is list or origin is tuple:
         return f"list of {_kind(arguments[0])}"
     if isinstance(origin, type) and arguments:
@@ -127,10 +129,10 @@ def settings() -> Iterator[str]:
     """Every table of homeostat.toml."""
     from homeostat.app.settings import Settings
 
-    def walk(table: type, path: str) -> Iterator[str]:
+    def walk(table: type, path: str, *, in_list: bool = False) -> Iterator[str]:
         rows = _rows(table)
         if path:
-            yield f"## `[{path}]`"
+            yield f"## `[[{path}]]`" if in_list else f"## `[{path}]`"
             yield ""
             yield from _said(table)
             if rows:
@@ -138,10 +140,28 @@ def settings() -> Iterator[str]:
         for name, one in getattr(table, "model_fields", {}).items():
             below = f"{path}.{name}" if path else name
             for inner in _tables_in(one.annotation):
-                by_name = isinstance(getattr(one.annotation, "__origin__", None), type)
-                yield from walk(inner, f"{below}.NAME" if by_name else below)
+                kind = get_origin(one.annotation)
+                yield from walk(inner, f"{below}.NAME" if kind is dict else below, in_list=kind is list)
 
     yield from walk(Settings, "")
+
+
+def _declared(node: ast.AST) -> tuple[str, str, str, str] | None:
+    """The metric that a call declares, whichever of the ways to do so it is: name, kind, labels, meaning."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return None
+    kind = next((kind for kind in _METRICS if kind in node.func.id.lower()), "counter")
+    texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    if len(texts) < _NAME_AND_MEANING or not texts[0].startswith("homeostat_"):
+        return None
+    listed = [one for one in (*node.args, *(it.value for it in node.keywords if it.arg == "labels")) if _is_list(one)]
+    labels = ast.literal_eval(listed[0]) if listed else texts[_NAME_AND_MEANING:]
+    name = f"{texts[0]}_total" if kind == "counter" else texts[0]
+    return f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), texts[1]
+
+
+def _is_list(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Tuple) and all(isinstance(one, ast.Constant) for one in node.elts)
 
 
 def metrics() -> Iterator[str]:
@@ -152,13 +172,7 @@ def metrics() -> Iterator[str]:
     for path in sorted(Path(homeostat.__file__).parent.rglob("*.py")):
         if "rig" in path.parts or "sandbox" in path.parts:
             continue  # the metrics of what drills break, and not the agent's
-        for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(name)), ast.Constant(help_), *_]):
-                    if kind in _METRICS and name.startswith("homeostat_"):
-                        labels = ast.literal_eval(node.args[_LABELS_AT]) if len(node.args) > _LABELS_AT else []
-                        served = f"{name}_total" if kind == "Counter" else name
-                        found.add((f"`{served}`", kind.lower(), ", ".join(f"`{one}`" for one in labels), str(help_)))
+        found |= {row for node in ast.walk(ast.parse(path.read_text())) if (row := _declared(node))}
     yield from _table(("metric", "kind", "labels", "meaning"), sorted(found))
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from tests.acceptance.command_line import homeostat
 
+from homeostat.app.agent_table import AgentTable
 from homeostat.app.alert_intake import JOURNALLED_PER_MINUTE_MAX, REFRESH_S
 from homeostat.app.alert_reception import PATH
-from homeostat.app.settings import AgentTable, Settings, load_settings
+from homeostat.app.settings import Settings, load_settings
 from homeostat.loop.told import LOOK_BACK_S
 from homeostat.model import entries as e
 from homeostat.model.alerts import AlertState

@@ -59,6 +59,16 @@ THREE = {
     "serviceAccount": {"annotations": {"a": "b"}},
 }
 
+ACTING = {
+    **ONE,
+    "kubernetesActions": {
+        "enabled": True,
+        "namespaces": ["shop", "pay"],
+        "resources": ["deployments", "statefulsets", "daemonsets", "nodes"],
+        "names": ["web"],
+    },
+}
+
 
 def tool(name: str) -> str:
     found = shutil.which(name, path=SEARCHED)
@@ -90,7 +100,7 @@ def one(documents: list[dict[str, Any]], kind: str, suffix: str = "") -> dict[st
     return found
 
 
-@pytest.mark.parametrize("values", [ONE, THREE], ids=["one", "three"])
+@pytest.mark.parametrize("values", [ONE, THREE, ACTING], ids=["one", "three", "acting"])
 def test_what_the_chart_renders_is_valid(values: dict[str, Any], tmp_path: Path) -> None:
     lint = tmp_path / "lint.yaml"
     lint.write_text(yaml.safe_dump(values))
@@ -132,6 +142,30 @@ def test_a_pod_has_no_more_rights_than_it_needs(values: dict[str, Any], tmp_path
         assert binding["subjects"][0]["namespace"] == "ops"
     network = one(documents, "NetworkPolicy")["spec"]
     assert (network["policyTypes"], network["ingress"]) == (["Ingress", "Egress"], [])
+
+
+def test_rights_to_act_on_the_cluster_are_those_that_the_page_shows_and_where_they_are_wanted(tmp_path: Path) -> None:
+    page = (ROOT / "docs/actuators.md").read_text()
+    (told,) = (block for block in shown(page, "yaml") if block.startswith("# role.yaml"))
+    role, cluster_role = yaml.safe_load_all(told)
+    documents = rendered(ACTING, tmp_path)
+    roles = [document for document in documents if document["kind"] == "Role"]
+    assert [role["metadata"]["namespace"] for role in roles] == ["shop", "pay"]
+    assert all(found["rules"] == role["rules"] for found in roles)
+    assert one(documents, "ClusterRole")["rules"] == cluster_role["rules"]
+    assert one(documents, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    for binding in (document for document in documents if document["kind"].endswith("Binding")):
+        (subject,) = binding["subjects"]
+        assert (subject["kind"], subject["namespace"]) == ("ServiceAccount", "ops")
+        referred = one(
+            [d for d in documents if d["kind"] == binding["roleRef"]["kind"]][:1], binding["roleRef"]["kind"]
+        )
+        assert referred["metadata"]["name"] == binding["roleRef"]["name"]
+    small = rendered({**ONE, "kubernetesActions": {"enabled": True}}, tmp_path)
+    (rule, *_) = one(small, "Role")["rules"]
+    assert rule == {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
+    assert one(small, "Role")["metadata"]["namespace"] == "ops"
+    assert not {document["kind"] for document in small} & {"ClusterRole", "ClusterRoleBinding"}
 
 
 def test_replicas_keep_their_state_apart_and_stay_up_together(tmp_path: Path) -> None:
@@ -226,6 +260,7 @@ def test_policies_are_read_as_a_kubelet_lays_a_config_map_out(tmp_path: Path) ->
         ({**ONE, "people": {"dba": []}}, "/people/dba"),
         ({**ONE, "actionSecrets": [{"name": "../x", "secretName": "s", "key": "k"}]}, "/actionSecrets/0/name"),
         ({**ONE, "policies": {"configMap": "a", "files": {"b.yaml": "{}"}}}, "both set"),
+        ({**ONE, "kubernetesActions": {"resources": ["secrets"]}}, "/kubernetesActions/resources/0"),
         ({**ONE, "replicas": 2}, "'replicas'"),
     ],
 )

@@ -13,7 +13,8 @@ from tests.acceptance.people_workspace import PeopleWorkspace
 
 from homeostat.app.clock import SystemClock
 from homeostat.app.drill_entries import tell_workspace
-from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.app.settings import load_settings
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.app.store import agent_store
 from homeostat.model.entries import AgentStarted, DrillRan
 from homeostat.record.sqlite import SqliteJournal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from homeostat.decide.lifecycle import state_diagram
@@ -46,3 +47,18 @@ def test_every_reason_is_tripped_by_a_test() -> None:
     for reason in (*Reason, *EscalationReason, *AnswerRefusal):
         name = f"{type(reason).__name__}.{reason.name}"
         assert name in tests, f"no test trips {name}"
+
+
+def test_every_dependency_has_its_line_and_every_extra_that_is_named_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    groups = [project["project"]["dependencies"], project["dependency-groups"]["dev"], *extras.values()]
+    said = (ROOT / "docs/decisions/0001-dependencies.md").read_text().lower()
+    for requirement in (one for group in groups for one in group):
+        name = re.split(r"[^A-Za-z0-9_-]", requirement)[0].lower()
+        assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said), f"{name} has no line in 0001-dependencies.md"
+    sources = [
+        path for folder in ("agent", "docs") for path in (ROOT / folder).rglob("*.*") if path.suffix in (".py", ".md")
+    ]
+    named = {extra for path in sources for extra in re.findall(r"homeostat\[([a-z]+)\]", path.read_text())}
+    assert named == set(extras)

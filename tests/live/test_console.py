@@ -68,7 +68,7 @@ def test_an_incident_from_its_opening_to_the_second_persons_yes(stage: Stage, br
     unlit = tabs[1].inner_html("#plan")
 
     home.goto(stage.url + address)
-    home.fill("input[name=note]", "replica is 3 h behind")
+    home.fill(".pending input[name=note]", "replica is 3 h behind")
     home.click("text=Start it")
     home.click("button:has-text('Approve')")
     expect(home.locator("[role=alert]")).to_contain_text("somebody else must agree")
@@ -88,7 +88,7 @@ def test_an_incident_from_its_opening_to_the_second_persons_yes(stage: Stage, br
     stage.serve()
     wait_live(tabs)
 
-    tabs[2].fill("input[name=note]", "backup is from 02:00")
+    tabs[2].fill(".pending input[name=note]", "backup is from 02:00")
     tabs[2].click("button:has-text('Approve')")
     for tab in tabs:
         expect(tab.locator("#line")).to_contain_text("agreed to by eli", timeout=WAIT_MS)
@@ -118,7 +118,7 @@ def test_without_a_script_and_on_a_phone(stage: Stage, browser: Browser) -> None
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
 
     page.goto(f"{stage.url}/incidents/{incident}")
-    field, card = page.locator("input[name=note]").bounding_box(), page.locator(".pending").bounding_box()
+    field, card = page.locator(".pending input[name=note]").bounding_box(), page.locator(".pending").bounding_box()
     assert field is not None
     assert card is not None
     assert field["x"] + field["width"] <= card["x"] + card["width"], "what is typed into stays in its frame"
@@ -127,7 +127,7 @@ def test_without_a_script_and_on_a_phone(stage: Stage, browser: Browser) -> None
     page = plain.new_page()
     page.goto(f"{stage.url}/")
     page.click("#pending a.button")
-    page.fill("input[name=note]", "by form alone")
+    page.fill(".pending input[name=note]", "by form alone")
     page.click("button:has-text('Approve')")
     assert page.url == f"{stage.url}/incidents/{incident}"
     expect(page.locator("#line")).to_contain_text("agreed to by eli")

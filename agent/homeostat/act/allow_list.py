@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from homeostat.model.commands import StartAction
 from homeostat.model.policy import MANUAL, ActionSpec, Policy
 from homeostat.model.unit_names import with_unit_type
+
+_LEADING: Mapping[str, tuple[str, ...]] = MappingProxyType({"ansible": ("ANSIBLE_",), "terraform": ("TF_",)})
+_LEADING_ANYWHERE = ("PATH", "LD_", "HOME", "XDG_", "PYTHON")
+"""Beginnings of variables' names."""
 
 Globs = tuple[str, ...] | None
 """Shell-style patterns, case-sensitive; None: everything."""
@@ -23,7 +28,8 @@ class AllowRule:
     """What the policies whose names match may use.
 
     `programs` are the first words of command lines. A name is looked for on the agent's PATH, and a path is whole and
-    without `..`: else a policy could give an allowed name to a program of its own.
+    without `..`: else a policy could give an allowed name to a program of its own. Playbooks, inventories and
+    configurations of Terraform run what they say, so where programs are bounded, none is allowed that is not named.
     """
 
     policies: str
@@ -33,6 +39,7 @@ class AllowRule:
     images: Globs = None
     units: Globs = None
     playbooks: Globs = None
+    configurations: Globs = None
 
     def objection(self, action: ActionSpec, target: str) -> str | None:
         """What of this action the rule does not name; None where it names all of it."""
@@ -55,9 +62,20 @@ class AllowRule:
         return None if variable is None else f"program '{program}' with a {variable} of the policy's own"
 
     def _objection_to_file_or_unit(self, action: ActionSpec, target: str) -> str | None:
-        playbook = action.parameters.get("playbook")
-        if playbook is not None and not _matches(self.playbooks, str(playbook)):
-            return f"playbook '{playbook}'"
+        for actuator, keys, own in (
+            ("ansible", ("playbook", "inventory"), self.playbooks),
+            ("terraform", ("cwd",), self.configurations),
+        ):
+            globs = () if own is None and self.programs is not None else own
+            if action.actuator != actuator or globs is None:
+                continue
+            for key in keys:
+                written = action.parameters.get(key)
+                if not _matches(globs, str(written)):
+                    return f"{key} '{written}'"
+            variable = _variable_that_leads_elsewhere(action)
+            if variable is not None:
+                return f"{actuator} with a {variable} of the policy's own"
         unit = action.parameters.get("unit")
         if unit is None or self.units is None:
             return None
@@ -129,13 +147,30 @@ def _is_one_program(program: str) -> bool:
     return "/" not in program or (program.startswith("/") and ".." not in program.split("/"))
 
 
+def _given(env: object) -> list[str]:
+    """Variables that have a value of the policy's own."""
+    return [str(name) for name, value in env.items() if value is not None] if isinstance(env, Mapping) else []
+
+
 def _redirecting_variable(env: object) -> str | None:
     """The variable that would have another program run, or other code in it (execvp(3), ld.so(8)); None: none is set.
 
     A variable that is passed on by its name is the agent's own.
     """
-    given = [str(name) for name, value in env.items() if value is not None] if isinstance(env, Mapping) else []
-    return next((name for name in given if name == "PATH" or name.startswith("LD_")), None)
+    return next((name for name in _given(env) if name == "PATH" or name.startswith("LD_")), None)
+
+
+def _variable_that_leads_elsewhere(action: ActionSpec) -> str | None:
+    """The variable by which Ansible or Terraform would run what no allowed file says; None: none is set.
+
+    Both take settings, plugins and providers from the environment, from files below HOME too, and Ansible takes
+    connections and interpreters from variables.
+    """
+    prefixes = _LEADING[action.actuator]
+    for name in _given(action.parameters.get("env")):
+        if name.startswith((*prefixes, *_LEADING_ANYWHERE)) and not name.startswith("TF_VAR_"):
+            return name
+    return next((name for name in _given(action.parameters.get("extra_vars")) if name.startswith("ansible_")), None)
 
 
 def _matches(globs: Globs, text: str) -> bool:

@@ -26,6 +26,8 @@ VARIABLE_PREFIX = "HOMEOSTAT_EXTRA_VAR_"
 
 MISSING = "actuator ansible needs ansible-runner and ansible-core: pip install 'homeostat[ansible]'"
 
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*", re.ASCII)
+_EVERY_TAG = ("all", "tagged", "untagged", "always")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _EVERYBODY = ("all", "ungrouped")
 
@@ -53,7 +55,7 @@ class AnsibleActuator(OwnCommandActuator):
             "playbook": absolute_path_of(command, "playbook"),
             "inventory": absolute_path_of(command, "inventory"),
             "limit": _limit(command),
-            "tags": ",".join(texts_of(command, "tags")),
+            "tags": ",".join(_tags(command)),
             "check": check,
         }
         return request, variables_of(command, "extra_vars", VARIABLE_PREFIX)
@@ -62,6 +64,15 @@ class AnsibleActuator(OwnCommandActuator):
 def is_installed() -> bool:
     """Whether the extra is there; nothing of it is imported."""
     return all(importlib.util.find_spec(name) is not None for name in ("ansible", "ansible_runner"))
+
+
+def _tags(command: StartAction) -> list[str]:
+    """The tags. An empty one would be none at all, and play everything; a list of them in one would be more."""
+    tags = texts_of(command, "tags")
+    for written, tag in zip(command.action.parameters.get("tags") or [], tags, strict=True):  # type: ignore[call-overload]  # a list, as texts_of found
+        if _TAG.fullmatch(tag) is None or (is_substitution(written) and tag in _EVERY_TAG):
+            raise RefusedError(f"{tag!r} does not name one tag of a playbook")
+    return tags
 
 
 def _limit(command: StartAction) -> str:

@@ -2,8 +2,8 @@
 
 Parameters: `socket` (the stats socket: an absolute path, or HOST:PORT on loopback, since it asks for no credentials),
 `server` (BACKEND/SERVER; text, `{target: ...}` or `{with: ...}`), `operation` (`drain`, `maint`, `ready` or `weight`),
-`weight` (0 to 256, or a share of the configured one like `50%`; for `weight` alone), `wait_idle` (after `drain` or
-`maint`: wait until no session is left on it).
+`weight` (for `weight` alone: 0 to 256, or a share of the configured one like `50%`, which must not come to 0),
+`wait_idle` (after `drain` or `maint`: wait until no session is left on it).
 
 Each operation sets a state, so that doing it twice is the same as doing it once: `effect: safe`.
 https://docs.haproxy.org/2.6/management.html#9.3
@@ -11,41 +11,15 @@ https://docs.haproxy.org/2.6/management.html#9.3
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from homeostat.act.detached import DetachedActuator
 from homeostat.act.substitution import RefusedError, as_text
 from homeostat.act.values import timeout_of
 from homeostat.model.commands import StartAction
+from homeostat.model.haproxy_names import WEIGHT_MAX, is_server, is_socket, is_weight
 
 OPERATIONS = ("drain", "maint", "ready", "weight")
-WEIGHT_MAX = 256
-
-NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
-"""Of a backend or a server, as haproxy's configuration has it."""
-_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost):[1-9][0-9]{0,4}", re.ASCII)
-_SHARE = re.compile(r"(100|[1-9]?[0-9])%", re.ASCII)
-
-
-def is_socket(address: str) -> bool:
-    """Whether it is where a Runtime API may be asked: a path, or a port of this host."""
-    return (address.startswith("/") and "\0" not in address) or _LOOPBACK.fullmatch(address) is not None
-
-
-def is_server(name: str) -> bool:
-    """Whether it reads BACKEND/SERVER."""
-    parts = name.split("/")
-    return len(parts) == 2 and all(NAME.fullmatch(part) for part in parts)
-
-
-def is_weight(weight: object) -> bool:
-    """Whether it is 0 to 256, or a share of the configured weight like `50%`."""
-    if isinstance(weight, str):
-        return _SHARE.fullmatch(weight) is not None or (
-            weight.isascii() and weight.isdecimal() and is_weight(int(weight))
-        )
-    return type(weight) is int and 0 <= weight <= WEIGHT_MAX
 
 
 class HaproxyActuator(DetachedActuator):
@@ -63,7 +37,7 @@ class HaproxyActuator(DetachedActuator):
         if not is_server(server):
             raise RefusedError(f"server reads BACKEND/SERVER, not {server!r}")
         given = parameters.get("weight")
-        weight = None if given is None else as_text(given, command)
+        weight = None if given is None else str(given) if type(given) is int else as_text(given, command)
         if (operation == "weight") != (weight is not None) or (weight is not None and not is_weight(weight)):
             raise RefusedError(
                 f"weight, 0 to {WEIGHT_MAX} or a share like 50%, goes with operation: weight, not {given!r}"

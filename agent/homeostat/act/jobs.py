@@ -186,6 +186,9 @@ class Spool:
             return InDoubt(doubt)
         if guarded or self._resumed(files):
             return Running(f"pid {begun.process.pid}")
+        # It has ended, and its runner did not live to remove what must not outlive it.
+        with contextlib.suppress(OSError):
+            files.clear_away(files.read_job())
         result = files.read_result()
         return _said(begun, result) if result is not None else InDoubt(_lost(begun, runner))
 

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
     {
         "haproxy": "homeostat.act.run_haproxy",
         "jenkins": "homeostat.act.run_jenkins",
+        "kubernetes": "homeostat.act.run_kubernetes",
         "rundeck": "homeostat.act.run_rundeck",
         "sql": "homeostat.act.run_sql",
     }

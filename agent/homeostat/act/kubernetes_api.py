@@ -85,7 +85,7 @@ class Cluster:
             KubernetesError: no answer came, or none that can be read; a change may or may not have been made.
         """
         headers = {
-            "Authorization": f"Bearer {self._read('token').strip()}",
+            "Authorization": f"Bearer {self._credential('token').strip()}",
             "Accept": "application/json",
             "User-Agent": "homeostat",
         }
@@ -94,7 +94,7 @@ class Cluster:
             content = json.dumps(body).encode()
             headers["Content-Type"] = content_type
         try:
-            context = ssl.create_default_context(cadata=self._read("ca.crt"))
+            context = ssl.create_default_context(cadata=self._credential("ca.crt") or None)
             connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
             return _exchange(connection, method, path, content, headers, timeout_s)
         except ssl.SSLCertVerificationError as error:
@@ -105,6 +105,9 @@ class Cluster:
             raise KubernetesError(f"the API server cannot be reached: {error.strerror or error}") from None
         except (http.client.HTTPException, ValueError) as error:
             raise KubernetesError(f"the API server gave no usable answer: {type(error).__name__}") from None
+
+    def _credential(self, name: str) -> str:
+        return self._read(name)
 
     def _read(self, name: str) -> str:
         path = self._folder / name
@@ -117,6 +120,24 @@ class Cluster:
             raise KubernetesError(f"{path} cannot be read: {error.strerror}") from None
         except ValueError:
             raise KubernetesError(f"{path} is not what a service account has") from None
+
+
+class ClusterElsewhere(Cluster):
+    """Calls to the API server of any cluster.
+
+    Args:
+        host: its name or address.
+        port: where it listens, by TLS.
+        token: a bearer token.
+        authorities: PEM of the certificates that its own is signed by; empty for those that the host trusts.
+    """
+
+    def __init__(self, host: str, port: int, token: str, authorities: str) -> None:
+        super().__init__({HOST_VARIABLE: host, PORT_VARIABLE: str(port)})
+        self._credentials = {"token": token, "ca.crt": authorities}
+
+    def _credential(self, name: str) -> str:
+        return self._credentials[name]
 
 
 def _exchange(

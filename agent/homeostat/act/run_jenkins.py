@@ -104,7 +104,7 @@ class Jenkins:
             if self._is_ours(build):
                 return Build(None, int(build["number"]))
         if len(builds) >= BUILDS_SEARCHED_MAX:
-            oldest_at = min(float(build.get("timestamp") or 0) / 1000 for build in builds)
+            oldest_at = min(float(build["timestamp"]) / 1000 for build in builds)
             if oldest_at > self._search_from:
                 raise DoubtError(f"{self._full_name} has had more than {BUILDS_SEARCHED_MAX} builds since")
         return None
@@ -222,8 +222,11 @@ class Jenkins:
         answer = self.session.read(path)
         if answer.status != 200:
             raise DoubtError(self._said(answer))
-        found = _content(answer).get(name) or []
-        return [one for one in found if isinstance(one, dict)]
+        found = _content(answer).get(name)
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            # No list is not an empty one: what cannot be searched may have the key.
+            raise DoubtError(f"Jenkins gave no list of {name}")
+        return found
 
     def _is_ours(self, shown: Mapping[str, Any]) -> bool:
         return (KEY_PARAMETER, self._key) in _parameters_of(shown.get("actions") or ())

@@ -88,14 +88,19 @@ class Rundeck:
         answer = self.session.read(f"{self._job_path}/executions?max={EXECUTIONS_SEARCHED_MAX}&offset=0")
         if answer.status != 200:
             raise DoubtError(self._said(answer))
-        found = _object(answer).get("executions") or []
+        content = _object(answer)
+        found, total = content.get("executions"), (content.get("paging") or {}).get("total")
+        if not isinstance(found, list):
+            # No list is not an empty one: what cannot be searched may have the key.
+            raise DoubtError("Rundeck gave no list of executions")
         ours = [int(one["id"]) for one in found if self._is_ours(one)]
         if ours:
             return max(ours)
-        if len(found) >= EXECUTIONS_SEARCHED_MAX:
-            oldest_at = min(float((one.get("date-started") or {}).get("unixtime") or 0) / 1000 for one in found)
+        # A server may give fewer at once than it is asked for.
+        if len(found) >= EXECUTIONS_SEARCHED_MAX or (isinstance(total, int) and total > len(found)):
+            oldest_at = min(float(one["date-started"]["unixtime"]) / 1000 for one in found if one.get("date-started"))
             if oldest_at > self._search_from:
-                raise DoubtError(f"the job {self._job_id} has had more than {EXECUTIONS_SEARCHED_MAX} executions since")
+                raise DoubtError(f"the job {self._job_id} has had more than {len(found)} executions since")
         return None
 
     def start(self, in_time: Callable[[], None]) -> int:

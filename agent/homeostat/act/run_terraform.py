@@ -62,34 +62,60 @@ def _changes(own: Own, plan: Path) -> Changes:
 
 
 def _take_saved(own: Own, plan: Path) -> None:
-    """Move the newest plan that a step of this incident saved for the folder here, so that nobody applies it again."""
-    found = max(_saved(own), key=lambda saved: saved[0], default=None)
-    if found is None:
+    """Move the plan of the incident's last plan step for the folder here, so that nobody applies it again.
+
+    An older one is what that step has overruled, by finding other changes, or none, or by failing.
+    """
+    last = max(_planned(own), key=lambda planned: planned[0], default=None)
+    if last is None or last[0] == 0.0:
         raise EndedError(
             EXIT_REFUSED,
             f"nothing was run: no step of this incident saved a plan for {own.request['cwd']} on this host; "
             "let a step with operation: plan find changes first, or say plan: new",
         )
+    if last[1] != "ok":
+        raise EndedError(EXIT_REFUSED, f"nothing was run: the last plan for {own.request['cwd']} ended with {last[1]}")
     try:
-        found[1].rename(plan)
+        last[2].rename(plan)
+    except FileNotFoundError as error:
+        why = "found no changes, or its plan was applied"
+        raise EndedError(EXIT_REFUSED, f"nothing was run: the last plan for {own.request['cwd']} {why}") from error
     except OSError as error:
         raise EndedError(EXIT_REFUSED, f"nothing was run: the saved plan is not there: {error.strerror}") from error
 
 
-def _saved(own: Own) -> list[tuple[float, Path]]:
-    """Plans of this incident for the folder: when they were made (Unix seconds), and where they are."""
+def _planned(own: Own) -> list[tuple[float, str, Path]]:
+    """Plan steps of this incident for the folder: when they ended (Unix seconds), how, and where the plan would be."""
     found = []
     same = ("incident", "cwd", "program")
-    for plan in own.files.folder.absolute().parent.glob(f"*/work/{PLAN_FILE}"):
-        files = JobFiles(plan.parent.parent)
+    for folder in own.files.folder.absolute().parent.glob("[!.]*"):
+        files = JobFiles(folder)
         try:
-            request, ended = files.read_job().get("request", {}), files.read_exit()
+            request = files.read_job().get("request")
+            is_ours = (
+                isinstance(request, dict)
+                and request.get("operation") == "plan"
+                and all(request.get(key) == own.request[key] for key in same)
+            )
+            if not is_ours:
+                continue
+            at, how = _end_of(files)
         except (OSError, BrokenJobFileError):
             continue
-        is_ours = request.get("operation") == "plan" and all(request.get(k) == own.request[k] for k in same)
-        if is_ours and ended is not None and ended.status == "ok":
-            found.append((ended.ended_at, plan))
+        found.append((at, how, files.work / PLAN_FILE))
     return found
+
+
+def _end_of(files: JobFiles) -> tuple[float, str]:
+    """When a step ended, or else began, in Unix seconds, and how; one that never began has overruled nothing."""
+    ended, result, begun = files.read_exit(), files.read_result(), files.read_begun()
+    if begun is None:
+        return 0.0, "nothing"
+    if ended is not None:
+        return ended.ended_at, ended.status
+    if result is not None:
+        return result.at, "ok" if result.exit_code == 0 else "error"
+    return begun.at, "nobody to see it"
 
 
 def _ended_well(own: Own, ran: Ran, operation: str) -> None:

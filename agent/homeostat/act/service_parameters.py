@@ -20,9 +20,9 @@ SETTLE_S = 5.0
 """How long a start whose answer was lost may take to be seen, before it is said to be in doubt."""
 
 
-def base_url(command: StartAction) -> str:
+def base_url(command: StartAction, name: str = "url") -> str:
     """Where the service is. Raises RefusedError."""
-    url = checked_url(as_text(command.action.parameters.get("url"), command))
+    url = checked_url(as_text(command.action.parameters.get(name), command))
     if "?" in url or "#" in url:
         raise RefusedError(f"{url!r} is no base URL: it has a query or a fragment")
     return url

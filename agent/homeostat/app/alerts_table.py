@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from homeostat.act.secret import is_reference
-from homeostat.app.table import Table
+from homeostat.app.table import Reference, Table
 from homeostat.model.nearest import did_you_mean
 from homeostat.sense.alerts.generic import AlertMapping
 from homeostat.sense.alerts.parse import Format
@@ -111,26 +110,12 @@ class AlertSourceTable(Table):
     kind: Format
     ready_made: str | None = None
     mapping: MappingTable | None = None
-    token: str | None = None
+    token: Reference | None = None
     user: str | None = None
-    password: str | None = None
-    signing_secrets: list[str] = Field(default_factory=list, max_length=8)
+    password: Reference | None = None
+    signing_secrets: list[Reference] = Field(default_factory=list, max_length=8)
     policy_label: str | None = None
     policies: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("token", "password")
-    @classmethod
-    def _is_reference(cls, secret: str | None) -> str | None:
-        if secret is not None and not is_reference(secret):
-            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the secret itself")
-        return secret
-
-    @field_validator("signing_secrets")
-    @classmethod
-    def _are_references(cls, secrets: list[str]) -> list[str]:
-        if not all(map(is_reference, secrets)):
-            raise ValueError("must be references, env:NAME or file:/PATH, and never the secrets themselves")
-        return secrets
 
     @field_validator("ready_made")
     @classmethod

@@ -6,8 +6,7 @@ import re
 
 from pydantic import Field, field_validator, model_validator
 
-from homeostat.act.secret import is_reference
-from homeostat.app.table import Table, loopback_address
+from homeostat.app.table import Reference, Table, loopback_address
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?", re.ASCII)
 """As browsers write it in Origin: in lower case."""
@@ -23,7 +22,7 @@ class ConsoleTable(Table):
 
     listen: str = "127.0.0.1:8420"
     proxy_user_header: str | None = None
-    proxy_secret: str | None = None
+    proxy_secret: Reference | None = None
     origins: list[str] = Field(default_factory=list)
     session_s: float = Field(12 * 3600.0, ge=60.0, le=30 * 86_400.0)
 
@@ -31,13 +30,6 @@ class ConsoleTable(Table):
     @classmethod
     def _is_loopback(cls, address: str) -> str:
         return loopback_address(address)
-
-    @field_validator("proxy_secret")
-    @classmethod
-    def _is_reference(cls, secret: str | None) -> str | None:
-        if secret is not None and not is_reference(secret):
-            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the secret itself")
-        return secret
 
     @field_validator("origins")
     @classmethod

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from homeostat.act.executor import load_actuators
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policies_in_use, unrunnable
-from homeostat.app.heartbeat import beat_url
+from homeostat.app.doctor_outside import check_outside
 from homeostat.app.notify_check import check_notifications
+from homeostat.app.policies_in_use import policies_in_use, unrunnable
 from homeostat.app.settings import Settings
 from homeostat.app.store import has_journal, journal_to_read, store_faults, unknown_store
 from homeostat.app.why_nothing import paused_now
-from homeostat.model.errors import HomeostatError, PolicyError, UsageError
+from homeostat.model.errors import HomeostatError, PolicyError
 from homeostat.model.policy import Mode, Policy
 from homeostat.model.streams import AGENT_STREAM
 from homeostat.record.storage import network_filesystem, wal_reset_bug
@@ -36,7 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _pauses(settings)
     actuators = load_actuators(settings.state, secret_commands=settings.secrets.by_name())
     yield _allow_list(settings)
-    yield _heartbeat(settings)
+    yield from check_outside(settings)
     policies = {}
     try:
         policies = policies_in_use(settings, actuators)
@@ -63,17 +63,6 @@ def _allow_list(settings: Settings) -> Finding:
         return Finding("allow-list", Level.OK, f"{rules} in [allow]; what they do not name is refused")
     missing = "no table [allow] in homeostat.toml: every policy may use every actuator, target, program and image"
     return Finding("allow-list", Level.OK, missing)
-
-
-def _heartbeat(settings: Settings) -> Finding:
-    """Whether the dead man's switch is set; nothing is sent, or an agent that is down would look alive."""
-    try:
-        url = beat_url(settings.heartbeat)
-    except UsageError as error:
-        return Finding("heartbeat", Level.ERROR, str(error))
-    if url is None:
-        return Finding("heartbeat", Level.OK, "no heartbeat.url: only the alert HomeostatDown says that no agent runs")
-    return Finding("heartbeat", Level.OK, f"after a healthy tick, at most every {settings.heartbeat.every_s:g} s")
 
 
 def _storage(state: Path) -> Iterator[Finding]:

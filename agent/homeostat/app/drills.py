@@ -13,7 +13,8 @@ from typing import Literal
 from homeostat.app.drill_entries import drill_entry
 from homeostat.app.sandbox_drills import run_sandbox_drill, sandbox_faults
 from homeostat.app.scaffold import shipped
-from homeostat.app.settings import FILE_NAME, Settings, load_settings
+from homeostat.app.settings import Settings, load_settings
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.model.ports import Batch

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.app.alert_words import alert_said, alerts_missing
+from homeostat.app.decision_words import TRUTH, decided
+from homeostat.app.drill_words import drilled
 from homeostat.model import entries as e
-from homeostat.model.drill_entries import TABLETOP
 from homeostat.model.feedback import RATING_MAX
 from homeostat.model.incident import VERIFY_WINDOWS
 from homeostat.model.signals import Reading, Snapshot, Truth, Value
 from homeostat.policy.units import format_reading
-
-_TRUTH = {True: "true", False: "false", None: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,57 +87,7 @@ def _escalated(entry: e.Escalated) -> tuple[str, list[str]]:
 
 def _condition(entry: e.ConditionChanged) -> tuple[str, list[str]]:
     watch = "verification" if entry.watch.startswith(VERIFY_WINDOWS) else f"'{entry.watch}'"
-    return f"{watch} became {_TRUTH[entry.truth]}", []
-
-
-_DECISION = {
-    "if": "condition",
-    "guard": "guard",
-    "try": "next candidate in written order",
-    "choose": "next candidate by ranking",
-    "decide": "branch",
-}
-
-
-def _decided(entry: e.Decided) -> tuple[str, list[str]]:
-    chosen = entry.chosen if entry.chosen is not None else "nothing"
-    what, by = _DECISION.get(entry.kind, entry.kind), ""
-    if entry.kind == "choose":
-        if entry.ranking_version:
-            by = f" (ranking {entry.ranking_version[:12]})"
-        else:
-            what, by = _DECISION["try"], " (nothing learnt yet)"
-    details = [_option(option, chosen=option.id == entry.chosen) for option in entry.options]
-    if entry.explored and entry.options:
-        details.insert(0, _explored(entry))
-    if entry.detail:
-        details.append(entry.detail)
-    if entry.failed:
-        details.append(f"failed before in this incident: {', '.join(entry.failed)}")
-    return f"decided at {entry.node}, {what}: {chosen}{by}", details
-
-
-def _explored(entry: e.Decided) -> str:
-    best = entry.options[0]
-    index = next((option.index for option in entry.options if option.id == entry.chosen), None)
-    share = f", which has {index / best.index:.2f} of its index" if index is not None and best.index else ""
-    return f"explored: {best.id} is held to be best; {entry.chosen}{share}, was drawn to learn of it"
-
-
-def _option(option: e.Option, *, chosen: bool) -> str:
-    mark = "->" if chosen else "  "
-    parts = []
-    if option.condition is not None:
-        parts.append(f"if {option.condition}: {_TRUTH[option.truth]}")
-    if option.probability is not None and option.cost_s is not None and option.index is not None:
-        parts.append(
-            f"works with {option.probability:.0%}, costs {option.cost_s:.0f} s, index {option.index * 1000:.3g}/1000 s"
-        )
-    if option.reason is not None:
-        parts.append(f"refused: {option.reason}")
-    if option.eligible:
-        parts.append(f"propensity {option.propensity:g}")
-    return f"{mark} {option.id}: {'; '.join(parts) if parts else 'not considered'}"
+    return f"{watch} became {TRUTH[entry.truth]}", []
 
 
 def _withheld(entry: e.DecisionWithheld) -> tuple[str, list[str]]:
@@ -184,27 +133,6 @@ def _verdict(entry: e.AttemptEnded) -> tuple[str, list[str]]:
 
 def _loaded(entry: e.PolicyLoaded) -> tuple[str, list[str]]:
     return f"policy {entry.policy} version {entry.policy_hash[:12]} in use", []
-
-
-def _drilled(entry: e.DrillRan) -> tuple[str, list[str]]:
-    if entry.tier == TABLETOP:
-        return _sat_at_a_table(entry)
-    tier = f" ({entry.tier})" if entry.tier else ""
-    learnt = "its incidents are in another journal" if entry.elsewhere else "nothing is learnt of its incidents"
-    tried = [f"policy {name} version {version[:12]}" for name, version in entry.policies.items()]
-    verdict = "passed" if entry.passed else "did not pass"
-    return f"drill {entry.fault}{tier} {verdict}; {learnt}", [*([entry.why] if entry.why else []), *tried]
-
-
-def _sat_at_a_table(entry: e.DrillRan) -> tuple[str, list[str]]:
-    verdict = "passed" if entry.passed else "did not pass"
-    details = [entry.why] if entry.why else []
-    details += [f"policy {name} version {version[:12]}" for name, version in entry.policies.items()]
-    for answer in entry.answers:
-        said = f"{', '.join(answer.picked)} where the policy has {', '.join(answer.expected)}: {answer.verdict}"
-        comment = f" ({answer.comment})" if answer.comment else ""
-        details.append(f"{answer.after_s:+.0f} s, after {answer.took_s:.0f} s: {said}{comment}")
-    return f"tabletop '{entry.fault}' with {', '.join(entry.people)} {verdict}", details
 
 
 def _surveyed(entry: e.FeedbackGiven) -> tuple[str, list[str]]:
@@ -260,7 +188,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.Recovered: lambda _: ("recovered: 'resolved' held for its window", []),
     e.Closed: lambda entry: (f"closed: {entry.result}", []),
     e.ConditionChanged: _condition,
-    e.Decided: _decided,
+    e.Decided: decided,
     e.DecisionWithheld: _withheld,
     e.ActionIntended: _intended,
     e.ActionStarted: lambda entry: (f"action runs{f' as {entry.handle}' if entry.handle else ''}", []),
@@ -318,7 +246,7 @@ _SAY: dict[type[e.Entry], Callable[[Any], tuple[str, list[str]]]] = {
     e.AlertReceived: alert_said,
     e.AlertsLeftOut: alerts_missing,
     e.AgentStarted: lambda entry: (f"agent {entry.agent} came up, version {entry.version}", []),
-    e.DrillRan: _drilled,
+    e.DrillRan: drilled,
     e.FeedbackGiven: _surveyed,
     e.AgentStopped: lambda entry: (
         f"agent {entry.agent} went down in order",

@@ -69,6 +69,7 @@ class AllowTable(Table):
     images: list[str] | None = None
     units: list[str] | None = None
     playbooks: list[str] | None = None
+    configurations: list[str] | None = None
 
 
 def allow_list(tables: dict[str, AllowTable]) -> AllowList:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from homeostat.act.secret import SecretError, resolve
 from homeostat.act.signing import signed_headers
-from homeostat.app.settings import FILE_NAME, Settings, place_in
+from homeostat.app.settings import Settings
+from homeostat.app.settings_file import FILE_NAME, place_in
 from homeostat.model.errors import PolicyError, Position, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.notify.channel import Channel, ChannelContext, RefusedMessageError

@@ -10,11 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policy_named
 from homeostat.app.history import History, Source
+from homeostat.app.policies import policy_named
 from homeostat.app.recordings import journal_holding, valid_recordings
-from homeostat.app.settings import FILE_NAME, Settings, StoreTable, load_settings
+from homeostat.app.settings import Settings, load_settings
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.app.store import journal_to_read
+from homeostat.app.store_table import StoreTable
 from homeostat.model.entries import PolicyLoaded
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean

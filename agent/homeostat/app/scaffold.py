@@ -7,7 +7,7 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
-from homeostat.app.settings import FILE_NAME
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.model.errors import UsageError
 from homeostat.policy.json_schema import SCHEMAS, schema_of
 from homeostat.policy.load import SUFFIX

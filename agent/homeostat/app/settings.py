@@ -2,143 +2,32 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Any, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
 from homeostat.act.allow_list import AllowList
-from homeostat.act.secret import is_reference
+from homeostat.app.agent_table import AgentTable
 from homeostat.app.alerts_table import AlertsTable
+from homeostat.app.audit_table import AuditTable
 from homeostat.app.console_table import ConsoleTable
 from homeostat.app.heartbeat_table import HeartbeatTable
+from homeostat.app.learning_table import LearningTable
 from homeostat.app.limits import AllowTable, SecretsTable, allow_list
 from homeostat.app.notify_table import NotifyTable
+from homeostat.app.settings_file import FILE_NAME, place_in, read_tables
 from homeostat.app.slack_table import SlackTable
-from homeostat.app.table import Table, loopback_address
+from homeostat.app.store_table import StoreTable
+from homeostat.app.table import Table
 from homeostat.app.telemetry_table import TelemetryTable
-from homeostat.model.errors import PolicyError, Position, Problem, UsageError
+from homeostat.model.errors import PolicyError, Problem, UsageError
 from homeostat.model.nearest import did_you_mean
-from homeostat.model.policy import Mode
 from homeostat.sense.settings import PrometheusSettings
 
-FILE_NAME = "homeostat.toml"
-_BYTES_MAX = 1 << 20
-_KEY_PARTS_MAX = 50
 _SECRETIVE = ("store", "secrets", "audit", "alerts", "notify", "heartbeat", "telemetry", "slack")
 """Tables in which a secret may stand by mistake."""
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|' + r"'[^']*'")
-
-
-class AgentTable(Table):
-    """How the agent runs. Without `mode` it only observes; `environment` chooses the values of policies' parameters.
-
-    `listen` serves /metrics and /healthz; it is loopback, and asks for the state's token.
-    """
-
-    policies: Path = Path("policies")
-    state: Path = Path("state")
-    poll_interval_s: float = Field(15.0, ge=0.1, le=3600)
-    mode: Mode = Mode.OBSERVE
-    environment: str | None = None
-    listen: str = "127.0.0.1:9464"
-
-    @field_validator("policies", "state")
-    @classmethod
-    def _is_a_name(cls, folder: Path) -> Path:
-        if not str(folder).isprintable():
-            raise ValueError("must be the name of a folder, without control characters")
-        return folder
-
-    @field_validator("listen")
-    @classmethod
-    def _is_loopback(cls, listen: str) -> str:
-        return loopback_address(listen)
-
-
-class LearningTable(Table):
-    """When rankings are trained, and within which bounds, in a process of its own that is killed when it exceeds them.
-
-    `promote`: `auto` through the gate, `review` only by `homeostat rankings promote` or `homeostat retrain
-    --promote`; a policy may be stricter.
-    """
-
-    retrain_interval_s: float = Field(3600.0, ge=1.0)
-    retrain_timeout_s: float = Field(900.0, ge=1.0, le=86_400.0)
-    retrain_memory_mib_max: int = Field(4096, ge=256)
-    recurrence_s: float = Field(1800.0, ge=0.0)
-    promote: Literal["auto", "review"] = "auto"
-
-
-class StoreTable(Table):
-    """Where the journal is kept: without `url` in the state folder, for one agent; with it in a PostgreSQL for many.
-
-    `password` is a reference (`env:NAME`, `file:/PATH`), never the password itself. An agent that has not been heard of
-    for `lease_ttl_s` loses its incidents to the others.
-    """
-
-    url: str | None = None
-    password: str | None = None
-    lease_ttl_s: float = Field(15.0, ge=2.0, le=300.0)
-    require_synchronous_standby: bool = False
-
-    @field_validator("url")
-    @classmethod
-    def _is_postgresql(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-            raise ValueError("must read postgresql://USER@HOST:PORT/DATABASE")
-        if parts.password is not None or "password" in parts.query:
-            raise ValueError(
-                "must not hold a password; name it by reference in the table [store] of homeostat.toml:"
-                " password = 'env:NAME' or 'file:/PATH'"
-            )
-        return url
-
-    @field_validator("password")
-    @classmethod
-    def _is_reference(cls, password: str | None) -> str | None:
-        if password is not None and not is_reference(password):
-            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the password itself")
-        return password
-
-
-class AuditTable(Table):
-    """How the journal is anchored. Without a key (`homeostat audit keygen`) it is not.
-
-    `key` is a reference (env:NAME or file:PATH) to a private key that is not in the state folder. Anchors are exported
-    to a file, by POST to a URL, or both.
-    """
-
-    key: str | None = None
-    anchor_interval_s: float = Field(300.0, ge=1.0, le=86_400.0)
-    export_file: Path | None = None
-    export_url: str | None = None
-
-    @field_validator("key")
-    @classmethod
-    def _is_reference(cls, key: str | None) -> str | None:
-        if key is not None and not is_reference(key):
-            raise ValueError("must read env:NAME or file:/ABSOLUTE/PATH: a reference, never the key itself")
-        return key
-
-    @field_validator("export_url")
-    @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must begin with https:// or http:// and name a host")
-        if parts.username is not None or parts.password is not None or parts.query:
-            raise ValueError("must hold no user, no password and no query: settings are no place for secrets")
-        return url
 
 
 class RetentionTable(Table):
@@ -262,47 +151,13 @@ def load_settings(path: Path) -> Settings:
     Raises:
         PolicyError: with every finding and its place.
     """
-    text = _read(path)
-    _refuse_deep_keys(path, text)
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: a number of 5,000 digits, 1,000 brackets
-        line, column = _toml_place(str(error))
-        raise PolicyError([Problem(Position(str(path), line, column), "E001", f"not valid TOML: {error}")]) from error
+    text, tables = read_tables(path)
     if "root" in tables:
         raise PolicyError([Problem(place_in(path, text, ("root",)), "E002", "unknown key 'root'")])
     try:
         return Settings.model_validate({**tables, "root": path.parent.absolute()})
     except ValidationError as error:
         raise PolicyError([_problem(path, text, finding) for finding in error.errors()]) from error
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_BYTES_MAX + 1)
-        if len(content) > _BYTES_MAX:
-            raise PolicyError([Problem(Position(str(path), 1, 1), "E003", "larger than 1 MiB; is it the right file?")])
-        return content.decode("utf-8")
-    except FileNotFoundError as error:
-        hint = "no such file; `homeostat init DIR` makes a workspace with one, and -c FILE names another"
-        raise PolicyError([Problem(Position(str(path), 1, 1), "E004", hint)]) from error
-    except OSError as error:
-        raise PolicyError([Problem(Position(str(path), 1, 1), "E004", f"cannot be read: {error.strerror}")]) from error
-    except UnicodeDecodeError as error:
-        raise PolicyError([Problem(Position(str(path), 1, 1), "E005", "is not UTF-8 text")]) from error
-
-
-def _refuse_deep_keys(path: Path, text: str) -> None:
-    """The parser's memory grows with the square of a dotted key's parts. No key can go over a line's end."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.count(".") > _KEY_PARTS_MAX and _TEXT.sub("", line).count(".") > _KEY_PARTS_MAX:
-            raise PolicyError([Problem(Position(str(path), number, 1), "E001", "no key here is nested so deep")])
-
-
-def _toml_place(message: str) -> tuple[int, int]:
-    found = re.search(r"at line (\d+), column (\d+)", message)
-    return (int(found[1]), int(found[2])) if found else (1, 1)
 
 
 def _problem(path: Path, text: str, finding: Mapping[str, Any]) -> Problem:
@@ -327,38 +182,3 @@ def _nearest(keys: tuple[str, ...]) -> str:
         table = table.model_fields[key].annotation if is_model else get_args(table)[-1]
     known = [name for name in table.model_fields if name != "root"]
     return did_you_mean(keys[-1], known) or f"; known here: {', '.join(known)}"
-
-
-def place_in(path: Path, text: str, keys: tuple[str, ...]) -> Position:
-    """Find a key's line, first its table and then the key itself; TOML parsers keep no positions."""
-    table: tuple[str, ...] = ()
-    found = Position(str(path), 1, 1)
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            table = _header(stripped)
-            if table and table == keys[: len(table)]:
-                found = Position(str(path), number, line.index("[") + 2)
-                if len(table) == len(keys):
-                    return found
-        elif table == keys[: len(table)] and _sets(stripped, keys[len(table) :]):
-            return Position(str(path), number, len(line) - len(line.lstrip()) + 1)
-    return found
-
-
-def _sets(line: str, keys: tuple[str, ...]) -> bool:
-    """Whether a line sets the first of these keys, or something below it."""
-    return bool(keys) and re.match(rf"[\"']?{re.escape(keys[0])}[\"']?\s*[=.]", line) is not None
-
-
-def _header(line: str) -> tuple[str, ...]:
-    """The path of a table's header; empty where the line is something else."""
-    try:
-        here: object = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
-        return ()
-    path: list[str] = []
-    while isinstance(here, dict) and here:
-        path.append(next(iter(here)))
-        here = here[path[-1]]
-    return tuple(path)

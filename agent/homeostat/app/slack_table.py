@@ -6,8 +6,7 @@ import re
 
 from pydantic import Field, field_validator, model_validator
 
-from homeostat.act.secret import is_reference
-from homeostat.app.table import Table
+from homeostat.app.table import Reference, Table
 from homeostat.model.errors import UsageError
 from homeostat.notify.options import checked_url
 from homeostat.notify.slack_web import API_URL
@@ -25,20 +24,13 @@ class SlackTable(Table):
     `homeostat access` says. Without the tokens nothing is heard.
     """
 
-    app_token: str | None = None
-    bot_token: str | None = None
+    app_token: Reference | None = None
+    bot_token: Reference | None = None
     team: str | None = None
     people: dict[str, str] = Field(default_factory=dict)
     api_url: str = API_URL
 
     _is_url = field_validator("api_url")(checked_url)
-
-    @field_validator("app_token", "bot_token")
-    @classmethod
-    def _is_reference(cls, token: str | None) -> str | None:
-        if token is not None and not is_reference(token):
-            raise ValueError("must be a reference, env:NAME or file:/PATH, and never the token itself")
-        return token
 
     @field_validator("team")
     @classmethod

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from homeostat.app.table import Table
+from homeostat.app.table import Table, plain_url
 
 
 class TelemetryTable(Table):
@@ -23,11 +22,4 @@ class TelemetryTable(Table):
     @field_validator("endpoint")
     @classmethod
     def _is_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must read https://HOST/v1/traces, or http:// within a network you trust")
-        if parts.username is not None or parts.password is not None or parts.query:
-            raise ValueError("must hold no user, no password and no query: use OTEL_EXPORTER_OTLP_HEADERS")
-        return url
+        return None if url is None else plain_url(url, "use OTEL_EXPORTER_OTLP_HEADERS")

@@ -18,13 +18,13 @@ def autonomy(workspace: Workspace, policies: tuple[str, ...]) -> None:
 
     POLICIES are names or files [default: all of the workspace]. `sure` is the share of successes that is 90% sure.
     """
-    from homeostat.app import compose
     from homeostat.app.autonomy import earning_steps, track_records_of
+    from homeostat.app.policies import all_policies, policy_named
     from homeostat.app.store import has_journal, journal_to_read
     from homeostat.model.incident import Ledger
 
     settings = workspace.settings
-    named = [compose.policy_named(settings, name) for name in policies] or compose.all_policies(settings)
+    named = [policy_named(settings, name) for name in policies] or all_policies(settings)
     ledger = Ledger()
     if has_journal(settings):
         with journal_to_read(settings) as journal:

@@ -46,7 +46,7 @@ def compare(
     POLICIES are names in the workspace, or files. docs/worlds.md tells how to write a world, and what the measures
     mean.
     """
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.parallel import workers
     from homeostat.simulate.bench.measures import lines_of, measure
 

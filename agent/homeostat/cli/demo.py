@@ -24,7 +24,8 @@ def demo(ctx: click.Context, folder: Path | None, rounds: int, each: int, seed: 
     """Break and heal the embedded payments service, and show what was learnt. Exit code 1 if it was not faster."""
     from homeostat.app.demo import Scope, run_demo
     from homeostat.app.scaffold import make_workspace
-    from homeostat.app.settings import FILE_NAME, load_settings
+    from homeostat.app.settings import load_settings
+    from homeostat.app.settings_file import FILE_NAME
 
     root = folder or Path(tempfile.mkdtemp(prefix="homeostat-demo-")) / "workspace"
     make_workspace(root)

@@ -121,7 +121,7 @@ def _scenario(
     seed: int,
 ) -> Scenario:
     from homeostat.app import scenarios
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.app.store import journal_to_read
     from homeostat.cli.incidents import found_incident
     from homeostat.cli.worlds import world_for

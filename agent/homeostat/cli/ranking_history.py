@@ -72,9 +72,9 @@ def logged_of(settings: Settings, policy: str, place: str | None = None) -> Iter
     Raises:
         UsageError, PolicyError: no such policy, or see `journal_of`. JournalError: it cannot be read.
     """
-    from homeostat.app import compose
+    from homeostat.app.policies import policy_named
 
-    known = compose.policy_named(settings, policy)
+    known = policy_named(settings, policy)
     with journal_of(settings, place) as journal:
         yield _logged(known, journal, settings)
 

@@ -55,12 +55,12 @@ def show(workspace: Workspace, policy: str | None, name: str, place: str | None)
     The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take,
     harm counted as time. LOW and HIGH: where the probability lies nine times in ten.
     """
-    from homeostat.app import compose
+    from homeostat.app.policies import all_policies, policy_named
     from homeostat.learn.explain import describe
     from homeostat.learn.promotion import promotions_of
 
     settings = workspace.settings
-    named = [compose.policy_named(settings, policy)] if policy else compose.all_policies(settings)
+    named = [policy_named(settings, policy)] if policy else all_policies(settings)
     rows: list[Row] = []
     with journal_of(settings, place) as journal:
         for one in named:

@@ -38,15 +38,15 @@ def retrain(
 
     While an agent runs, it is asked to retrain: the journal has one writer.
     """
-    from homeostat.app import compose
     from homeostat.app.listener import ask_agent_to_retrain
+    from homeostat.app.policies import all_policies, policy_named
     from homeostat.app.recordings import journal_of_recordings
     from homeostat.app.store import journal_to_read, journal_to_write
     from homeostat.learn.retrain import apply_retrained
     from homeostat.parallel import workers
 
     settings = workspace.settings
-    named = [compose.policy_named(settings, name) for name in policies] or compose.all_policies(settings)
+    named = [policy_named(settings, name) for name in policies] or all_policies(settings)
     if folder is not None:
         with workers(jobs, dask) as running:
             for policy in named:

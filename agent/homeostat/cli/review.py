@@ -21,7 +21,7 @@ from homeostat.cli.workspace import Workspace, pass_workspace
 def review(workspace: Workspace, incident: str, form: str, path: Path | None, place: str | None) -> None:
     """Write the report on INCIDENT (its id or the beginning of it): what was done, decided, learnt and left open."""
     from homeostat.app.clock import SystemClock
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.app.review.facts import facts_of
     from homeostat.app.review.html import as_html
     from homeostat.app.review.markdown import as_markdown

@@ -47,7 +47,7 @@ def sensitivity(
 
     POLICY is a name in the workspace, or a file. With `--what-if` also with what is given there, before and after.
     """
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.parallel import workers
     from homeostat.simulate.bench.sensitivity import Sensitivity, read_changes
 

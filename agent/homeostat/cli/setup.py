@@ -29,7 +29,7 @@ def init(workspace: Workspace, folder: Path, *, empty: bool) -> None:
 @click.command()
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Check what the agent needs: disk, journal, policies, Prometheus and each signal. Exit code 1 on an error."""
+    """Check disk, journal, policies, whom the agent calls, Prometheus and each signal. Exit code 1 on an error."""
     from homeostat.app.doctor import examine
     from homeostat.sense.check import Level
 

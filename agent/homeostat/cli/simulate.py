@@ -74,7 +74,7 @@ def simulate(
     With --telemetry it tells which incidents the policies would have noticed in raw samples, and when; with --labels
     also which faults they missed. Nothing is invented there either: after its first decision an incident is UNKNOWN.
     """
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.cli.replays import Asked, replay_recordings
     from homeostat.parallel import workers
 
@@ -100,7 +100,7 @@ def simulate(
 
 
 def _file(workspace: Workspace, name: str, policy: Policy) -> Path:
-    from homeostat.app.compose import policy_file
+    from homeostat.app.policies import policy_file
 
     return Path(name) if name.endswith(".yaml") else policy_file(workspace.settings, policy)
 

@@ -46,7 +46,7 @@ def stability(
     POLICIES are names in the workspace, or files. Each danger is PROVED by an incident that shows it, REFUTED BY BOUND
     where the plan cannot do it, or NOT FOUND, with what share it may still have. Exit code 1 when one is proved.
     """
-    from homeostat.app.compose import policy_named
+    from homeostat.app.policies import policy_named
     from homeostat.parallel import workers
     from homeostat.simulate.bench.stability import Judgement, judge, sights_of
 

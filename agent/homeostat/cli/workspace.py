@@ -25,14 +25,15 @@ class Workspace:
     @property
     def is_there(self) -> bool:
         """Whether there is a settings file, or one was named."""
-        from homeostat.app.settings import FILE_NAME
+        from homeostat.app.settings_file import FILE_NAME
 
         return self._config is not None or Path(FILE_NAME).exists()
 
     @cached_property
     def settings(self) -> Settings:
         """The settings. Raises PolicyError when the file is wrong, or was named and is not there."""
-        from homeostat.app.settings import FILE_NAME, Settings, load_settings
+        from homeostat.app.settings import Settings, load_settings
+        from homeostat.app.settings_file import FILE_NAME
 
         path = self._config or Path(FILE_NAME)
         if self._config is None and not path.exists():

@@ -30,8 +30,8 @@ def world() -> None:
 @pass_workspace
 def fit(workspace: Workspace, policy: str, history: Path | None, path: Path, interval: str, seed: int) -> None:
     """Fit a world to the recorded incidents of POLICY, a name in the workspace or a file, and say how well it fits."""
-    from homeostat.app.compose import policy_named
     from homeostat.app.fitted_world import fitted_world
+    from homeostat.app.policies import policy_named
     from homeostat.app.recordings import journal_of_recordings
     from homeostat.app.store import journal_to_read
     from homeostat.model.errors import UsageError

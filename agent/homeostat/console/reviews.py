@@ -7,8 +7,8 @@ from functools import partial
 
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
-from homeostat.app.compose import policy_named
 from homeostat.app.feedback import check_step, give_feedback
+from homeostat.app.policies import policy_named
 from homeostat.app.review.facts import facts_of
 from homeostat.app.review.html import chart_of
 from homeostat.app.review.markdown import as_markdown

@@ -12,7 +12,7 @@ be what training on the same gives (`evaluation.integrity`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,6 +41,7 @@ INCIDENTS_MAX = 1_000
 """The newest so many are replayed, which bounds the time it takes."""
 
 _HELD_OUT, _TRAINED, _RULING = "held out", "trained", "ruling"
+_WOULD_HARM = "would do more harm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,13 @@ class NodeVerdict:
 
     Attributes:
         figures: None where it did not come to an estimate.
+        would_harm: it was refused, and more harm than what rules does is the one objection.
     """
 
     passed: bool
     sentence: str
     figures: GateFigures | None = None
+    would_harm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def judge(
     *,
     incumbent: Ranking | None = None,
     bounds: Bounds = BOUNDS,
+    only: Container[str] | None = None,
 ) -> GateVerdict:
     """Judge each node of a ranking.
 
@@ -134,10 +138,13 @@ def judge(
         policy: whose candidates are ordered.
         incumbent: what rules now; None for the written order, which also stands in for nodes it does not know.
         bounds: see `Bounds`.
+        only: the nodes to judge, by id; None for all.
     """
     harmed = damage(ranking)
     verdicts: dict[str, NodeVerdict] = {}
     for node in choose_nodes(policy):
+        if only is not None and node.id not in only:
+            continue
         if harmed is not None:
             verdicts[node.id] = _refused(harmed)
             continue
@@ -236,7 +243,8 @@ def _replayed(
     figures = _figures(compared, checked, optimism_s(trained, counted, orders[_RULING], logged, part))
     objection = _objection(compared, figures, checked, logged)
     said = _said(figures, checked, "the written order" if ruling is None else "the ruling ranking")
-    return NodeVerdict(objection is None, said if objection is None else f"{objection}: {said}", figures)
+    sentence = said if objection is None else f"{objection}: {said}"
+    return NodeVerdict(objection is None, sentence, figures, would_harm=objection == _WOULD_HARM)
 
 
 def _objection(compared: Comparison, figures: GateFigures, checked: Check, logged: Logged) -> str | None:
@@ -256,7 +264,7 @@ def _objection(compared: Comparison, figures: GateFigures, checked: Check, logge
     if (logged.harmful == 1.0).any():
         more = compared.more_harms(_HELD_OUT, _RULING)
         if more.value > max(more.error, 0.0):
-            return "would do more harm"
+            return _WOULD_HARM
         if more.value + compared.more_harms_at_worst(_HELD_OUT) > max(more.error, 0.0):
             return thin_support(compared.paths[_HELD_OUT], logged)
     return None

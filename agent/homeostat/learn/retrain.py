@@ -13,9 +13,10 @@ import pandas as pd
 from homeostat.decide.projection import promoted_ranking
 from homeostat.decide.rulings import speak_of
 from homeostat.learn.baseline import HealingTimes
+from homeostat.learn.care import judge_with_care
 from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
 from homeostat.learn.evaluation.resampling import TimeIsUp
-from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict, judge
+from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict
 from homeostat.learn.labels import RECURRENCE_S
 from homeostat.learn.promotion import Promotions, fits, promotions_of, taken_back
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
@@ -93,7 +94,7 @@ def retrain(
     back = _rolled_back(decisions, policy, known, now, actor, bounds)
     incumbent = known.ruling if back is None else known.replaced
     fresh = train_ranking(decisions, policy, now, workers)
-    verdict = judge(fresh, decisions, policy, incumbent=incumbent, bounds=bounds)
+    fresh, verdict = judge_with_care(fresh, decisions, policy, incumbent=incumbent, bounds=bounds)
     verdict = replace(verdict, baseline=healing.baseline())
     if verdict.passed:
         fresh = _with_nodes(fresh, _accepted(fresh, verdict, incumbent, policy))

@@ -1,10 +1,14 @@
-"""Entries about what is tried in order to learn, in a policy's stream. Read them as `entries`, with all the others."""
+"""Entries about what is learnt, and tried for it, in a policy's stream. Read them as `entries`, with all the others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
+from msgspec import field
+
 from homeostat.model.entry import Entry, entry_type
+from homeostat.model.ranking import GateFigures, Ranking
 
 
 @entry_type
@@ -59,3 +63,48 @@ class SuccessRelapsed(Entry, frozen=True, kw_only=True):
     node: str
     step: str
     incident: str
+
+
+@entry_type
+class RankingTrained(Entry, frozen=True, kw_only=True):
+    """A ranking was trained.
+
+    Attributes:
+        gate: what the promotion gate found, in words.
+        passed: whether it let the ranking pass; None in journals of older releases.
+        figures: what it estimated, by id of the `choose` node.
+    """
+
+    TYPE: ClassVar[str] = "ranking.trained"
+    ranking: Ranking
+    gate: str
+    passed: bool | None = None
+    figures: Mapping[str, GateFigures] = field(default_factory=dict)
+
+
+@entry_type
+class RankingPromoted(Entry, frozen=True, kw_only=True):
+    """From here on decisions of this policy use this ranking. `why`: what a person said; "" if the gate did it."""
+
+    TYPE: ClassVar[str] = "ranking.promoted"
+    version: str
+    actor: str
+    replaces: str | None = None
+    why: str = ""
+
+
+@entry_type
+class RankingRolledBack(Entry, frozen=True, kw_only=True):
+    """A ranking no longer rules.
+
+    Attributes:
+        version: of the one that ruled.
+        to: the version that rules from here on; None for the written order.
+        why: what it did worse, or what the person said.
+    """
+
+    TYPE: ClassVar[str] = "ranking.rolled_back"
+    version: str
+    to: str | None
+    actor: str
+    why: str

@@ -1,7 +1,8 @@
 """The ports: what the loop needs from the outside. Plugin authors read this file.
 
-Built-in actuators and plugins register under the same entry points, `homeostat.actuators`.
-Each port has a contract suite in `tests/contract/` that every implementation must pass.
+Built-in actuators and plugins register under the same entry points, `homeostat.actuators`; `act.conformance` is the
+suite that each must pass. Sensors, journals, inboxes and leases have theirs in `tests/contract/`. One way to people is
+a port of the room that sends, `notify.channel`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Alerts(Protocol):
 
 
 class Clock(Protocol):
-    """Time, injected. Only `app.py` hands out the system's."""
+    """Time, injected. Only `app.clock` hands out the system's."""
 
     def now(self) -> float:
         """Unix seconds."""

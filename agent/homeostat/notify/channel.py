@@ -1,4 +1,4 @@
-"""The port that every way to people implements. Plugins register a factory under `homeostat.notifiers`.
+"""The port that every way to people implements. Plugins register a factory under `homeostat.channels`.
 
 A factory is called with a `ChannelContext` and gives a `Channel`, or raises UsageError where an option is wrong or what
 it needs is not installed; it opens nothing and looks no secret up yet. `kinds.py` lists the built-in ones.

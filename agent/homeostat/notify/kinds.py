@@ -1,4 +1,4 @@
-"""The kinds of channels that are there: built in, or from a plugin under the entry points `homeostat.notifiers`."""
+"""The kinds of channels that are there: built in, or from a plugin under the entry points `homeostat.channels`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
 from homeostat.notify.channel import Channel, ChannelContext, ChannelFactory
 
-ENTRY_POINTS = "homeostat.notifiers"
+ENTRY_POINTS = "homeostat.channels"
 BUILT_IN = {
     "apprise": "homeostat.notify.through_apprise:AppriseChannel",
     "email": "homeostat.notify.mail:EmailChannel",

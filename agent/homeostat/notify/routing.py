@@ -84,10 +84,6 @@ class Routing:
             found = self._own_chain(self.default)
         return found
 
-    def is_routed(self, name: str) -> bool:
-        """Whether a name has a chain or channel of its own."""
-        return self._own_chain(name) is not None
-
     def _own_chain(self, name: str) -> Chain | None:
         if name in self.chains:
             return self.chains[name]

@@ -15,6 +15,7 @@ from homeostat.policy.action_fields import (
 from homeostat.policy.action_kinds.ansible import AnsibleAction
 from homeostat.policy.action_kinds.haproxy import HaproxyAction
 from homeostat.policy.action_kinds.jenkins import JenkinsAction
+from homeostat.policy.action_kinds.kubernetes import KubernetesAction
 from homeostat.policy.action_kinds.rundeck import RundeckAction
 from homeostat.policy.action_kinds.sql import SqlAction
 from homeostat.policy.action_kinds.systemd import SystemdAction
@@ -103,6 +104,7 @@ BUILT_IN_ACTUATORS: dict[str, type[ActionFields]] = {
     "haproxy": HaproxyAction,
     "http": HttpAction,
     "jenkins": JenkinsAction,
+    "kubernetes": KubernetesAction,
     "kubernetes_job": KubernetesJobAction,
     "rundeck": RundeckAction,
     "sql": SqlAction,

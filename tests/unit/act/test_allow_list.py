@@ -52,6 +52,15 @@ def test_what_no_rule_names_is_refused(name: str, action: ActionSpec, target: st
     assert objection is None or objection in str(found)
 
 
+def play(**more: object) -> ActionSpec:
+    given = {"playbook": "/srv/plays/restart.yml", "inventory": "/srv/plays/hosts", **more}
+    return ActionSpec("a", "ansible", given)
+
+
+def tofu(**more: object) -> ActionSpec:
+    return ActionSpec("a", "terraform", {"cwd": "/srv", "program": "tofu", **more})
+
+
 def run_with(argv0: str, **more: object) -> ActionSpec:
     return ActionSpec("run", "command", {"argv": [argv0], **more})
 
@@ -93,18 +102,36 @@ def test_a_program_is_known_by_the_image_it_is_in() -> None:
         (ActionSpec("a", "systemd", {"unit": "sshd.service"}), "unit 'sshd.service'"),
         (ActionSpec("a", "systemd", {"unit": {"target": "kind"}}), "unit 'service.service'"),
         (ActionSpec("a", "systemd", {"unit": {"with": "unit"}}), "unit that a step's argument gives"),
-        (ActionSpec("a", "ansible", {"playbook": "/srv/plays/restart.yml"}), None),
-        (ActionSpec("a", "ansible", {"playbook": "/tmp/restart.yml"}), "playbook '/tmp/restart.yml'"),
+        (play(), None),
+        (play(playbook="/tmp/restart.yml"), "playbook '/tmp/restart.yml'"),
+        (play(inventory="/tmp/evil.py"), "inventory '/tmp/evil.py'"),
+        (play(env={"ANSIBLE_CONFIG": "/tmp/a.cfg"}), "ansible with a ANSIBLE_CONFIG of the policy's own"),
+        (play(env={"ANSIBLE_CONFIG": None, "LEVEL": "3"}), None),
+        (play(env={"HOME": {"with": "home"}}), "ansible with a HOME of the policy's own"),
+        (play(extra_vars={"ansible_python_interpreter": "/tmp/evil"}), "a ansible_python_interpreter of the policy's"),
+        (play(extra_vars={"release": "stable"}), None),
         (ActionSpec("a", "terraform", {"cwd": "/srv"}), "program 'terraform'"),
-        (ActionSpec("a", "terraform", {"cwd": "/srv", "program": "tofu"}), None),
-        (ActionSpec("a", "terraform", {"program": "tofu", "env": {"PATH": "/tmp"}}), "a PATH of the policy's own"),
+        (tofu(), None),
+        (tofu(cwd="/srv/other"), "cwd '/srv/other'"),
+        (tofu(env={"PATH": "/tmp"}), "a PATH of the policy's own"),
+        (tofu(env={"TF_CLI_CONFIG_FILE": "/tmp/rc"}), "a TF_CLI_CONFIG_FILE of the policy's own"),
+        (tofu(env={"TF_VAR_size": "3", "AWS_PROFILE": "shop"}), None),
     ],
 )
 def test_units_playbooks_and_the_programs_of_actuators_are_bounded(action: ActionSpec, objection: str | None) -> None:
-    rule = AllowRule("*", programs=("tofu",), units=("shop-*.service",), playbooks=("/srv/plays/*",))
+    rule = AllowRule(
+        "*", programs=("tofu",), units=("shop-*.service",), playbooks=("/srv/plays/*",), configurations=("/srv",)
+    )
     found = AllowList([rule]).objection("p", action, "service/shop-web")
     assert (found is None) is (objection is None)
     assert objection is None or objection in str(found)
+
+
+def test_who_may_run_few_programs_may_not_have_ansible_or_terraform_run_any() -> None:
+    few = AllowList([AllowRule("*", programs=("tofu",))])
+    assert "names no playbook '/srv/plays/restart.yml'" in str(few.objection("p", play(), "a/b"))
+    assert "names no cwd '/srv'" in str(few.objection("p", tofu(), "a/b"))
+    assert AllowList([AllowRule("*", actuators=("ansible",))]).objection("p", play(env={"HOME": "/x"}), "a/b") is None
 
 
 def test_without_a_rule_everything_is_allowed() -> None:

@@ -107,6 +107,10 @@ def test_a_playbook_is_stopped_when_it_is_cancelled(author: Author) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ({"limit": "web", "tags": [{"target": "full"}], "target": ""}, "'' does not name one tag"),
+        ({"limit": "web", "tags": [""]}, "'' does not name one tag"),
+        ({"limit": "web", "tags": [{"target": "name"}], "target": "host/w1,wipe"}, "'w1,wipe' does not name one tag"),
+        ({"limit": "web", "tags": [{"target": "name"}], "target": "host/all"}, "'all' does not name one tag"),
         ({"target": "host/web:!w1"}, "does not name one host or group"),
         ({"target": "host/all"}, "does not name one host or group"),
         ({"limit": {"with": "host"}}, "gives no argument 'host'"),

@@ -227,6 +227,14 @@ def test_what_cannot_be_started_says_why(world: ActWorld, jenkins: JenkinsServer
     assert not jenkins.works
 
 
+@pytest.mark.parametrize("name", ["items", "allBuilds"])
+def test_no_list_of_what_was_run_is_not_an_empty_one(world: ActWorld, jenkins: JenkinsServer, name: str) -> None:
+    jenkins.leaves_out = {name}
+    done = run(world, build(jenkins))
+    assert (done.status, done.detail) == (OutcomeStatus.ERROR, f"nothing was run: Jenkins gave no list of {name}")
+    assert not jenkins.works
+
+
 def test_more_builds_than_are_searched_leave_it_in_doubt_and_unstarted(world: ActWorld, jenkins: JenkinsServer) -> None:
     jenkins.queued_s = 0.0
     for number in range(run_jenkins.BUILDS_SEARCHED_MAX + 1):

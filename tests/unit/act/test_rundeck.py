@@ -172,3 +172,17 @@ def test_a_token_that_no_header_may_hold_is_not_sent(world: ActWorld, rundeck: R
     done = run(world, execution(rundeck))
     assert done.detail == "nothing was run: the token holds a character that no header may hold"
     assert not rundeck.requests
+
+
+def test_no_list_of_executions_is_not_an_empty_one_and_a_short_one_is_not_all(
+    world: ActWorld, rundeck: RundeckServer
+) -> None:
+    for _ in range(3):
+        rundeck.begin({"service": "other"}, 0)
+    for page_max, why in ((0, "Rundeck gave no list of executions"), (2, "has had more than 2 executions since")):
+        rundeck.page_max = page_max
+        done = run(world, execution(rundeck, f"i1/restart/{page_max}"))
+        assert done.status is OutcomeStatus.ERROR
+        assert done.detail.startswith("nothing was run: ")
+        assert why in done.detail
+    assert len(rundeck.executions) == 3

@@ -375,3 +375,16 @@ def test_a_job_that_a_power_failure_left_empty_is_written_again(world: ActWorld)
     agent.start(shell(f"echo once >> {note}"))
     assert until_done(agent).status is OutcomeStatus.OK
     assert note.read_text() == "once\n"
+
+
+def test_what_must_not_outlive_a_command_goes_where_its_runner_was_killed(world: ActWorld) -> None:
+    agent = world.agent()
+    agent.start(shell(f"mkdir private && echo hush > private/env && echo $$ > {world.note('child')}; exec sleep 600"))
+    child, runner = world.noted_pid("child"), running_pid(agent.lookup("i1/restart/1"))
+    world.edit("job.json", lambda job: job.update(clears=["private"]))
+    end(runner, signal.SIGKILL)
+    end(child, signal.SIGKILL)
+    until_gone(runner)
+    until_gone(child)
+    until(lambda: isinstance(world.report(), InDoubt), "the doubt")
+    assert not (world.files().work / "private").exists()

@@ -69,6 +69,21 @@ def test_a_saved_plan_is_applied_once_and_then_there_is_nothing_to_plan(project:
     assert project.run("i/apply/3", "apply").detail == "no changes"
 
 
+def test_a_plan_that_a_later_one_has_overruled_is_not_applied(project: Project) -> None:
+    assert project.run("i/plan/1", "plan").detail.startswith("changes: ")
+    project.project.configure({})
+    assert project.run("i/plan/2", "plan").detail == "no changes"
+    refused = project.run("i/apply/1", "apply", plan="saved")
+    assert "nothing was run: the last plan for " in refused.detail
+    assert refused.detail.endswith(" found no changes, or its plan was applied")
+    project.project.configure({"one": project.project.effect})
+    assert project.run("i/plan/3", "plan").detail.startswith("changes: ")
+    assert project.run("i/plan/4", "plan", env={"TF_CLI_CONFIG_FILE": "/absent"}, vars={}).status is OutcomeStatus.ERROR
+    refused = project.run("i/apply/2", "apply", plan="saved")
+    assert refused.detail.endswith(" ended with error")
+    assert not project.project.ledger.exists()
+
+
 def test_what_destroys_or_changes_too_much_is_not_begun(project: Project) -> None:
     project.project.configure({"one": project.project.effect, "two": project.project.effect})
     refused = project.run("i/apply/1", "apply", changes_max=1)

@@ -11,7 +11,7 @@ from homeostat.act import command
 from homeostat.act.command import CommandActuator
 from homeostat.act.context import ActuatorContext, Choosy
 from homeostat.act.kubernetes_job import KubernetesJobActuator
-from homeostat.app.compose import unrunnable
+from homeostat.app.policies_in_use import unrunnable
 from homeostat.app.settings import Settings
 from homeostat.model.policy import ActionSpec
 from homeostat.policy.load import load_policy_sources

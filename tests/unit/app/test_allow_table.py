@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from homeostat.app.compose import policies_in_use
 from homeostat.app.doctor import examine
+from homeostat.app.policies_in_use import policies_in_use
 from homeostat.app.settings import load_settings
 from homeostat.cli import main
 from homeostat.model.errors import PolicyError

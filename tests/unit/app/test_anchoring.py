@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.http_place import HttpPlace, always
 
 from homeostat.app import anchoring
 from homeostat.app.anchoring import Anchoring, append_to, destinations_of, post_to
 from homeostat.app.audit import make_keys, signing_key
+from homeostat.app.audit_table import AuditTable
 from homeostat.app.limits import SecretCommandTable, SecretsTable
-from homeostat.app.settings import AuditTable, Settings, load_settings
+from homeostat.app.settings import Settings, load_settings
 from homeostat.model.entries import ConditionChanged, Entry
 from homeostat.model.errors import PolicyError, UsageError
 from homeostat.model.ports import Batch
@@ -39,37 +40,10 @@ class Told:
         self.failures.append(f"{what}: {error}")
 
 
-class Receiver:
-    """A real HTTP server on loopback that can be told to refuse."""
-
-    def __init__(self) -> None:
-        self.status, self.received = 204, list[bytes]()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if receiver.status < 300:
-                    receiver.received.append(body)
-                self.send_response(receiver.status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *arguments: object) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/anchors"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.thread.join()
-    receiver.server.server_close()
+def receiver() -> Iterator[HttpPlace]:
+    with closing(HttpPlace(always(204))) as place:
+        yield place
 
 
 @pytest.fixture
@@ -97,16 +71,16 @@ def running(journal: MemoryJournal, key: PrivateKey, told: Told, *sends: anchori
 
 
 def test_what_was_written_last_is_anchored_and_exported_at_the_stop(
-    journal: MemoryJournal, receiver: Receiver, tmp_path: Path
+    journal: MemoryJournal, receiver: HttpPlace, tmp_path: Path
 ) -> None:
     key, told, file = PrivateKey.generate(), Told(), tmp_path / "anchors.jsonl"
     first = add_anchor(journal, key, 1.0)
     assert first is not None
-    with running(journal, key, told, append_to(file), post_to(receiver.url), every_s=3600.0):
+    with running(journal, key, told, append_to(file), post_to(f"{receiver.url}/anchors"), every_s=3600.0):
         journal.append([Batch("agent", 1, [entry()])])
     exported, problems = read_anchors(file)
     assert [anchor.position for anchor in exported] == [1, 2], "the one before may not have been exported"
-    assert receiver.received == [anchor_line(anchor) for anchor in exported]
+    assert receiver.taken == [anchor_line(anchor) for anchor in exported]
     keys = {key_id_of(key.public_key()): key.public_key()}
     assert journal.verify(AnchorCheck(exported, keys)) == []
     assert (told.failures, problems) == ([], [])
@@ -114,14 +88,14 @@ def test_what_was_written_last_is_anchored_and_exported_at_the_stop(
 
 @pytest.mark.parametrize("status", [500, 302])
 def test_a_destination_that_refuses_is_told_of_and_tried_again(
-    journal: MemoryJournal, receiver: Receiver, status: int
+    journal: MemoryJournal, receiver: HttpPlace, status: int
 ) -> None:
-    told, receiver.status = Told(), status
-    with running(journal, PrivateKey.generate(), told, post_to(receiver.url), every_s=0.01):
+    told, receiver.respond = Told(), always(status, {"Location": "/elsewhere"})
+    with running(journal, PrivateKey.generate(), told, post_to(f"{receiver.url}/anchors"), every_s=0.01):
         until(lambda: len(told.failures) >= 2)
-        assert receiver.received == []
-        receiver.status = 200
-        until(lambda: len(receiver.received) == 1)
+        assert receiver.taken == []
+        receiver.respond = always(200)
+        until(lambda: len(receiver.taken) == 1)
     assert told.failures[0] == f"export of anchors to 0: the answer was {status}; tried again later"
 
 
@@ -196,7 +170,7 @@ def test_a_destination_without_a_key_is_a_mistake(tmp_path: Path) -> None:
         ('export_url = "ftp://host"', "must begin with https://"),
         ('export_url = "https://user:password@host/"', "settings are no place for secrets"),
         ('export_url = "https://host/hook?token=secret"', "no query: settings are no place for secrets"),
-        ('key = "-----BEGIN PRIVATE KEY-----"', "a reference, never the key itself"),
+        ('key = "-----BEGIN PRIVATE KEY-----"', "a reference, env:NAME or file:/PATH, and never"),
         ("anchor_interval_s = 0", "greater than or equal to 1"),
     ],
 )

@@ -10,7 +10,8 @@ import pytest
 from tests.unit.policy.policy_texts import FILE, RESTART, policy_text
 
 from homeostat.app.drill_schedule import DrillDue, DrillState, drills_by_policy, drills_due
-from homeostat.app.settings import FILE_NAME, load_settings
+from homeostat.app.settings import load_settings
+from homeostat.app.settings_file import FILE_NAME
 from homeostat.model.drill_entries import TabletopAnswer, TabletopVerdict
 from homeostat.model.drill_schedule import DAY_S, DrillKind
 from homeostat.model.entries import DrillRan

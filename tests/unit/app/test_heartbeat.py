@@ -6,14 +6,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.acceptance.people_workspace import PeopleWorkspace
+from tests.http_place import HttpPlace, always
 
-from homeostat.app.doctor import _heartbeat
+from homeostat.app.doctor_outside import _heartbeat
 from homeostat.app.heartbeat import Heartbeat, beat_url, call
 from homeostat.app.heartbeat_table import HeartbeatTable
 from homeostat.app.settings import Settings, load_settings
@@ -159,41 +160,18 @@ def test_a_beat_that_fails_is_counted_and_told() -> None:
     assert beats.told.failures == ["heartbeat: not sent: the answer was 500; the next one is tried in its time"]
 
 
-class _Receiver:
-    def __init__(self) -> None:
-        self.status, self.paths = 200, list[str]()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                receiver.paths.append(self.path)
-                self.send_response(receiver.status)
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{SECRET}"
-
-
 @pytest.fixture
-def receiver() -> Iterator[_Receiver]:
-    made = _Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join(5.0)
+def receiver() -> Iterator[HttpPlace]:
+    with closing(HttpPlace(always(200))) as place:
+        yield place
 
 
-def test_a_call_reaches_a_real_receiver_and_an_answer_that_is_no_yes_is_a_failure(receiver: _Receiver) -> None:
-    send = call(receiver.url, 5.0)
+def test_a_call_reaches_a_real_receiver_and_an_answer_that_is_no_yes_is_a_failure(receiver: HttpPlace) -> None:
+    send = call(f"{receiver.url}/{SECRET}", 5.0)
     send()
     assert receiver.paths == [f"/{SECRET}"]
     for status in (302, 404, 500):
-        receiver.status = status
+        receiver.respond = always(status, {"Location": "http://127.0.0.1:9/elsewhere"})
         with pytest.raises(OSError, match=f"the answer was {status}") as caught:
             send()
         assert SECRET not in str(caught.value)
@@ -237,8 +215,8 @@ def test_doctor_says_how_the_switch_is_set(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.timeout(90)
-def test_a_running_agent_that_stands_still_falls_silent(tmp_path: Path, receiver: _Receiver) -> None:
-    table = f'[heartbeat]\nurl = "{receiver.url}"\nevery_s = 1.0\n'
+def test_a_running_agent_that_stands_still_falls_silent(tmp_path: Path, receiver: HttpPlace) -> None:
+    table = f'[heartbeat]\nurl = "{receiver.url}/{SECRET}"\nevery_s = 1.0\n'
     with PeopleWorkspace(tmp_path / "w", "- {id: a, do: act, target: db/shop}\n", people=table) as shop:
         shop.start()
         shop.wait_for("two beats", lambda: len(receiver.paths) >= 2)

@@ -266,7 +266,7 @@ def test_connecting_grows_patient_and_never_more_than_agreed() -> None:
     ("table", "told"),
     [
         ({**TABLE, "team": None}, "all three of"),
-        ({**TABLE, "bot_token": "xoxb-secret"}, "never the token itself"),
+        ({**TABLE, "bot_token": "xoxb-secret"}, "never the secret itself"),
         ({**TABLE, "team": "shop"}, "workspace's id"),
         ({**TABLE, "people": {"dana": "@dana"}}, "no member id"),
         ({**TABLE, "people": {"dana": "U0DANA", "eli": "U0DANA"}}, "nobody has two voices"),
@@ -282,7 +282,7 @@ def test_a_table_that_would_mislead_is_refused(table: dict[str, Any], told: str)
 def test_a_token_in_the_settings_is_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "homeostat.toml"
     path.write_text('[slack]\napp_token = "xapp-secret"\n')
-    with pytest.raises(PolicyError, match=r"homeostat.toml:2:.*never the token itself") as raised:
+    with pytest.raises(PolicyError, match=r"homeostat.toml:2:.*never the secret itself") as raised:
         load_settings(path)
     assert "xapp-secret" not in str(raised.value)
     assert Settings().slack.app_token is None

@@ -10,8 +10,10 @@ from homeostat.policy.yaml_tree import BYTES_MAX
 
 KINDS = "do, manual, steps, dag, try, choose, decide, wait, use, escalate"
 
+HAPROXY = "actuator: haproxy, socket: /run/haproxy/admin.sock, server: web/one"
 JENKINS = "actuator: jenkins, url: https://ci.example, user: agent, token: {secret: env:T}"
 RUNDECK = "actuator: rundeck, url: https://rd.example, token: {secret: env:T}"
+CLUSTER = "actuator: kubernetes, kind: deployment, name: pay, namespace: shop"
 SQL = "actuator: sql, dsn: postgresql://agent@db.example/shop"
 
 
@@ -229,6 +231,16 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
             "E133 an HTTP status or a list of them is wanted",
         ),
         ("actuator: http, method: GET, url: http://x, json: {a: {with: n}}", "E133 {with: n} is not declared"),
+        (f"{HAPROXY}, operation: dran", "E112"),
+        (f"{HAPROXY}, operation: weight", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: drain, weight: 5", "E133 weight goes with operation: weight, and the other way"),
+        (f"{HAPROXY}, operation: weight, weight: 257", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: weight, weight: 101%", "E133 a weight is 0 to 256, or 0% to 100%"),
+        (f"{HAPROXY}, operation: ready, wait_idle: true", "E133 wait_idle goes with operation: drain or maint"),
+        (f"{HAPROXY}, operation: drain, idle: true", "E110 unknown key 'idle'"),
+        ("actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999", "E133 an absolute path, or"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: web", "E133 a server reads BACKEND/SERVER"),
+        ("actuator: haproxy, operation: drain, socket: /s, server: 'a/b; c'", "E133 a server reads BACKEND/SERVER"),
         (f"{JENKINS}, job: a/../b", "E133 the full name of a job is wanted, like folder/job, not 'a/../b'"),
         (f"{JENKINS}, job: a, token: abc", "E133 a secret is named, not written out"),
         (f"{JENKINS}, job: a, user: 'a:b'", "E133 the name of a user has no colon"),
@@ -240,6 +252,27 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
         (f"{RUNDECK}, job: a, url: http://x/?y", "E133 a base URL has no query"),
         (f"{RUNDECK}, job: a, api_version: 41", "E112"),
         (f"{RUNDECK}, job: a, options: [x]", "E133 a mapping of names to values is wanted"),
+        (f"{CLUSTER}, operation: reboot", "E112"),
+        (f"{CLUSTER}, operation: cordon", "E133 operation: cordon goes with kind: node, not deployment"),
+        (f"{CLUSTER}, operation: restart, replicas: 2", "E133 replicas goes with operation: scale"),
+        (f"{CLUSTER}, operation: scale", "E133 operation: scale takes either replicas or by"),
+        (f"{CLUSTER}, operation: scale, replicas: -1", "E133 a whole number from 0 to 100000 is wanted, not -1"),
+        (f"{CLUSTER}, operation: scale, by: 0, max: 3", "E133 a whole number other than 0 is wanted"),
+        (f"{CLUSTER}, operation: scale, by: 2", "E133 by goes with max"),
+        (f"{CLUSTER}, operation: scale, by: 2, min: 4, max: 3", "E133 min is 4, and must not be more than max, 3"),
+        (f"{CLUSTER}, operation: scale, replicas: 9, max: 3", "E133 replicas is 9, and must be 0 to 3"),
+        (f"{CLUSTER}, operation: scale, by: 1, max: {{with: n}}, with: {{n: integer}}", "E133 a bound is written out"),
+        (
+            f"{CLUSTER}, operation: scale, by: 1, max: 3, effect: safe",
+            "E133 effect: safe does not hold, since a second",
+        ),
+        (f"{CLUSTER}, operation: undo, effect: safe", "E133 effect: safe does not hold, since a second undo"),
+        (f"{CLUSTER}, operation: restart, token: {{secret: env:T}}", "E133 api and token go together"),
+        (f"{CLUSTER}, operation: restart, api: http://x, token: {{secret: env:T}}", "E133 the API server is written"),
+        (f"{CLUSTER}, operation: restart, api: https://x, token: abc", "E133 a secret is named, not written out"),
+        (f"{CLUSTER.replace(', namespace: shop', '')}, operation: undo", "E133 the namespace of the deployment?"),
+        (f"{CLUSTER.replace('pay', 'Pay')}, operation: restart", "E133 the name of an object has small letters"),
+        (f"{CLUSTER}, operation: restart, waits: none", "E110 unknown key 'waits'; did you mean 'wait'?"),
         (f"{SQL}", "E133 an action has either statement or statements"),
         (f"{SQL}, statement: COMMIT", "E133 COMMIT cannot be used: the agent itself begins and ends the transaction"),
         (f"{SQL}, statement: /* x */ set role x", "E133 SET cannot be used: the agent itself sets the limits"),
@@ -266,6 +299,16 @@ def test_a_wrong_action_is_explained(action: str, expected: str) -> None:
     assert any(problem.startswith(expected) for problem in found), found
 
 
+def test_right_actions_of_haproxy_are_taken() -> None:
+    actions = (
+        f"{{restart: {{{HAPROXY}, operation: drain, wait_idle: true, effect: safe}},"
+        " other: {actuator: haproxy, socket: '127.0.0.1:9999', server: {with: s, prefix: web/}, operation: weight,"
+        " weight: {with: w}, effect: safe, with: {s: text, w: percent}}}"
+    )
+    steps = "[{do: restart, target: a/b}, {do: other, target: a/b, with: {s: one, w: 50%}}]"
+    assert problems(steps, actions=actions) == []
+
+
 def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
     actions = (
         "{restart: {actuator: http, method: POST, url: http://x/y, headers: {Authorization: {secret: env:T}},"
@@ -275,6 +318,21 @@ def test_the_right_kinds_of_http_and_plugin_actions_are_taken() -> None:
         " plain: {actuator: command, argv: [x], env: [SSL_CERT_FILE]}}"
     )
     assert problems("[{do: restart, target: a/b, with: {n: 1}}, {do: other, target: a/b}]", actions=actions) == []
+
+
+def test_right_actions_of_kubernetes_are_taken() -> None:
+    elsewhere = "api: https://10.0.0.1:6443, token: {secret: env:T}, ca: {secret: file:/etc/ca.crt}"
+    actions = (
+        f"{{restart: {{{CLUSTER}, operation: restart, effect: safe, wait: none}},"
+        f" up: {{{CLUSTER}, operation: scale, by: {{with: by}}, min: 0, max: 9, effect: keyed, with: {{by: integer}}}},"
+        f" undo: {{{CLUSTER}, operation: undo, effect: keyed, {elsewhere}}},"
+        " cordon: {actuator: kubernetes, operation: cordon, kind: node, name: {target: name}, effect: safe}}"
+    )
+    steps = (
+        "[{do: restart, target: a/b}, {do: up, target: a/b, with: {by: 2}},"
+        " {do: undo, target: a/b}, {do: cordon, target: node/b}]"
+    )
+    assert problems(steps, actions=actions) == []
 
 
 def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:

@@ -26,7 +26,7 @@ def check_program(value: object) -> object:
     return value
 
 
-def check_texts(value: object) -> object:
+def check_texts(value: object) -> list[object]:
     """A list of texts that may be filled in."""
     if not isinstance(value, list) or not 1 <= len(value) <= ARGV_MAX:
         raise wrong("E133", f"a list of 1 to {ARGV_MAX} texts is wanted, not {shown(value)}")

@@ -6,40 +6,32 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
+from homeostat.model.haproxy_names import SOCKET_PATH_BYTES_MAX, WEIGHT_MAX, is_server, is_socket, is_weight
 from homeostat.policy.action_fields import TEXT_SCHEMA, ActionFields, checked
 from homeostat.policy.fields import shown, wrong
 from homeostat.policy.parameter_values import check_text
 
-_WEIGHT_MAX = 256
-"""haproxy's own bound."""
-_SERVER_PARTS = 2
-
 
 def _check_socket(value: object) -> object:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    is_port = host in ("127.0.0.1", "localhost") and port.isascii() and port.isdecimal()
-    if not isinstance(value, str) or not (value.startswith("/") or is_port):
-        raise wrong("E133", f"an absolute path, or HOST:PORT on loopback, is wanted, not {shown(value)}")
+    if not isinstance(value, str) or not is_socket(value):
+        most = f"at most {SOCKET_PATH_BYTES_MAX} bytes"
+        raise wrong("E133", f"an absolute path of {most}, or HOST:PORT on loopback, is wanted, not {shown(value)}")
     return value
 
 
 def _check_server(value: object) -> object:
     name = check_text(value)
-    if isinstance(name, str) and (len(name.split("/")) != _SERVER_PARTS or not all(name.split("/"))):
+    if isinstance(name, str) and not is_server(name):
         raise wrong("E133", f"a server reads BACKEND/SERVER, unlike {shown(name)}")
     return name
 
 
 def _check_weight(value: object) -> object:
-    number = value.removesuffix("%") if isinstance(value, str) else str(value) if type(value) is int else None
-    if number is not None:
-        most = 100 if isinstance(value, str) and value.endswith("%") else _WEIGHT_MAX
-        if not (number.isascii() and number.isdecimal() and int(number) <= most):
-            raise wrong(
-                "E133", f"a weight is 0 to {_WEIGHT_MAX}, or 0% to 100% of the configured one, not {shown(value)}"
-            )
-        return value
-    return check_text(value)
+    if isinstance(value, dict):
+        return check_text(value)
+    if not is_weight(value):
+        raise wrong("E133", f"a weight is 0 to {WEIGHT_MAX}, or 0% to 100% of the configured one, not {shown(value)}")
+    return value
 
 
 class HaproxyAction(ActionFields):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.app.compose import _unwatchable
+from homeostat.app.policies_in_use import _unwatchable
 from homeostat.app.settings import Settings
 from homeostat.policy.load import load_policy
 
