@@ -46,7 +46,8 @@ def policies_in_use(settings: Settings, actuators: Mapping[str, object], mode: M
         problems += _unwatchable(settings, policy)
     if not policies and not problems:
         folder = Position(str(settings.policies), 1, 1)
-        problems.append(Problem(folder, "E006", "holds no *.homeostat.yaml; `homeostat init DIR` makes a workspace"))
+        hint = "`homeostat import rules FILE --out DIR` makes one from alerting rules, docs/first-policy.md writes one"
+        problems.append(Problem(folder, "E006", f"holds no *.homeostat.yaml; {hint}"))
     if problems:
         raise PolicyError(problems)
     return policies
