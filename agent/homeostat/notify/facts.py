@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL
 from homeostat.model.ports import Record
-from homeostat.model.reasons import EscalationReason, Result
+from homeostat.model.reasons import EscalationReason, Reason, Result
 from homeostat.notify import wording
 from homeostat.notify.message import Question, Topic
 
 TYPES = frozenset(
     kind.TYPE
     for kind in (
-        e.Suspected, e.Confirmed, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted, e.ApprovalDenied,
-        e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged, e.TakenOver,
+        e.Suspected, e.Confirmed, e.DecisionWithheld, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted,
+        e.ApprovalDenied, e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged, e.TakenOver,
         e.Paused, e.Resumed, e.NotificationSent, e.NotificationFailed,
     )
 )  # fmt: skip
@@ -89,6 +89,7 @@ class Story:
     """One incident as far as people must be told of it; `incident` None: the agent itself.
 
     Attributes:
+        observed: the agent only looked on, since it or the policy is in mode `observe`.
         told: channel -> since when they know of it. told_singly: those that were not only told in a digest.
         conversations: by channel, the last one.
     """
@@ -97,6 +98,7 @@ class Story:
     policy: str | None = None
     policy_hash: str = ""
     severity: str = "info"
+    observed: bool = False
     demands: list[Demand] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     closed_at: float | None = None
@@ -197,10 +199,15 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
             story.news.append(News(identity, Topic.OPENED, entry.at, title))
         case e.Escalated(reason=EscalationReason.TAKEN_OVER):
             pass  # somebody has it already: nobody is called
+        case e.DecisionWithheld(reason=Reason.MODE_OBSERVE):
+            story.observed = True
         case e.Escalated():
             story.severity = entry.severity.lower()
             title = f"{story.policy}: people must take over ({entry.reason.value.replace('_', ' ')})"
             lines = wording.escalated(entry, str(story.incident))
+            if story.observed:  # whoever tries a policy out wakes nobody with it
+                story.news.append(News(identity, Topic.ESCALATED, entry.at, title, lines))
+                return
             story.demands.append(Demand(identity, Topic.ESCALATED, entry.at, (entry.to,), story.severity, title, lines))
         case e.ApprovalRequested():
             story.demands.append(_asked(story, entry, identity))

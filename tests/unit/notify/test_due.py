@@ -22,7 +22,7 @@ from tests.unit.notify.stories import (
 
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL, Effect
-from homeostat.model.reasons import EscalationReason, OutcomeStatus, Result
+from homeostat.model.reasons import EscalationReason, OutcomeStatus, Reason, Result
 from homeostat.notify.due import NEWS_S, due
 from homeostat.notify.message import Topic
 from homeostat.notify.routing import Route
@@ -49,6 +49,14 @@ def test_a_chain_goes_on_step_by_step_from_when_somebody_was_told_and_begins_ane
     assert told(journal, 1020.0) == [(THREE, "pager")]
     write(journal, "notify", sent([THREE], "pager", 1020.0), sent([FOUR], "chat", 1320.0), sent([FOUR], "mail", 1320.0))
     assert told(journal, 1e6) == [], "repeat_max is 1"
+
+
+def test_what_was_only_observed_calls_nobody_and_is_news_for_who_wants_it() -> None:
+    held = e.DecisionWithheld(at=90.0, node="restart", reason=Reason.MODE_OBSERVE)
+    journal = opened(held, escalated(100.0))
+    assert told(journal, 100.0) == []
+    routed = replace(ROUTING, routes=(Route(("mail",), topics=(Topic.ESCALATED,)),))
+    assert [one.channel for one in due_now(journal, 100.0, routed)] == ["mail"]
 
 
 def test_a_channel_that_failed_falls_to_the_next_step_at_once() -> None:
