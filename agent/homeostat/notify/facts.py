@@ -17,8 +17,8 @@ TYPES = frozenset(
     kind.TYPE
     for kind in (
         e.Suspected, e.Confirmed, e.DecisionWithheld, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted,
-        e.ApprovalDenied, e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged, e.TakenOver,
-        e.Paused, e.Resumed, e.NotificationSent, e.NotificationFailed,
+        e.ApprovalDenied, e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged,
+        e.TakenOver, e.Paused, e.Resumed, e.NotificationSent, e.NotificationFailed,
     )
 )  # fmt: skip
 """All that is folded."""
