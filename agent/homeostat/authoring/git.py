@@ -50,7 +50,7 @@ class Repository:
         """
         answer = _git(folder, "rev-parse", "--show-toplevel")
         if answer.returncode != 0:
-            raise UsageError(f"{folder}: is in no git repository, so changes cannot be told: {_said(answer)}")
+            raise UsageError(f"{folder} is in no git repository, so changes cannot be told: {_said(answer)}")
         return cls(Path(answer.stdout.rstrip("\n")))
 
     def head(self) -> str:

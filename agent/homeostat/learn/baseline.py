@@ -47,6 +47,8 @@ class Baseline:
         """In words, without a full stop."""
         if not self.incidents:
             return "nothing is known of what heals by itself"
+        if not self.events and self.longest_s < 1.0:
+            return f"none of {self.incidents} incidents was left alone, so nothing is known of what heals by itself"
         if not self.events:
             return f"none of {self.incidents} incidents healed by itself, left alone for up to {self.longest_s:.0f} s"
         after_s = min(AFTER_S, self.longest_s)
