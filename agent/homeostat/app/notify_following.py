@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from homeostat.app.notify_table import DIGEST_S_MAX
 from homeostat.model import entries as e
 from homeostat.model.errors import HomeostatError, JournalError
+from homeostat.model.policy import Policy
 from homeostat.model.ports import Journal, Record
 from homeostat.model.streams import policy_stream
 from homeostat.notify.due import NEWS_S
@@ -30,6 +31,7 @@ class Following:
         self._journal: Journal | None = None
         self._facts: Facts | None = None
         self._tasks: dict[tuple[str, str], Task | None] = {}
+        self._runbooks: dict[str, str] = {}
         self._forgot_at = 0.0
 
     def facts(self) -> Facts:
@@ -44,11 +46,11 @@ class Following:
             if self._facts is None:
                 facts = Facts()
                 for record in self._from_the_start(journal, head):
-                    facts.take(record, self._task_of)
+                    facts.take(record, self._task_of, self._runbook_of)
                 facts.position = head
                 self._facts = facts
             for record in journal.after(self._facts.position, TYPES):
-                self._facts.take(record, self._task_of)
+                self._facts.take(record, self._task_of, self._runbook_of)
             # Past what concerns nobody too: it would be read again at every look.
             self._facts.position = max(self._facts.position, head)
         except HomeostatError:
@@ -58,6 +60,7 @@ class Following:
             self._forgot_at = self._now()
             self._facts.forget(self._forgot_at - KEEP_S)
             self._tasks.clear()
+            self._runbooks.clear()
         return self._facts
 
     def close(self) -> None:
@@ -89,14 +92,27 @@ class Following:
         found |= {record.position: record for record in journal.since(since, TYPES)}
         return (record for position, record in sorted(found.items()) if position <= head)
 
+    def _runbook_of(self, policy: str, policy_hash: str) -> str:
+        """What people go by, as the policy version that is journalled says."""
+        if policy_hash not in self._runbooks:
+            try:
+                self._runbooks[policy_hash] = self._version(policy, policy_hash).runbook or ""
+            except HomeostatError:
+                self._runbooks[policy_hash] = ""
+        return self._runbooks[policy_hash]
+
+    def _version(self, policy: str, policy_hash: str) -> Policy:
+        if self._journal is None:
+            raise JournalError("the journal is closed")
+        return load_journalled([record.entry for record in self._journal.read(policy_stream(policy))], policy_hash)
+
     def _task_of(self, policy: str, policy_hash: str, node: str) -> Task | None:
         """What a manual step asks, as the policy version that is journalled says."""
         if self._journal is None:
             raise JournalError("the journal is closed")
         if (policy_hash, node) not in self._tasks:
-            history = [record.entry for record in self._journal.read(policy_stream(policy))]
             try:
-                parameters = load_journalled(history, policy_hash).leaf(node).action.parameters
+                parameters = self._version(policy, policy_hash).leaf(node).action.parameters
                 task = Task(str(parameters.get("owner", "")), str(parameters.get("instructions", "")))
             except (HomeostatError, KeyError):
                 task = None  # whoever is called by default is told what step it is

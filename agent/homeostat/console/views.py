@@ -123,6 +123,7 @@ class IncidentPage:
         position: of the journal when this was read.
         plan: the hash of the policy version it is decided by; an answer must be about the same.
         rto_s: recovery time objective of its policy, seconds.
+        runbook: address of what people go by; None: its policy names none.
         svg: the plan with the path lit.
         alerts: while it is open, what goes on about its policy by what other systems have said.
     """
@@ -131,6 +132,7 @@ class IncidentPage:
     row: IncidentRow
     plan: str
     rto_s: float | None
+    runbook: str | None
     confirmed_at: float | None
     events: list[Event]
     attempts: list[AttemptRow]
@@ -254,6 +256,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
         incident_row(state, lines),
         state.policy_hash,
         drawn.rto_s,
+        drawn.runbook,
         state.confirmed_at,
         [_event(line, entries[line.number - 1]) for line in lines],
         [_attempt(attempt) for attempt in sorted(state.every_attempt(), key=lambda one: one.intended_at)],
@@ -269,6 +272,7 @@ def incident_page(settings: Settings, incident: str) -> IncidentPage:
 class _Drawn:
     svg: str
     rto_s: float | None
+    runbook: str | None
 
 
 _drawings: Kept[_Drawn] = Kept(DRAWN_MAX)
@@ -277,7 +281,8 @@ _drawings: Kept[_Drawn] = Kept(DRAWN_MAX)
 def _drawn(journal: Journal, state: Incident, reasons: Mapping[str, Reason], entries: int) -> _Drawn:
     def draw() -> _Drawn:
         policy = load_journalled(entries_of(journal, policy_stream(state.policy)), state.policy_hash)
-        return _Drawn(to_svg(policy, node_states(policy, state, reasons), with_style=False), policy.rto_s)
+        svg = to_svg(policy, node_states(policy, state, reasons), with_style=False)
+        return _Drawn(svg, policy.rto_s, policy.runbook)
 
     return _drawings.get((state.id, entries), draw)
 

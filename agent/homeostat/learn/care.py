@@ -21,8 +21,11 @@ from homeostat.learn.ranker import versioned
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import NodeRanking, Ranking
 
-CARE = (4.0, 16.0, 64.0)
-"""Times what one harm is held to be worth at first. There are few, since each is one more chance to err."""
+CARE = (4.0, 16.0, 64.0, 256.0, 1024.0)
+"""Times what one harm is held to be worth at first, up to where harm comes before all else.
+
+There are few, since each is one more chance to err.
+"""
 
 
 def judge_with_care(

@@ -294,6 +294,7 @@ class Policy:
     Attributes:
         hash: SHA-256 of everything that can change a decision: the policy, its signals, its actions.
         resolved: when the incident counts as over; it must hold for its window.
+        runbook: address of what people go by who take over; None: it has none.
         harm: true means users are being hurt more than by the incident itself.
         unknown_s: how long an unknown condition is waited for before people are called.
         attempts_max: bound on attempts in one incident, over all leaves.
@@ -322,6 +323,7 @@ class Policy:
     rto_s: float | None = None
     harm: Condition | None = None
     promotion: Promotion = Promotion.AUTO
+    runbook: str | None = None
     learns_from: tuple[str, ...] = ()
     environment: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -117,6 +117,7 @@ def _next_begins_at(facts: Facts, identity: str, channels: tuple[str, ...], begi
 
 def _message(story: Story, said: Demand | News, identity: str, severity: str, routing: Routing) -> Message:
     url = f"{routing.console_url}/incidents/{story.incident}" if story.incident else routing.console_url
+    links = (("console", url if routing.console_url else ""), ("runbook", story.runbook))
     return Message(
         id=identity,
         topic=said.topic,
@@ -127,6 +128,6 @@ def _message(story: Story, said: Demand | News, identity: str, severity: str, ro
         severity=severity,
         lines=tuple(clipped(line, LINE_MAX) for line in said.lines),
         question=said.question if isinstance(said, Demand) else None,
-        links=(("console", url),) if routing.console_url else (),
+        links=tuple((label, address) for label, address in links if address),
         node=said.node if isinstance(said, News) else "",
     )

@@ -37,6 +37,9 @@ class Task:
 TaskOf = Callable[[str, str, str], Task | None]
 """(policy, policy hash, node) -> the manual step; None where the policy cannot be had."""
 
+RunbookOf = Callable[[str, str], str]
+"""(policy, policy hash) -> the address of its runbook; "" where it has none, or cannot be had."""
+
 
 @dataclass(slots=True)
 class Demand:
@@ -98,6 +101,7 @@ class Story:
     policy: str | None = None
     policy_hash: str = ""
     severity: str = "info"
+    runbook: str = ""
     observed: bool = False
     demands: list[Demand] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
@@ -130,7 +134,7 @@ class Facts:
     recent: dict[str, deque[float]] = field(default_factory=dict)
     position: int = 0
 
-    def take(self, record: Record, task_of: TaskOf) -> None:
+    def take(self, record: Record, task_of: TaskOf, runbook_of: RunbookOf = lambda _policy, _hash: "") -> None:
         """Fold one record in; one that was folded in before changes nothing."""
         if record.position <= self.position:
             return
@@ -147,7 +151,8 @@ class Facts:
             title = f"{topic.value}: {entry.policy or 'all policies'}, by {entry.by}"
             story.news.append(News(_id(record), topic, entry.at, title, (entry.note,) if entry.note else ()))
         elif isinstance(entry, e.Suspected):
-            self.stories[record.stream] = Story(entry.incident, entry.policy, entry.policy_hash)
+            runbook = runbook_of(entry.policy, entry.policy_hash)
+            self.stories[record.stream] = Story(entry.incident, entry.policy, entry.policy_hash, runbook=runbook)
         elif record.stream in self.stories:
             _tell(self.stories[record.stream], record, task_of)
 

@@ -87,6 +87,8 @@ def _of_policy(old: Policy, new: Policy) -> Iterator[Change]:
     for name, was_s, is_s in (("timeout", _own_timeout_s(old), _own_timeout_s(new)), ("rto", old.rto_s, new.rto_s)):
         if was_s != is_s:
             yield Change("", f"the {name} is now {_seconds(is_s)} instead of {_seconds(was_s)}")
+    if old.runbook != new.runbook:
+        yield Change("", f"people now go by {new.runbook or 'no runbook'} instead of {old.runbook or 'none'}")
     if old.unknown_s != new.unknown_s:
         waits, waited = format_seconds(new.unknown_s), format_seconds(old.unknown_s)
         yield Change("", f"unknown signals are now waited for {waits} instead of {waited} before people are called")

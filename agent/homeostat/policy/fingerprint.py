@@ -18,8 +18,11 @@ _BESIDE_THE_POINT = frozenset(
 """Fields of a policy that no decision reads, or that only repeat others."""
 
 
-_ABSENT_WHEN_NONE = frozenset({"probe", "explore", "earning"})
-"""Fields that came later: without a value they leave the hash as it was."""
+_ABSENT_WHEN_NONE = frozenset({"probe", "explore", "earning", "runbook"})
+"""Fields that came later: without a value they leave the hash as it was.
+
+The runbook is in it, though no decision reads it: a version is what is journalled, and people are sent by it.
+"""
 
 
 def fingerprint(policy: Policy) -> str:
@@ -31,6 +34,7 @@ def fingerprint(policy: Policy) -> str:
         field.name: _plain(getattr(policy, field.name))
         for field in dataclasses.fields(policy)
         if field.name not in _BESIDE_THE_POINT
+        and not (field.name in _ABSENT_WHEN_NONE and getattr(policy, field.name) is None)
     }
     return _digest(deciding)
 

@@ -257,6 +257,7 @@ def _policy(draft: Draft, fields: PolicyFile, escalate: PolicyEscalateFields, ro
     policy = Policy(
         name=fields.policy,
         owner=fields.owner,
+        runbook=fields.runbook,
         hash="",
         signals={},
         trigger=trigger,

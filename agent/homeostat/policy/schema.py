@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
@@ -36,6 +37,10 @@ from homeostat.policy.parts import (
 )
 
 PARAMETERS_MAX = 200
+ADDRESS_LENGTH_MAX = 500
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9][\x21-\x3f\x41-\x7e]*")
+"""Without an @, so that nobody is sent to another host than the one that stands first."""
 
 
 def _reference(value: object) -> str | dict[str, Any]:
@@ -44,6 +49,13 @@ def _reference(value: object) -> str | dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise wrong("E112", f"the name of a file or a mapping is wanted, not {shown(value)}")
+
+
+def _web_address(value: object) -> str:
+    """One that a person may follow: nothing that a browser would run, no password, nothing that looks like another."""
+    if isinstance(value, str) and len(value) <= ADDRESS_LENGTH_MAX and _ADDRESS.fullmatch(value):
+        return value
+    raise wrong("E112", f"an address like https://wiki.example.org/shop is wanted, not {shown(value)}")
 
 
 class TriggerFields(Part):
@@ -129,6 +141,14 @@ class PolicyFile(Part):
     policy: Name
     owner: Text
     review_by: Day | None = None
+    runbook: (
+        Annotated[
+            str,
+            PlainValidator(_web_address),
+            WithJsonSchema({"type": "string", "pattern": "^https?://", "maxLength": ADDRESS_LENGTH_MAX}),
+        ]
+        | None
+    ) = None
     covers: list[Text] = Field(default_factory=list, max_length=CHILDREN_MAX)
     drills: DrillsFields | None = None
     signals: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.console.console_rig import Shop, ask, bearer, form, sign_in
+from tests.unit.console.console_rig import POLICY, Shop, ask, bearer, form, sign_in
 
 from homeostat.app.feedback import feedback_of
 from homeostat.app.store import journal_to_read
@@ -67,3 +67,14 @@ def test_nobody_reads_a_report_of_what_there_is_not(tmp_path: Path) -> None:
     for path in ("/incidents/nobody/review", "/api/v1/incidents/nobody/review", "/incidents/nobody/review.md"):
         assert ask(app, "GET", path, bearer(shop.tokens["vera"])).status == 404
         assert ask(app, "GET", path).status in (303, 401)
+
+
+def test_the_runbook_is_one_click_away_and_learns_nothing_of_who_comes(tmp_path: Path) -> None:
+    address = "https://wiki.example.org/shop?v=2"
+    shop = Shop(tmp_path / "w", POLICY.replace("owner: team\n", f"owner: team\nrunbook: {address}\n"))
+    incident, app = _incident(shop), shop.app()
+    headers = bearer(shop.tokens["vera"])
+    page = ask(app, "GET", f"/incidents/{incident}", headers).body.decode()
+    assert f'<a href="{address}" rel="noreferrer noopener">Runbook</a>' in page
+    assert ask(app, "GET", f"/api/v1/incidents/{incident}", headers).json()["runbook"] == address
+    assert address in ask(app, "GET", f"/incidents/{incident}/review", headers).body.decode()

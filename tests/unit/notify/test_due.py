@@ -24,6 +24,7 @@ from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL, Effect
 from homeostat.model.reasons import EscalationReason, OutcomeStatus, Reason, Result
 from homeostat.notify.due import NEWS_S, due
+from homeostat.notify.facts import TYPES, Facts
 from homeostat.notify.message import Topic
 from homeostat.notify.routing import Route
 from homeostat.record.memory import MemoryJournal
@@ -49,6 +50,17 @@ def test_a_chain_goes_on_step_by_step_from_when_somebody_was_told_and_begins_ane
     assert told(journal, 1020.0) == [(THREE, "pager")]
     write(journal, "notify", sent([THREE], "pager", 1020.0), sent([FOUR], "chat", 1320.0), sent([FOUR], "mail", 1320.0))
     assert told(journal, 1e6) == [], "repeat_max is 1"
+
+
+def test_every_message_of_an_incident_leads_to_the_console_and_the_runbook() -> None:
+    facts = Facts()
+    for record in opened(escalated(100.0)).after(0, TYPES):
+        facts.take(record, lambda *_: None, lambda policy, plan: f"https://wiki.example.org/{policy}/{plan}")
+    (page,) = due(facts, replace(ROUTING, console_url="https://console.example.org"), 100.0)
+    console, runbook = page.message.links
+    assert console == ("console", "https://console.example.org/incidents/i")
+    assert runbook == ("runbook", "https://wiki.example.org/shop/h")
+    assert [one.message.links for one in due_now(opened(escalated(100.0)), 100.0)] == [()]
 
 
 def test_what_was_only_observed_calls_nobody_and_is_news_for_who_wants_it() -> None:

@@ -2,7 +2,17 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.policy.policy_texts import FILE, RESTART, TOP, VERIFY, places, policy_text, problems, text_problems
+from tests.unit.policy.policy_texts import (
+    FILE,
+    RESTART,
+    TOP,
+    VERIFY,
+    load,
+    places,
+    policy_text,
+    problems,
+    text_problems,
+)
 
 from homeostat.model.errors import PolicyError
 from homeostat.policy.load import load_policy
@@ -238,7 +248,10 @@ def test_a_wrong_key_is_explained(key: str, value: str | None, expected: str) ->
         (f"{HAPROXY}, operation: weight, weight: 101%", "E133 a weight is 0 to 256, or 0% to 100%"),
         (f"{HAPROXY}, operation: ready, wait_idle: true", "E133 wait_idle goes with operation: drain or maint"),
         (f"{HAPROXY}, operation: drain, idle: true", "E110 unknown key 'idle'"),
-        ("actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999", "E133 an absolute path, or"),
+        (
+            "actuator: haproxy, operation: drain, server: web/one, socket: lb.example:9999",
+            "E133 an absolute path of at most 107 bytes, or",
+        ),
         ("actuator: haproxy, operation: drain, socket: /s, server: web", "E133 a server reads BACKEND/SERVER"),
         ("actuator: haproxy, operation: drain, socket: /s, server: 'a/b; c'", "E133 a server reads BACKEND/SERVER"),
         (f"{JENKINS}, job: a/../b", "E133 the full name of a job is wanted, like folder/job, not 'a/../b'"),
@@ -346,6 +359,26 @@ def test_right_actions_of_jenkins_rundeck_and_sql_are_taken() -> None:
     )
     steps = "[{do: restart, target: a/b}, {do: other, target: a/b}, {do: release, target: a/b, with: {t: orders}}]"
     assert problems(steps, actions=actions) == []
+
+
+@pytest.mark.parametrize(
+    "runbook",
+    [
+        "wiki/shop",
+        "javascript:alert(1)",
+        "https://wiki@evil.example.org/",
+        "'https://wiki/a b'",
+        "7",
+        f"https://{'a' * 500}",
+    ],
+)
+def test_a_runbook_is_an_address_that_a_person_may_follow(runbook: str) -> None:
+    assert (
+        load(runbook="https://wiki.example.org/shop?v=2#restart").runbook == "https://wiki.example.org/shop?v=2#restart"
+    )
+    (found,) = problems(runbook=runbook)
+    assert found.startswith("E112 ")
+    assert "an address like https://wiki.example.org/shop is wanted" in found
 
 
 def test_all_problems_of_all_parts_are_found_at_once() -> None:

@@ -245,6 +245,7 @@ def test_what_decides_nothing_leaves_the_hash(change: str) -> None:
         ("rto: 1h", "unknown: 61s"),
         ("timeout: 3h", "timeout: 1h"),
         ("rto: 1h", "harm: {if: http_5xx > 90%}"),
+        ("rto: 1h", "runbook: https://wiki.example.org/p"),
     ],
 )
 def test_what_decides_anything_changes_the_hash(old: str, new: str) -> None:

@@ -96,6 +96,8 @@ def _at_a_glance(facts: Facts) -> Section:
     ]
     if policy is not None:
         rows.insert(2, ("owner", policy.owner))
+        if policy.runbook:
+            rows.insert(3, ("runbook", policy.runbook))
         rows += [("recovered means", end_text(policy)), ("RTO", duration(policy.rto_s) if policy.rto_s else "none")]
     if trace.seen_confirmed is not None:
         seen = trace.seen_confirmed.readings
