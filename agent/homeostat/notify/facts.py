@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from homeostat.model import entries as e
@@ -92,7 +92,8 @@ class Story:
     """One incident as far as people must be told of it; `incident` None: the agent itself.
 
     Attributes:
-        observed: the agent only looked on, since it or the policy is in mode `observe`.
+        observed: a start was held back, since the agent, the policy or the step is in mode `observe`.
+        acted: something was started or asked all the same; then people are called, whatever else was only observed.
         told: channel -> since when they know of it. told_singly: those that were not only told in a digest.
         conversations: by channel, the last one.
     """
@@ -103,6 +104,7 @@ class Story:
     severity: str = "info"
     runbook: str = ""
     observed: bool = False
+    acted: bool = False
     demands: list[Demand] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     closed_at: float | None = None
@@ -210,19 +212,19 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
             story.severity = entry.severity.lower()
             title = f"{story.policy}: people must take over ({entry.reason.value.replace('_', ' ')})"
             lines = wording.escalated(entry, str(story.incident))
-            if story.observed:  # whoever tries a policy out wakes nobody with it
+            if story.observed and not story.acted:  # whoever tries a policy out wakes nobody with it
                 story.news.append(News(identity, Topic.ESCALATED, entry.at, title, lines))
                 return
             story.demands.append(Demand(identity, Topic.ESCALATED, entry.at, (entry.to,), story.severity, title, lines))
         case e.ApprovalRequested():
+            story.acted = True
             story.demands.append(_asked(story, entry, identity))
         case e.ApprovalGranted() | e.ApprovalDenied() | e.ApprovalExpired():
             _end(story, node=entry.node)
-            title = f"{story.policy}: {entry.node} {wording.answered(entry)}"
-            story.news.append(News(identity, Topic.ANSWERED, entry.at, title, follows=True, node=entry.node))
-        case e.ActionIntended() if entry.action == MANUAL:
-            task = task_of(str(story.policy), story.policy_hash, entry.node)
-            story.demands.append(_by_hand(story, entry, task, identity))
+            story.news.append(_answered(story, entry, identity))
+        case e.ActionIntended():
+            story.acted = True
+            story.demands.extend(_by_hand(story, entry, task_of, identity))
         case e.ActionEnded() | e.AttemptEnded():
             _end(story, key=entry.key)
         case e.IncidentAcknowledged() | e.TakenOver():
@@ -278,8 +280,17 @@ def _asked(story: Story, entry: e.ApprovalRequested, identity: str) -> Demand:
     )
 
 
-def _by_hand(story: Story, entry: e.ActionIntended, task: Task | None, identity: str) -> Demand:
-    return Demand(
+def _answered(story: Story, entry: e.ApprovalGranted | e.ApprovalDenied | e.ApprovalExpired, identity: str) -> News:
+    title = f"{story.policy}: {entry.node} {wording.answered(entry)}"
+    lines = () if isinstance(entry, e.ApprovalExpired) or not entry.note else (entry.note,)
+    return News(identity, Topic.ANSWERED, entry.at, title, lines, follows=True, node=entry.node)
+
+
+def _by_hand(story: Story, entry: e.ActionIntended, task_of: TaskOf, identity: str) -> Iterator[Demand]:
+    if entry.action != MANUAL:
+        return
+    task = task_of(str(story.policy), story.policy_hash, entry.node)
+    yield Demand(
         identity,
         Topic.MANUAL,
         entry.at,

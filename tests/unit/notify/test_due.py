@@ -71,6 +71,33 @@ def test_what_was_only_observed_calls_nobody_and_is_news_for_who_wants_it() -> N
     assert [one.channel for one in due_now(journal, 100.0, routed)] == ["mail"]
 
 
+def test_what_was_not_only_observed_calls_people() -> None:
+    held = e.DecisionWithheld(at=90.0, node="failover", reason=Reason.MODE_OBSERVE)
+    started = e.ActionIntended(
+        at=80.0,
+        incident="i",
+        key="i/restart/1",
+        node="restart",
+        action="restart",
+        target="shop",
+        arguments={},
+        effect=Effect.SAFE,
+        number=1,
+        deadline_at=90.0,
+    )
+    for did in (started, asked(80.0, expires_at=85.0)):
+        for entries in ((did, held), (held, did)):
+            assert [one.channel for one in due_now(opened(*entries, escalated(100.0)), 100.0)] == ["pager"]
+
+
+def test_a_refusal_says_why() -> None:
+    no = e.ApprovalDenied(at=20.0, node="restore", by="eli", answer="a", note="not before the backup")
+    journal = opened(asked(10.0), no)
+    routed = replace(ROUTING, routes=(Route(("mail",), topics=(Topic.ANSWERED,)),))
+    (one,) = due_now(journal, 30.0, routed)
+    assert one.message.lines == ("not before the backup",)
+
+
 def test_a_channel_that_failed_falls_to_the_next_step_at_once() -> None:
     journal = opened(escalated(100.0))
     write(journal, "notify", failed([ONE], "pager", 150.0))
