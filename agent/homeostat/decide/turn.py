@@ -221,7 +221,15 @@ class Turn:
         people = self.policy.escalate
         told = ": ".join(filter(None, [people.message, detail]))
         self.record(
-            e.Escalated(at=self.now, reason=reason, to=people.to, severity=people.severity, node=node, detail=told)
+            e.Escalated(
+                at=self.now,
+                reason=reason,
+                to=people.to,
+                severity=people.severity,
+                node=node,
+                detail=told,
+                observed=self.observing,
+            )
         )
 
     def done(self) -> Step:

@@ -228,6 +228,7 @@ def _escalate(turn: Turn, node: Escalate) -> Status:
             severity=node.severity,
             node=node.id,
             detail=node.message,
+            observed=turn.observing,
         )
     )
     return Status.RUNNING

@@ -97,7 +97,11 @@ class Dismissed(Entry, frozen=True, kw_only=True):
 
 @entry_type
 class Escalated(Entry, frozen=True, kw_only=True):
-    """People were called; the agent starts nothing more in this incident."""
+    """People were called; the agent starts nothing more in this incident.
+
+    Attributes:
+        observed: the agent or the policy was in mode `observe`, so that what would have been done is only told.
+    """
 
     TYPE: ClassVar[str] = "incident.escalated"
     reason: EscalationReason
@@ -105,6 +109,7 @@ class Escalated(Entry, frozen=True, kw_only=True):
     severity: str
     node: str | None = None
     detail: str = ""
+    observed: bool = False
 
 
 @entry_type

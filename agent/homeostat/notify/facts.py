@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL
 from homeostat.model.ports import Record
-from homeostat.model.reasons import EscalationReason, Reason, Result
+from homeostat.model.reasons import EscalationReason, Result
 from homeostat.notify import wording
 from homeostat.notify.message import Question, Topic
 
 TYPES = frozenset(
     kind.TYPE
     for kind in (
-        e.Suspected, e.Confirmed, e.DecisionWithheld, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted,
+        e.Suspected, e.Confirmed, e.Escalated, e.Closed, e.ApprovalRequested, e.ApprovalGranted,
         e.ApprovalDenied, e.ApprovalExpired, e.ActionIntended, e.ActionEnded, e.AttemptEnded, e.IncidentAcknowledged,
         e.TakenOver, e.Paused, e.Resumed, e.NotificationSent, e.NotificationFailed,
     )
@@ -92,8 +92,7 @@ class Story:
     """One incident as far as people must be told of it; `incident` None: the agent itself.
 
     Attributes:
-        observed: a start was held back, since the agent, the policy or the step is in mode `observe`.
-        acted: something was started or asked all the same; then people are called, whatever else was only observed.
+        acted: something was started or asked; then people are called, also where the rest is only observed.
         told: channel -> since when they know of it. told_singly: those that were not only told in a digest.
         conversations: by channel, the last one.
     """
@@ -103,7 +102,6 @@ class Story:
     policy_hash: str = ""
     severity: str = "info"
     runbook: str = ""
-    observed: bool = False
     acted: bool = False
     demands: list[Demand] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
@@ -206,13 +204,11 @@ def _tell(story: Story, record: Record, task_of: TaskOf) -> None:
             story.news.append(News(identity, Topic.OPENED, entry.at, title))
         case e.Escalated(reason=EscalationReason.TAKEN_OVER):
             pass  # somebody has it already: nobody is called
-        case e.DecisionWithheld(reason=Reason.MODE_OBSERVE):
-            story.observed = True
         case e.Escalated():
             story.severity = entry.severity.lower()
             title = f"{story.policy}: people must take over ({entry.reason.value.replace('_', ' ')})"
             lines = wording.escalated(entry, str(story.incident))
-            if story.observed and not story.acted:  # whoever tries a policy out wakes nobody with it
+            if entry.observed and not story.acted:  # whoever tries a policy out wakes nobody with it
                 story.news.append(News(identity, Topic.ESCALATED, entry.at, title, lines))
                 return
             story.demands.append(Demand(identity, Topic.ESCALATED, entry.at, (entry.to,), story.severity, title, lines))

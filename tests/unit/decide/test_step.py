@@ -1,12 +1,13 @@
 from dataclasses import replace
 
+import pytest
 from tests.unit.decide.builders import FAILED, OK, Driver, above, attempt_of_each, below, do, policy
 
 from homeostat.decide.ledger import account
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
 from homeostat.model.commands import Done, InDoubt, NeverStarted, Running
-from homeostat.model.policy import Branch, Choose, Decide, Effect, Escalate, Mode, Retry, Try, Verify
+from homeostat.model.policy import Branch, Choose, Decide, Do, Effect, Escalate, Mode, Retry, Try, Verify
 from homeostat.model.reasons import AttemptVerdict, EscalationReason, OutcomeStatus, Phase, Reason, Result
 
 
@@ -387,6 +388,18 @@ def test_observe_mode_decides_and_starts_nothing() -> None:
     assert reasons(driver) == [Reason.MODE_OBSERVE]
     driver.ticks(6, errors=0.0)
     assert driver.incident.result is Result.SELF_HEALED
+
+
+@pytest.mark.parametrize("plan", [do("a"), Escalate("call", "dba")])
+def test_who_is_called_can_tell_what_the_agent_only_observed(plan: Do | Escalate) -> None:
+    """A step that alone is in mode `observe` is no such thing: nobody else works on the incident."""
+    observing = Driver(policy(plan, mode=Mode.OBSERVE, timeout_s=40.0))
+    acting = Driver(policy(replace(plan, mode=Mode.OBSERVE) if isinstance(plan, Do) else plan, timeout_s=40.0))
+    for driver, observed in ((observing, True), (acting, False)):
+        driver.confirm()
+        driver.ticks(6)
+        (told,) = [entry for entry in driver.entries if isinstance(entry, e.Escalated)]
+        assert (driver.started, told.observed) == ([], observed)
 
 
 def test_a_dead_source_starts_nothing_and_calls_people_in_time() -> None:

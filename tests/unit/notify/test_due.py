@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.notify.stories import (
@@ -64,15 +65,18 @@ def test_every_message_of_an_incident_leads_to_the_console_and_the_runbook() -> 
 
 
 def test_what_was_only_observed_calls_nobody_and_is_news_for_who_wants_it() -> None:
-    held = e.DecisionWithheld(at=90.0, node="restart", reason=Reason.MODE_OBSERVE)
-    journal = opened(held, escalated(100.0))
+    journal = opened(msgspec.structs.replace(escalated(100.0), observed=True))
     assert told(journal, 100.0) == []
     routed = replace(ROUTING, routes=(Route(("mail",), topics=(Topic.ESCALATED,)),))
     assert [one.channel for one in due_now(journal, 100.0, routed)] == ["mail"]
 
 
-def test_what_was_not_only_observed_calls_people() -> None:
+def test_a_step_that_is_only_observed_leaves_the_incident_to_people() -> None:
     held = e.DecisionWithheld(at=90.0, node="failover", reason=Reason.MODE_OBSERVE)
+    assert [channel for _, channel in told(opened(held, escalated(100.0)), 100.0)] == ["pager"]
+
+
+def test_what_was_begun_calls_people_also_if_the_agent_only_observes_since() -> None:
     started = e.ActionIntended(
         at=80.0,
         incident="i",
@@ -85,9 +89,9 @@ def test_what_was_not_only_observed_calls_people() -> None:
         number=1,
         deadline_at=90.0,
     )
+    handed_over = msgspec.structs.replace(escalated(100.0), observed=True)
     for did in (started, asked(80.0, expires_at=85.0)):
-        for entries in ((did, held), (held, did)):
-            assert [one.channel for one in due_now(opened(*entries, escalated(100.0)), 100.0)] == ["pager"]
+        assert [channel for _, channel in told(opened(did, handed_over), 100.0)] == ["pager"]
 
 
 def test_a_refusal_says_why() -> None:
