@@ -23,7 +23,7 @@ def load(folder: Path, text: str) -> None:
         ("[alerts.sources.x]\nkind = 'alertmanger'\n", "2:1", "'alertmanager'"),
         ("[alerts.sources.x]\nkind = 'grafana'\ntokn = 'env:T'\n", "3:1", "did you mean 'token'"),
         ("[alerts.sources.x]\nkind = 'grafana'\ntoken = 'hunter2'\n", "3:1", "reference"),
-        ("[alerts.sources.x]\nkind = 'pagerduty'\nsigning_secrets = ['hunter2']\n", "3:1", "references"),
+        ("[alerts.sources.x]\nkind = 'pagerduty'\nsigning_secrets = ['hunter2']\n", "3:1", "must be a reference"),
         ("[alerts.sources.x]\nkind = 'grafana'\nsigning_secrets = ['env:S']\n", "1:2", "PagerDuty's"),
         ("[alerts.sources.x]\nkind = 'opsgenie'\nuser = 'u'\n", "1:2", "user needs password"),
         ("[alerts.sources.x]\nkind = 'opsgenie'\nuser = 'u'\npassword = 'env:P'\ntoken = 'env:T'\n", "1:2", "not two"),

@@ -55,7 +55,8 @@ def test_what_would_harm_gives_way_to_a_more_careful_order() -> None:
     assert figures.harms < first.figures["remedy"].harms
 
 
-def test_where_no_care_helps_the_first_verdict_stands() -> None:
+def test_where_no_care_helps_the_first_verdict_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeostat.learn.care.CARE", CARE[-1:])
     ranking, decisions, policy = learnt(harms_in_ten=3, rollback_in_ten=0)
     judged, verdict = judge_with_care(ranking, decisions, policy, bounds=QUICK)
     assert judged is ranking
