@@ -183,33 +183,19 @@ def say(
     return answer
 
 
-def acknowledge(
-    settings: Settings, clock: Clock, by: str, beginning: str, note: str, answer_id: str | None = None
+def say_of_incident(
+    settings: Settings, clock: Clock, kind: AnswerKind, by: str, beginning: str, note: str, answer_id: str | None = None
 ) -> Answer:
-    """Put into the inbox that somebody is on an incident; nobody else is called for what it has asked so far.
+    """Put into the inbox what somebody says of an open incident as a whole: that they are on it, or have taken it over.
 
     `answer_id`: as for `say`.
-
-    Raises:
-        UsageError: there is no such open incident. JournalError: it cannot be written.
-    """
-    with journal_to_read(settings) as journal:
-        incident, _ = _find_incident(journal, beginning)
-    identity = answer_id or secrets.token_hex(8)
-    answer = Answer(identity, AnswerKind.ACKNOWLEDGE, by, clock.now(), incident.id, note=note)
-    put_answer(settings, answer)
-    return answer
-
-
-def take_over(settings: Settings, clock: Clock, by: str, beginning: str, note: str) -> Answer:
-    """Put into the inbox that an open incident is somebody's from here on.
 
     Raises:
         UsageError: there is no such incident, or it says what no answer may. JournalError: it cannot be written.
     """
     with journal_to_read(settings) as journal:
         incident, _ = _find_incident(journal, beginning)
-    answer = Answer(secrets.token_hex(8), AnswerKind.TAKE_OVER, by, clock.now(), incident.id, note=note)
+    answer = Answer(answer_id or secrets.token_hex(8), kind, by, clock.now(), incident.id, note=note)
     put_answer(settings, answer)
     return answer
 

@@ -92,19 +92,34 @@ deny = _answering("deny", "Refuse that STEP of INCIDENT starts; the plan goes on
 request = _answering("request", "Have the agent start STEP of INCIDENT, which it has only suggested.")
 
 
-@click.command()
-@click.argument("incident")
-@by_option
-@_note
-@wait_option
-@click.pass_context
-def acknowledge(ctx: click.Context, incident: str, by: str, note: str, wait_s: float) -> None:
-    """Say that you are on INCIDENT: nobody else is called for it. It changes nothing that the agent does."""
-    from homeostat.app.clock import SystemClock
-    from homeostat.app.people import acknowledge as put_in
+def _saying(name: str, text: str) -> click.Command:
+    """A command that says something of an incident as a whole."""
 
-    workspace = ctx.ensure_object(Workspace)
-    _tell(ctx, put_in(workspace.settings, SystemClock(), by, incident, note), wait_s)
+    @click.command(name, help=text)
+    @click.argument("incident")
+    @by_option
+    @_note
+    @wait_option
+    @click.pass_context
+    def say(ctx: click.Context, incident: str, by: str, note: str, wait_s: float) -> None:
+        from homeostat.app.clock import SystemClock
+        from homeostat.app.people import say_of_incident
+        from homeostat.model.answers import AnswerKind
+
+        workspace = ctx.ensure_object(Workspace)
+        kind = AnswerKind(name.replace("-", "_"))
+        _tell(ctx, say_of_incident(workspace.settings, SystemClock(), kind, by, incident, note), wait_s)
+
+    return say
+
+
+acknowledge = _saying(
+    "acknowledge", "Say that you are on INCIDENT: nobody else is called for it. It changes nothing that the agent does."
+)
+take_over = _saying(
+    "take-over",
+    "Take INCIDENT over: the agent starts nothing more in it, undos neither. What runs goes on to its end.",
+)
 
 
 def _reporting(name: str, status: str, text: str) -> click.Command:
@@ -130,21 +145,6 @@ def _reporting(name: str, status: str, text: str) -> click.Command:
 
 done = _reporting("done", "ok", "Report the manual STEP of INCIDENT as done, after its check.")
 failed = _reporting("failed", "error", "Report that the manual STEP of INCIDENT could not be done.")
-
-
-@click.command("take-over")
-@click.argument("incident")
-@by_option
-@_note
-@wait_option
-@click.pass_context
-def take_over(ctx: click.Context, incident: str, by: str, note: str, wait_s: float) -> None:
-    """Take INCIDENT over: the agent starts nothing more in it, undos neither. What runs goes on to its end."""
-    from homeostat.app.clock import SystemClock
-    from homeostat.app.people import take_over as put_in
-
-    workspace = ctx.ensure_object(Workspace)
-    _tell(ctx, put_in(workspace.settings, SystemClock(), by, incident, note), wait_s)
 
 
 def _switching(name: str, text: str) -> click.Command:

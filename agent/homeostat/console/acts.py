@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from homeostat.app.access import Role
 from homeostat.app.clock import SystemClock
-from homeostat.app.people import WHY_REFUSED, Pending, acknowledge, outcome_of, report_manual, say, switch, take_over
+from homeostat.app.people import WHY_REFUSED, Pending, outcome_of, report_manual, say, say_of_incident, switch
 from homeostat.app.settings import Settings
 from homeostat.console.identity import Caller
 from homeostat.console.views import incident_page
@@ -145,27 +145,10 @@ def turn_switch(settings: Settings, caller: Caller, kind: AnswerKind, policy: st
     return became(settings, clock, said)
 
 
-def take_incident_over(settings: Settings, caller: Caller, incident: str, note: str) -> Said:
-    """Take an open incident over, which any operator may: it holds the agent back and starts nothing.
-
-    Raises:
-        Refused: it does not count, and why. JournalError, UsageError: it could not be said.
-    """
-    require(caller, Role.OPERATOR)
-    _require_note(note)
-    clock = SystemClock()
-    try:
-        incident_page(settings, incident)  # whole ids only
-        said = take_over(settings, clock, caller.name, incident, note)
-    except UsageError as error:
-        raise Refused(404, str(error)) from error
-    return became(settings, clock, said)
-
-
-def acknowledge_incident(
-    settings: Settings, caller: Caller, incident: str, note: str, answer_id: str | None = None
+def answer_incident(
+    settings: Settings, caller: Caller, kind: AnswerKind, incident: str, note: str, answer_id: str | None = None
 ) -> Said:
-    """Say that one is on an incident, which any operator may: it ends the calling of people and decides nothing.
+    """Say of an open incident that one is on it, or takes it over, which any operator may: neither starts anything.
 
     `answer_id`: as for `answer`.
 
@@ -177,7 +160,7 @@ def acknowledge_incident(
     clock = SystemClock()
     try:
         incident_page(settings, incident)  # whole ids only
-        said = acknowledge(settings, clock, caller.name, incident, note, answer_id)
+        said = say_of_incident(settings, clock, kind, caller.name, incident, note, answer_id)
     except UsageError as error:
         raise Refused(404, str(error)) from error
     return became(settings, clock, said)

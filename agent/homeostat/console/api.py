@@ -12,9 +12,8 @@ from homeostat.console.acts import (
     NOTE_LENGTH_MAX,
     Act,
     Said,
-    acknowledge_incident,
     answer,
-    take_incident_over,
+    answer_incident,
     turn_switch,
 )
 from homeostat.console.asking import Known, Workspace
@@ -96,13 +95,13 @@ def post_answer(settings: Workspace, caller: Known, incident: str, step: str, sa
 @router.post("/incidents/{incident}/take-over", responses=ERRORS)
 def post_take_over(settings: Workspace, caller: Known, incident: str, said: TakeOver) -> Said:
     """Take an incident over: the agent starts nothing more in it, undos neither."""
-    return take_incident_over(settings, caller, incident, said.note)
+    return answer_incident(settings, caller, AnswerKind.TAKE_OVER, incident, said.note)
 
 
 @router.post("/incidents/{incident}/acknowledge", responses=ERRORS)
 def post_acknowledge(settings: Workspace, caller: Known, incident: str, said: Acknowledgement) -> Said:
     """Say that one is on an incident: nobody else is called for what it has asked so far."""
-    return acknowledge_incident(settings, caller, incident, said.note)
+    return answer_incident(settings, caller, AnswerKind.ACKNOWLEDGE, incident, said.note)
 
 
 @router.post("/switch", responses=ERRORS)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from homeostat.console.acts import Act, acknowledge_incident, answer, marker, take_incident_over, turn_switch
+from homeostat.console.acts import Act, answer, answer_incident, marker, turn_switch
 from homeostat.console.asking import Known, Templates, Workspace
 from homeostat.console.identity import COOKIE, Gate
 from homeostat.console.views import incident_page, overview
@@ -50,14 +50,14 @@ def say(
 @router.post("/incidents/{incident}/take-over")
 def take_over(settings: Workspace, caller: Known, incident: str, note: _Text = "") -> Response:
     """Take an incident over, and go back to it."""
-    take_incident_over(settings, caller, incident, note)
+    answer_incident(settings, caller, AnswerKind.TAKE_OVER, incident, note)
     return RedirectResponse(f"/incidents/{quote(incident, safe='')}", 303)
 
 
 @router.post("/incidents/{incident}/acknowledge")
 def acknowledge(settings: Workspace, caller: Known, incident: str, note: _Text = "") -> Response:
     """Say that one is on an incident, and go back to it."""
-    acknowledge_incident(settings, caller, incident, note)
+    answer_incident(settings, caller, AnswerKind.ACKNOWLEDGE, incident, note)
     return RedirectResponse(f"/incidents/{quote(incident, safe='')}", 303)
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from homeostat.app.access import AccessList
 from homeostat.app.settings import Settings
-from homeostat.console.acts import Act, Refused, Said, acknowledge_incident, answer
+from homeostat.console.acts import Act, Refused, Said, answer, answer_incident
 from homeostat.console.identity import Caller, Means
+from homeostat.model.answers import AnswerKind
 from homeostat.model.errors import HomeostatError
 from homeostat.notify.slack_blocks import Block
 from homeostat.notify.slack_button import ButtonAction, Shown, decode
@@ -150,7 +151,7 @@ def _say(settings: Settings, caller: Caller, click: Click) -> Said:
     """Raises Refused, HomeostatError."""
     shown = click.shown
     if click.action is ButtonAction.ACKNOWLEDGE:
-        return acknowledge_incident(settings, caller, shown.incident, _NOTE, click.id)
+        return answer_incident(settings, caller, AnswerKind.ACKNOWLEDGE, shown.incident, _NOTE, click.id)
     act = _ACTS[click.action]
     return answer(settings, caller, shown.incident, shown.node, act, _NOTE, shown.plan, shown.until, click.id)
 
