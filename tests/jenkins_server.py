@@ -12,12 +12,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.loopback_server import LoopbackServer
 
 USER, TOKEN = "agent", "11aa-t0ken-of-tests"
 
@@ -67,13 +68,11 @@ class Work:
         ]
 
 
-class JenkinsServer(ThreadingHTTPServer):
+class JenkinsServer(LoopbackServer):
     """Runs on the loopback until it is closed; `works` are all requests to build that it took."""
 
-    daemon_threads = True
-
     def __init__(self, *, crumbs: bool = False) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.crumbs = crumbs
         self.declared: dict[str, list[str]] = {"shop/restart": ["HOMEOSTAT_KEY", "SERVICE"]}
         self.disabled: set[str] = set()
@@ -88,16 +87,11 @@ class JenkinsServer(ThreadingHTTPServer):
         self.turn_away: list[tuple[int, dict[str, str]]] = []
         self.turn_posts_away: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str]] = []
-        self.lock = threading.RLock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self.serve()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/ci"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves is part of the test."""
+        return f"{self.address}/ci"
 
     def settled(self) -> list[Work]:
         for work in self.works:
@@ -114,11 +108,6 @@ class JenkinsServer(ThreadingHTTPServer):
     def with_key(self, key: str) -> list[Work]:
         with self.lock:
             return [work for work in self.settled() if work.parameters.get("HOMEOSTAT_KEY") == key]
-
-    def close(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

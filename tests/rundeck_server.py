@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback_server import LoopbackServer
 
 TOKEN = "rd-t0ken-of-tests"
 JOB = "5a9c1f52-6c5e-4c36-9b1d-0d5b8b4c3f10"
@@ -60,13 +61,11 @@ class Execution:
         return content
 
 
-class RundeckServer(ThreadingHTTPServer):
+class RundeckServer(LoopbackServer):
     """Runs on the loopback until it is closed; `executions` are all that it ever ran."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.declared: list[dict[str, Any]] = [{"name": "HOMEOSTAT_KEY"}, {"name": "service"}]
         self.enabled = True
         self.multiple = True
@@ -77,16 +76,11 @@ class RundeckServer(ThreadingHTTPServer):
         self.page_max = 1000
         self.turn_away: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str]] = []
-        self.lock = threading.RLock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self.serve()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves is part of the test."""
+        return self.address
 
     def settled(self) -> list[Execution]:
         for one in list(self.executions):
@@ -103,11 +97,6 @@ class RundeckServer(ThreadingHTTPServer):
     def with_key(self, key: str) -> list[Execution]:
         with self.lock:
             return [one for one in self.settled() if one.options.get("HOMEOSTAT_KEY") == key]
-
-    def close(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
