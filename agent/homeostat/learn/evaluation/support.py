@@ -60,7 +60,7 @@ def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
         effective_sample_size(ratios[:, 0]),
         effective_sample_size(ratios.prod(axis=1)),
         float(ratios[:, 0].mean()),
-        randomised and mean_weight_is_off(ratios[:, 0]),
+        randomised and mean_weight_is_off(ratios[:, 0], first),
     )
 
 
