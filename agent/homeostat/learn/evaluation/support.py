@@ -88,6 +88,14 @@ def unknown_firsts(path: Ints, logged: Logged) -> Bools:
     return unknown & (path[:, 0] >= 0)
 
 
+def unknown_first_names(path: Ints, logged: Logged) -> tuple[str, ...]:
+    """Ids of the first choices that were never tried, or of which the log knows nothing in their pattern."""
+    first = np.maximum(path[:, 0], 0)
+    never = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
+    unknown = unknown_firsts(path, logged) | (never[first] & (path[:, 0] >= 0))
+    return tuple(logged.candidates[place] for place in np.unique(first[unknown]))
+
+
 def is_mostly_unknown(path: Ints, logged: Logged) -> bool:
     """Whether too many first choices are unknown, even for a judge who holds them to fail."""
     return bool(unknown_firsts(path, logged).mean() >= UNKNOWN_SHARE_MAX)
