@@ -38,14 +38,22 @@ PATIENCE_S = 20.0
 
 
 def ranking(version: str, at: float, logit: float) -> Ranking:
-    """A ranking of the node `remedy`, in which `shift` works with the probability of a logit and `restart` in half."""
+    """A ranking of the node `remedy`, in which `shift` works with the probability of a logit and `restart` in half.
+
+    It holds `restart` back.
+    """
     candidates = (
         Candidate("restart", 10.0, 20.0, attempts=6.0, successes=3.0),
         Candidate("shift", 10.0, 20.0, attempts=8.0, successes=7.0),
     )
     model = LinearModel("pooled", (0.0, logit), ((0.5,), (0.5,)), ((0.0, 0.0), (0.0, 0.0)))
     node = NodeRanking(
-        (Feature("errors", 8.0, 2.0),), candidates, (model,), Stack(0.0, (1.0,)), Uncertainty((0.5, 0.5))
+        (Feature("errors", 8.0, 2.0),),
+        candidates,
+        (model,),
+        Stack(0.0, (1.0,)),
+        Uncertainty((0.5, 0.5)),
+        held_back=("restart",),
     )
     return Ranking(version=version, policy="people", trained_at=at, incidents=9, attempts=14, nodes={"remedy": node})
 
