@@ -62,8 +62,13 @@ def evaluate(
 
 
 def _judged(logged: Logged, ranking: str | None, order: str | None) -> Ranking | Sequence[str] | None:
+    from homeostat.model.errors import UsageError
+
     if order is not None:
-        return [name.strip() for name in order.split(",")]
+        names = [name.strip() for name in order.split(",")]
+        if not all(names):
+            raise UsageError(f"--order '{order}' must read A,B,C: a name is missing")
+        return names
     return logged.known.named(ranking) if ranking is not None else None
 
 
