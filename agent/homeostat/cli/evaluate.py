@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from homeostat.learn.evaluation.report import NodeEvaluation
     from homeostat.model.ranking import Ranking
 
+_OF = {"first_success": ("first attempt works", "share"), "mttr_s": ("seconds to recovery", "s")}
+"""What an estimator is of, as people read it, and its unit."""
 COLUMNS = ("node", "estimate", "estimator", "value", "low", "high", "refused")
 
 
@@ -74,7 +76,7 @@ def _judged(logged: Logged, ranking: str | None, order: str | None) -> Ranking |
 
 def _say(workspace: Workspace, found: NodeEvaluation) -> None:
     say = workspace.output.say
-    say(f"{found.node}: {found.incidents} incidents")
+    say(f"{found.node}: {found.incidents} incidents; in brackets: where it lies nine times in ten")
     if found.refused:
         say(f"  refused: {found.refused}")
     for name, estimate, unit in _estimates(found):
@@ -82,9 +84,8 @@ def _say(workspace: Workspace, found: NodeEvaluation) -> None:
             f" {_figure(estimate.high(), unit)})")  # fmt: skip
     for other in found.estimators:
         if other.refused is None:
-            say(
-                f"  {other.of} by {other.name}: {_figure(other.value, 'share' if other.of == 'first_success' else 's')}"
-            )
+            name, unit = _OF[other.of]
+            say(f"  {name}, by {other.name}: {_figure(other.value, unit)}")
     for reason in dict.fromkeys(other.refused for other in found.estimators if other.refused):
         names = ", ".join(dict.fromkeys(other.name for other in found.estimators if other.refused == reason))
         say(f"  refused, since {reason}: {names}")

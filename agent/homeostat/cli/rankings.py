@@ -181,6 +181,8 @@ def diff(workspace: Workspace, policy: str, before: str, after: str, place: str 
     rows: list[Row] = []
     with logged_of(workspace.settings, policy, place) as logged:
         old, new = logged.known.named(before), logged.known.named(after)
+        if "ruling" in (before, after) and logged.known.named("ruling") is None:
+            workspace.output.say(f"{policy}: nothing promoted yet; the written order rules")
         for node, trials in trials_by_node(logged):
             model, other = (ranking.nodes.get(node.id) if ranking else None for ranking in (old, new))
             found = difference(model, other, trials, [child.id for child in node.children])
