@@ -84,27 +84,23 @@ errors.style.format({"trials": "{:.0f}", "ECE": "{:.3f}", "by luck": "{:.3f}", "
 # incident share its cause. Both rates are taken in hindsight from these very outcomes, which a forecast cannot do.
 
 # %%
-def brier(forecasts, predicted):
-    """Mean squared distance between chance and outcome."""
-    return float(((predicted - forecasts["succeeded"]) ** 2).mean())
+def scores_of(counts):
+    """Brier scores where each trial counts so many times; `counts` has a row a draw and a column a trial."""
+    total, worked = counts.sum(axis=1, keepdims=True), counts * succeeded
+    rates = {
+        "success rate of all": worked.sum(axis=1, keepdims=True) / total,
+        "success rate of each candidate": (worked @ is_of / np.maximum(counts @ is_of, 1)) @ is_of.T,
+        "foretold": before["probability"].to_numpy(),
+    }
+    return pd.DataFrame({name: (counts * (rate - succeeded) ** 2).sum(axis=1) / total[:, 0] for name, rate in rates.items()})
 
 
-def scores_of(forecasts):
-    """The Brier score of each way of saying a chance."""
-    rates = forecasts.groupby("chosen")["succeeded"].transform("mean")
-    return pd.Series(
-        {
-            "success rate of all": brier(forecasts, forecasts["succeeded"].mean()),
-            "success rate of each candidate": brier(forecasts, rates),
-            "foretold": brier(forecasts, forecasts["probability"]),
-        }
-    )
-
-
-scores = scores_of(before)
-rows_of = list(before.groupby("incident").indices.values())
-draws = generator.integers(len(rows_of), size=(200, len(rows_of)))
-drawn = pd.DataFrame([scores_of(before.iloc[np.concatenate([rows_of[place] for place in draw])]) for draw in draws])
+succeeded = before["succeeded"].to_numpy(dtype=float)
+is_of = pd.get_dummies(before["chosen"]).to_numpy(dtype=float)
+scores = scores_of(np.ones((1, len(before)))).iloc[0]
+number, names = pd.factorize(before["incident"])
+draws = generator.integers(len(names), size=(500, len(names)))
+drawn = scores_of(np.stack([np.bincount(draw, minlength=len(names)) for draw in draws])[:, number].astype(float))
 skill = 1 - drawn.div(drawn["success rate of all"], axis="index")
 skills = pd.DataFrame(
     {

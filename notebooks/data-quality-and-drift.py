@@ -68,8 +68,8 @@ def with_interval(hits):
     return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}) of {found.count}"
 
 
-chosen = choices.groupby("incident").agg(
-    first_worked=("succeeded", "first"), missed=("node", lambda rows: choices.loc[rows.index, signals].isna().any(axis=None))
+chosen = choices.assign(missed=choices[signals].isna().any(axis="columns")).groupby("incident").agg(
+    first_worked=("succeeded", "first"), missed=("missed", "any")
 )
 dealt_with = chosen.join(incidents.set_index("incident")["result"]).assign(
     handed_over=lambda rows: rows["result"] == "escalated",
@@ -201,7 +201,7 @@ trained = [
 first_promoted = changes.loc[changes["event"] == "promoted", "version"].iloc[0]
 ruled = next(ranking for ranking in trained if ranking.version == first_promoted)
 between = decisions[(decisions["opened_at"] >= changed_at) & (decisions["closed_at"] < rolled_back_at)]
-(late,) = evaluate(between, policy, ruled)
+(late,) = evaluate(between, policy, ruled, replicates=40)
 later, least, most = (-seconds / 60 for seconds in (late.gain_s.value, late.gain_s.high(), late.gain_s.low()))
 print(f"{late.incidents} incidents: {later:.1f} minutes later than in the written order ({least:.1f} to {most:.1f})")
 

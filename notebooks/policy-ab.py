@@ -100,9 +100,9 @@ dismissed.groupby("way").agg(passed_by_themselves=("acts", "size"), would_act=("
 # %% [markdown]
 # ## Bounds instead of a guess
 #
-# What is unknown can be anything. The share that recovered (or passed by itself) lies between "none of the unknown ones would have" and "all of
-# them would have". Where these bounds are wide apart, the recordings do not answer the question, whatever the mean of the
-# known ones says.
+# What is unknown can be anything. The share that recovered (or passed by itself) lies between "none of the unknown ones
+# would have" and "all of them would have". Where these bounds are wide apart, the recordings do not answer the question,
+# whatever the mean of the known ones says.
 
 # %%
 known = counts.reindex(columns=["RECOVERED", "ESCALATED", "UNKNOWN"], fill_value=0)
@@ -123,7 +123,8 @@ bounds.style.format("{:.0%}")
 # saves the same minute each time, so it has none; C saves two minutes for every check that failed.
 
 # %%
-wide = replays.query("verdict == 'RECOVERED' and recorded != 'dismissed'").pivot_table(index="incident", columns="way", values="minutes")
+recovered = replays.query("verdict == 'RECOVERED' and recorded != 'dismissed'")
+wide = recovered.pivot_table(index="incident", columns="way", values="minutes")
 generator = np.random.default_rng(7)
 
 
@@ -153,7 +154,8 @@ plot.gain(gains, over="A, as shipped")
 # %%
 B = "B: confirm after 1 min"
 needless = dismissed[dismissed["way"] == B]["acts"]
-answers = bounds.assign(minutes_saved=gains.assign(way=gains["way"].str.rsplit(" (", n=1).str[0]).set_index("way")["gain"])
+saved = gains.set_index(gains["way"].str.rsplit(" (", n=1).str[0])["gain"]
+answers = bounds.assign(minutes_saved=saved)
 assert incidents == 40
 assert counts.loc["A: as shipped", "UNKNOWN"] == 0
 assert (needless.sum(), len(needless)) == (4, 4)

@@ -8,7 +8,6 @@ from homeostat.plot.style import BLUE, GREEN, GREY, RED, Chart, label, new_chart
 
 _ALIKE_SHARE = 0.1
 """Groups that differ by less are held to be of one size, which is said once."""
-_ALONG_THE_DIAGONAL = {"rotation": 45, "rotation_mode": "anchor"}
 
 
 def reliability(calibration: pd.DataFrame) -> Chart:
@@ -28,7 +27,7 @@ def reliability(calibration: pd.DataFrame) -> Chart:
         say_empty(axes, "trials with a forecast")
         return chart
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    label(axes, "exactly as foretold", (0.05, 0.05), GREY, xytext=(-3, 5), va="baseline", **_ALONG_THE_DIAGONAL)
+    label(axes, "exactly as\nforetold", (1.0, 1.0), GREY, va="top")
     below, above = rows["observed"] - rows["observed_low"], rows["observed_high"] - rows["observed"]
     axes.errorbar(
         rows["predicted"], rows["observed"], yerr=[below.clip(lower=0), above.clip(lower=0)],
