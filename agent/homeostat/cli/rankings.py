@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
 SHOW_COLUMNS = (
     "policy", "node", "place", "candidate", "index", "probability", "low", "high", "cost_s", "harm", "successes",
-    "attempts",
+    "attempts", "held_back",
 )  # fmt: skip
 EXPLAIN_COLUMNS = (
     "node",
@@ -86,6 +86,7 @@ def show(workspace: Workspace, policy: str | None, name: str, place: str | None)
                         "harm": row.harm,
                         "successes": row.successes,
                         "attempts": row.attempts,
+                        "held_back": row.held_back,
                     }
                     for row in node.rows
                 ]
@@ -156,7 +157,7 @@ def explain(
                         "cost_s": why.cost_s,
                         "worked": why.counted.worked,
                         "tried": why.counted.tried,
-                        "why": "; ".join([str(why.counted), *map(str, why.failures)]),
+                        "why": "; ".join(why.said),
                     }
                 )
     if not workspace.output.is_for_people:

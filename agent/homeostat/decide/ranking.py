@@ -24,7 +24,8 @@ def rank(
     """Score the eligible options; give all of them, best first and ineligible ones last, and the id of the chosen one.
 
     Without a model for the node, or for every eligible option, the written order stands: a half-known order would
-    compare numbers with guesses. The first eligible option gets propensity 1; there is no exploration.
+    compare numbers with guesses. What is held back comes after the others until something has failed. The first
+    eligible option gets propensity 1; there is no exploration.
     """
     eligible = [option for option in options if option.eligible]
     places = node.places if node is not None else {}
@@ -45,14 +46,16 @@ def _best_first(
     failed: Sequence[str],
 ) -> list[Option]:
     columns = feature_columns(node.features, values)
-    probabilities = success_probabilities(node, columns, [places[name] for name in failed if name in places])
+    failed_at = [places[name] for name in failed if name in places]
+    probabilities = success_probabilities(node, columns, failed_at)
     sds = logit_sds(node.uncertainty, columns) if node.uncertainty is not None else None
     scored = []
     for option in options:
         place = places[option.id]
         logit_sd = None if sds is None else sds[place]
         scored.append(_scored(option, node.candidates[place], probabilities[place], logit_sd, node.harm_s))
-    return sorted(scored, key=lambda option: -(option.index or 0.0))
+    held_back = () if failed_at else node.held_back
+    return sorted(scored, key=lambda option: (option.id in held_back, -(option.index or 0.0)))
 
 
 def _scored(option: Option, candidate: Candidate, probability: float, logit_sd: float | None, harm_s: float) -> Option:

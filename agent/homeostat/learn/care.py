@@ -1,16 +1,21 @@
-"""A more careful order, where harm is all that speaks against a learnt one.
+"""A more careful order, where only harm or what the log does not know speaks against a learnt one.
 
-What is sooner and does more harm is refused: harm is a veto. The same model can order its candidates with more care:
-the more seconds of an outage one harm is held to be worth, the later comes what has done harm. So where the gate has no
-other objection, it judges such orders in its place, the least careful first, and takes the first that it lets pass.
-Everything else about them is the same numbers, and each must pass the whole gate.
+The same fitted numbers can be followed with more care, and such an order must pass the whole gate in its place:
 
-(The Lagrangian of a constrained choice, with its multiplier raised step by step: Altman, "Constrained Markov Decision
-Processes", 1999, chapter 3.)
+- What is sooner and does more harm is refused: harm is a veto. The more seconds of an outage one harm is held to be
+  worth, the later comes what has done harm. (The Lagrangian of a constrained choice, with its multiplier raised step by
+  step: Altman, "Constrained Markov Decision Processes", 1999, chapter 3.)
+- What begins with a candidate that was never tried in such a pattern is refused where too much rests on it. Held back,
+  this candidate comes after all others until something has failed: that is where the log knows it from. (Staying where
+  the log has support, as in Fujimoto, Meger, Precup: "Off-Policy Deep Reinforcement Learning without Exploration", ICML
+  2019.)
+
+Each step adds to the care before it, and the least careful order that passes is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -36,7 +41,9 @@ def judge_with_care(
     incumbent: Ranking | None = None,
     bounds: Bounds = BOUNDS,
 ) -> tuple[Ranking, GateVerdict]:
-    """Judge each node of a ranking, and of a more careful one where harm is the one objection.
+    """Judge each node of a ranking, and of more careful ones where more care answers the one objection.
+
+    It ends: every round weighs harm more, in one of the few steps of `CARE`, or holds back one candidate more.
 
     Args are those of `gate.judge`.
 
@@ -45,24 +52,43 @@ def judge_with_care(
     """
     verdict = judge(ranking, decisions, policy, incumbent=incumbent, bounds=bounds)
     nodes, verdicts = dict(ranking.nodes), dict(verdict.nodes)
-    vetoed = {name for name, said in verdicts.items() if said.would_harm}
-    for times in CARE:
-        if not vetoed:
-            break
-        careful = {name: _more_careful(ranking.nodes[name], times) for name in vetoed}
+    careful = _more_careful(ranking, ranking.nodes, verdicts)
+    while careful:
         tried = versioned(replace(ranking, nodes={**nodes, **careful}))
-        again = judge(tried, decisions, policy, incumbent=incumbent, bounds=bounds, only=vetoed)
+        again = judge(tried, decisions, policy, incumbent=incumbent, bounds=bounds, only=careful.keys())
         for name, said in again.nodes.items():
             if said.passed:
-                nodes[name], verdicts[name] = careful[name], _told(said, ranking.nodes[name], times)
-        vetoed = {name for name, said in again.nodes.items() if said.would_harm}
+                nodes[name], verdicts[name] = careful[name], _told(said, ranking.nodes[name], careful[name])
+        careful = _more_careful(ranking, careful, again.nodes)
     return (ranking if nodes == ranking.nodes else versioned(replace(ranking, nodes=nodes))), GateVerdict(verdicts)
 
 
-def _more_careful(model: NodeRanking, times: float) -> NodeRanking:
-    return changed(model, harm_s=model.harm_s * times)
+def _more_careful(
+    first: Ranking, judged: Mapping[str, NodeRanking], verdicts: Mapping[str, NodeVerdict]
+) -> dict[str, NodeRanking]:
+    """The next order of every node that more care may help, by id."""
+    careful: dict[str, NodeRanking] = {}
+    for name, said in verdicts.items():
+        if name not in judged:
+            continue
+        model = judged[name]
+        held_back = tuple(sorted({*model.held_back, *said.unknown_firsts}))
+        worth_s = (first.nodes[name].harm_s * times for times in CARE)
+        more_s = next((harm_s for harm_s in worth_s if harm_s > model.harm_s), None)
+        if held_back != model.held_back:
+            careful[name] = changed(model, held_back=held_back)
+        elif said.would_harm and more_s is not None:
+            careful[name] = changed(model, harm_s=more_s)
+    return careful
 
 
-def _told(passed: NodeVerdict, first: NodeRanking, times: float) -> NodeVerdict:
-    worth = f"one harm is held to be worth {first.harm_s * times:.0f} s, since at {first.harm_s:.0f} s it would do more"
-    return replace(passed, sentence=f"{passed.sentence}; {worth}")
+def _told(passed: NodeVerdict, first: NodeRanking, careful: NodeRanking) -> NodeVerdict:
+    said = [passed.sentence]
+    if careful.harm_s != first.harm_s:
+        said.append(
+            f"one harm is held to be worth {careful.harm_s:.0f} s, since at {first.harm_s:.0f} s it would do more"
+        )
+    if careful.held_back:
+        names = " and ".join(f"'{name}'" for name in careful.held_back)
+        said.append(f"{names} is held back until something else has failed, since the log does not know it first")
+    return replace(passed, sentence="; ".join(said))

@@ -17,6 +17,8 @@ from homeostat.policy.units import format_reading
 PUSHES_MAX = 3
 """How many signals are named for each candidate."""
 
+HELD_BACK = "held back until something else has failed"
+
 _PUSH_MIN = 0.1
 """A change of the log odds smaller than this is not worth a word."""
 
@@ -53,6 +55,7 @@ class CandidateRow:
         harm: expected share of trials that do harm.
         attempts, successes: weighted counts it was learnt from.
         pushes: the strongest first.
+        held_back: it comes after the others until something has failed.
     """
 
     place: int
@@ -66,6 +69,7 @@ class CandidateRow:
     low: float | None = None
     high: float | None = None
     harm: float = 0.0
+    held_back: bool = False
 
     def __str__(self) -> str:
         evidence = f"worked {self.successes:g} of {self.attempts:g} times" if self.attempts else "never tried"
@@ -73,7 +77,8 @@ class CandidateRow:
         chance = f"p {self.probability:.2f}{between} in about {self.cost_s:.0f} s"
         numbers = f"index {self.index * 1000:.3g}/1000 s = {chance}"
         pushes = "".join(f"; {push}" for push in self.pushes)
-        return f"{self.place}. {self.candidate}: {numbers} ({evidence}){pushes}"
+        held_back = f"; {HELD_BACK}" if self.held_back else ""
+        return f"{self.place}. {self.candidate}: {numbers} ({evidence}){held_back}{pushes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
         low=option.probability_low,
         high=option.probability_high,
         harm=option.harm or 0.0,
+        held_back=option.id in node.held_back,
     )
 
 

@@ -29,7 +29,7 @@ from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_t
 from homeostat.learn.evaluation.optimism import optimism_s
 from homeostat.learn.evaluation.orders import FixedOrder, HeldOutOrder, Order, RankedOrder
 from homeostat.learn.evaluation.resampling import REPLICATES, TimeIsUp
-from homeostat.learn.evaluation.support import is_mostly_unknown, never_tried, thin_support
+from homeostat.learn.evaluation.support import is_mostly_unknown, never_tried, thin_support, unknown_first_names
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of
 from homeostat.learn.samples import Bools, Ints, Samples
 from homeostat.model.policy import Choose, Policy
@@ -41,7 +41,6 @@ INCIDENTS_MAX = 1_000
 """The newest so many are replayed, which bounds the time it takes."""
 
 _HELD_OUT, _TRAINED, _RULING = "held out", "trained", "ruling"
-_WOULD_HARM = "would do more harm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,15 @@ class NodeVerdict:
     Attributes:
         figures: None where it did not come to an estimate.
         would_harm: it was refused, and more harm than what rules does is the one objection.
+        unknown_firsts: it was refused, and the one objection is that it begins with these candidates, by their ids,
+            where the log does not know them.
     """
 
     passed: bool
     sentence: str
     figures: GateFigures | None = None
     would_harm: bool = False
+    unknown_firsts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,36 +240,47 @@ def _replayed(
     )
     unknown = never_tried(compared.paths[_TRAINED], logged)
     if unknown is not None:
-        return _refused(unknown)
+        return replace(_refused(unknown), unknown_firsts=_unknown_firsts(compared, logged))
     checked = check(held_out, orders[_RULING], compared.paths[_HELD_OUT], logged, part)
     figures = _figures(compared, checked, optimism_s(trained, counted, orders[_RULING], logged, part))
     objection = _objection(compared, figures, checked, logged)
     said = _said(figures, checked, "the written order" if ruling is None else "the ruling ranking")
-    sentence = said if objection is None else f"{objection}: {said}"
-    return NodeVerdict(objection is None, sentence, figures, would_harm=objection == _WOULD_HARM)
+    if objection is None:
+        return NodeVerdict(passed=True, sentence=said, figures=figures)
+    return replace(objection, sentence=f"{objection.sentence}: {said}", figures=figures)
 
 
-def _objection(compared: Comparison, figures: GateFigures, checked: Check, logged: Logged) -> str | None:
+def _objection(compared: Comparison, figures: GateFigures, checked: Check, logged: Logged) -> NodeVerdict | None:
     """Say why this is not enough, or None."""
     if checked.off is not None:
-        return checked.off
+        return _refused(checked.off)
     if is_mostly_unknown(compared.paths[_HELD_OUT], logged):
-        return thin_support(compared.paths[_HELD_OUT], logged)
+        return _thin(compared, logged)
     if not figures.gain_low_s > 0.0:
         if figures.gain_low_s + compared.less_at_worst_s(_HELD_OUT, _RULING) > 0.0:
-            return thin_support(compared.paths[_HELD_OUT], logged)
-        return "is not surely better"
+            return _thin(compared, logged)
+        return _refused("is not surely better")
     if not compared.gain_s(_TRAINED, _RULING).low() - compared.less_at_worst_s(_TRAINED, _RULING) > 0.0:
-        return "is only better when it is refitted, so its numbers are not to be trusted"
+        return _refused("is only better when it is refitted, so its numbers are not to be trusted")
     if checked.refutes:
-        return "is contradicted by the check"
+        return _refused("is contradicted by the check")
     if (logged.harmful == 1.0).any():
         more = compared.more_harms(_HELD_OUT, _RULING)
         if more.value > max(more.error, 0.0):
-            return _WOULD_HARM
+            return replace(_refused("would do more harm"), would_harm=True)
         if more.value + compared.more_harms_at_worst(_HELD_OUT) > max(more.error, 0.0):
-            return thin_support(compared.paths[_HELD_OUT], logged)
+            return _thin(compared, logged)
     return None
+
+
+def _thin(compared: Comparison, logged: Logged) -> NodeVerdict:
+    sentence = thin_support(compared.paths[_HELD_OUT], logged)
+    return replace(_refused(sentence), unknown_firsts=_unknown_firsts(compared, logged))
+
+
+def _unknown_firsts(compared: Comparison, logged: Logged) -> tuple[str, ...]:
+    paths = (compared.paths[_HELD_OUT], compared.paths[_TRAINED])
+    return tuple(sorted({name for path in paths for name in unknown_first_names(path, logged)}))
 
 
 def _figures(compared: Comparison, checked: Check, excess: Estimate) -> GateFigures:

@@ -45,13 +45,20 @@ def cause_beliefs(model: LatentModel, columns: Floats, failed: Bools) -> Floats:
 
 
 def indices(node: NodeRanking, columns: Floats, failed: Bools) -> Floats:
-    """The index by which candidates are ordered, in the shape of `success_probabilities`."""
+    """The index by which candidates are ordered, in the shape of `success_probabilities`.
+
+    That of a candidate which is held back is lowered below all others where nothing has failed.
+    """
     probabilities = success_probabilities(node, columns, failed)
     success_s = np.array([candidate.cost_success_s for candidate in node.candidates])
     failure_s = np.array([candidate.cost_failure_s for candidate in node.candidates])
     harms_s = node.harm_s * np.array([candidate.harm for candidate in node.candidates])
     ratio: Floats = probabilities / (probabilities * success_s + (1.0 - probabilities) * failure_s + harms_s)
-    return ratio
+    if not node.held_back:
+        return ratio
+    held_back = np.array([candidate.id in node.held_back for candidate in node.candidates])
+    lowered: Floats = ratio - ratio.max(initial=0.0) * (held_back & ~failed.any(axis=1, keepdims=True))
+    return lowered
 
 
 def expit(logits: Floats) -> Floats:

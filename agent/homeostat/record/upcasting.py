@@ -44,6 +44,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("policy.loaded", 1): lambda body: {**body, "environment": None},
     ("ranking.promoted", 1): lambda body: {**body, "why": ""},
     ("ranking.trained", 1): lambda body: {**body, "ranking": ranking_with_members(body["ranking"])},
+    ("ranking.trained", 2): lambda body: body,
 }
 """(entry type, v) -> how to turn a body of version v into version v + 1. A type without any is at version 1.
 

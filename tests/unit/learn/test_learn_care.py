@@ -8,13 +8,17 @@ import pandas as pd
 import pytest
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, policy_of, records_of, remedy
 
+from homeostat.decide.ranking import rank
 from homeostat.learn.care import CARE, judge_with_care
 from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.explain import describe
 from homeostat.learn.gate import Bounds, judge
 from homeostat.learn.ranker import train_ranking, versioned
+from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
 from homeostat.model.ranking import Ranking
 from homeostat.model.reasons import AttemptVerdict
+from homeostat.model.signals import Value
 
 QUICK = Bounds(replicates=5)
 ALL = ("restart", "shift", "rollback")
@@ -53,6 +57,55 @@ def test_what_would_harm_gives_way_to_a_more_careful_order() -> None:
     figures = verdict.figures["remedy"]
     assert figures.gain_low_s > 0.0
     assert figures.harms < first.figures["remedy"].harms
+
+
+def unsupported(rollback_helps: bool) -> tuple[Ranking, pd.DataFrame, Policy]:
+    """Restart never helps. Shift always does in zone a; in zone b, of three in five incidents, it was never tried.
+
+    What is tried there is rollback; where it helps, it does so in two of three incidents of both zones.
+    """
+    streams = []
+    for n in range(150):
+        context: dict[str, Value] = {"errors": 1.0, "zone": "a" if n % 5 < 2 else "b"}
+        stream = Stream(f"i{n:03d}", START + 1e5 * n).confirm()
+        stream.choose("restart", context, eligible=ALL).attempt("restart", INEFFECTIVE)
+        second = "rollback" if n % 5 else "shift"
+        works = second == "shift" or (rollback_helps and n % 3 < 2)
+        stream.choose(second, context, eligible=ALL[1:]).attempt(second, EFFECTIVE if works else INEFFECTIVE)
+        streams.append(stream.close())
+    policy = policy_of(remedy(*ALL), texts=["zone"])
+    decisions = decisions_frame(records_of(streams), policy)
+    return train_ranking(decisions, policy, 0.0), decisions, policy
+
+
+def test_what_begins_where_the_log_knows_nothing_gives_way_to_an_order_that_holds_it_back() -> None:
+    ranking, decisions, policy = unsupported(rollback_helps=True)
+    first = judge(ranking, decisions, policy, bounds=QUICK)
+    assert not first.passed
+    assert first.nodes["remedy"].unknown_firsts == ("shift",)
+    careful, verdict = judge_with_care(ranking, decisions, policy, bounds=QUICK)
+    assert verdict.passed
+    assert "'shift' is held back until something else has failed, since the log does not know it first" in verdict.text
+    model = careful.nodes["remedy"]
+    assert model.held_back == ("shift",)
+    assert model.members == ranking.nodes["remedy"].members
+    assert careful == versioned(careful)
+    for zone in "ab":
+        options = [Option(id=name, eligible=True) for name in ALL]
+        values: dict[str, Value] = {"errors": 1.0, "zone": zone}
+        assert rank(ranking.nodes["remedy"], options, values, ())[1] == "shift"
+        assert rank(model, options, values, ())[1] == "rollback"
+        assert rank(model, options[:2], values, ("rollback",))[1] == "shift"
+    (row, *_) = [row for node in describe(careful, policy) for row in node.rows if row.candidate == "shift"]
+    assert row.place == len(ALL)
+    assert "held back until something else has failed" in str(row)
+
+
+def test_what_gains_nothing_once_it_is_held_back_is_refused_as_it_was() -> None:
+    ranking, decisions, policy = unsupported(rollback_helps=False)
+    first = judge(ranking, decisions, policy, bounds=QUICK)
+    assert first.nodes["remedy"].unknown_firsts == ("shift",)
+    assert judge_with_care(ranking, decisions, policy, bounds=QUICK) == (ranking, first)
 
 
 def test_where_no_care_helps_the_first_verdict_stands(monkeypatch: pytest.MonkeyPatch) -> None:

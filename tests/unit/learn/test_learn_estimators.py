@@ -60,7 +60,7 @@ def test_all_find_the_value_that_is_known() -> None:
         est.switch_doubly_robust(weight, reward, wrong[context, logged], wrong[context, target]),
     ):
         assert estimate == pytest.approx(0.7, abs=0.02)
-    assert not est.mean_weight_is_off(weight)
+    assert not est.mean_weight_is_off(weight, np.full(40_000, 1.0 / 3.0))
 
 
 def test_effective_sample_size_counts_equal_weights_and_no_weights() -> None:
@@ -71,11 +71,20 @@ def test_effective_sample_size_counts_equal_weights_and_no_weights() -> None:
 
 
 def test_a_mean_weight_far_from_one_is_noticed() -> None:
-    assert est.mean_weight_is_off(np.full(100, 0.5))
-    assert not est.mean_weight_is_off(np.ones(100))
-    assert not est.mean_weight_is_off(np.array([0.0, 2.0] * 50))
-    assert est.mean_weight_is_off(np.array([0.0, 1.0] * 50))
-    assert est.mean_weight_is_off(np.ones(1))
+    certain, even = np.ones(100), np.full(100, 0.5)
+    assert est.mean_weight_is_off(np.full(100, 0.5), certain)
+    assert not est.mean_weight_is_off(np.ones(100), certain)
+    assert not est.mean_weight_is_off(np.array([0.0, 2.0] * 50), even)
+    assert est.mean_weight_is_off(np.array([0.0, 1.0] * 50), even)
+    assert est.mean_weight_is_off(np.full(100, 2.0), even)
+    assert est.mean_weight_is_off(np.ones(1), certain[:1])
+
+
+def test_a_rare_choice_that_did_not_come_up_is_chance() -> None:
+    """Of 200 choices with one chance in eighty none comes up in one log of twelve; of 2,000 hardly ever none."""
+    weight, propensity = np.repeat([1.0, 0.0], [300, 200]), np.repeat([1.0, 1.0 / 80.0], [300, 200])
+    assert not est.mean_weight_is_off(weight, propensity)
+    assert est.mean_weight_is_off(np.repeat(weight, 10), np.repeat(propensity, 10))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def compared(
 
 def objection(seconds: Mapping[str, float], checked: Check = AGREES, excess: Estimate = NOTHING) -> str | None:
     found = compared(seconds)
-    return _objection(found, _figures(found, checked, excess), checked, logged())
+    said = _objection(found, _figures(found, checked, excess), checked, logged())
+    return None if said is None else said.sentence
 
 
 def test_nothing_is_objected_to_what_is_surely_better() -> None:
@@ -76,7 +77,8 @@ def test_a_gain_must_be_left_at_worst_and_the_reason_is_the_thin_support() -> No
         harmed = replace(logged(), harmful=np.ones((8, 2)))
         said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, harmed)
         assert said is not None
-        assert said.startswith(thin)
+        assert said.sentence.startswith(thin)
+        assert not said.passed
     found = compared({}, worst_s=80.0)
     assert _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged()) is None
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import Stream, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_gate import NOISE, told_by_errors, told_by_noise
 
 from homeostat.learn.dataset import decisions_frame
+from homeostat.learn.evaluation import optimism
 from homeostat.learn.evaluation.comparison import Estimate
 from homeostat.learn.evaluation.imputation import parts_of
 from homeostat.learn.evaluation.integrity import counted_samples
@@ -32,6 +34,15 @@ def excess(streams: list[Stream], policy: Policy, *, believed: bool = False) -> 
 def test_what_is_learnt_from_noise_looks_better_to_who_saw_the_same_noise() -> None:
     noise = excess(told_by_noise(200, NOISE), policy_of(remedy("restart", "shift"), signals=NOISE), believed=True)
     assert noise.low() > 0.0
+
+
+def test_a_share_of_the_excess_is_taken_off_and_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = told_by_noise(200, NOISE), policy_of(remedy("restart", "shift"), signals=NOISE)
+    share = excess(*judged, believed=True)
+    monkeypatch.setattr(optimism, "SHARE", 1.0)
+    whole = excess(*judged, believed=True)
+    assert share.value == pytest.approx(0.5 * whole.value)
+    assert share.error == pytest.approx(0.5 * whole.error)
 
 
 def test_where_there_is_something_to_learn_hardly_anything_is_taken_off() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
@@ -9,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 from tests.unit.learn.worlds import World, fixed, journalled, world_policy
 
 from homeostat.decide import scoring as live
+from homeostat.decide.ranking import rank
 from homeostat.learn.costs import COST_MIN_S, declared_cost
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.features import fit_features, text_columns
-from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking
+from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking, versioned
 from homeostat.learn.scoring import indices, success_probabilities
+from homeostat.model.entries import Option
 from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
 from homeostat.model.ranking import Candidate, Feature, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
@@ -70,6 +74,39 @@ def test_scores_over_frames_are_the_live_scorers() -> None:
             cost_s = p * candidate.cost_success_s + (1 - p) * candidate.cost_failure_s
             assert probabilities[place, column] == pytest.approx(p, abs=1e-12)
             assert scores[place, column] == pytest.approx(p / cost_s, abs=1e-12)
+
+
+def test_what_is_held_back_comes_last_until_something_has_failed_over_frames_as_live() -> None:
+    trials, policy, ranking = world_trials(seed=5, incidents=40)
+    node = changed(ranking.nodes["remedy"], held_back=("flush", ranking.nodes["remedy"].candidates[0].id))
+    samples = samples_of(trials, next(choose_nodes(policy)), node.features)
+    scores = indices(node, samples.columns, samples.failed)
+    names = [candidate.id for candidate in node.candidates]
+    held_back = set(node.held_back) & set(names)
+    assert len(held_back) < len(names)
+    for place, row in enumerate(trials.to_dict("records")):
+        left = [name for name in names if name not in row["failed"]]
+        options = [Option(id=name, eligible=True) for name in left]
+        ranked, chosen = rank(node, options, context_of(row, policy), row["failed"])
+        order = [option.id for option in ranked]
+        assert order == sorted(left, key=lambda name: -scores[place, names.index(name)])
+        assert chosen == order[0]
+        if not row["failed"]:
+            assert set(order[-len(held_back) :]) == held_back
+            assert ranked == sorted(ranked, key=lambda option: (option.id in held_back, -(option.index or 0.0)))
+        else:
+            assert ranked == sorted(ranked, key=lambda option: -(option.index or 0.0))
+
+
+def test_a_failure_of_what_is_no_candidate_any_more_lets_nothing_out() -> None:
+    _, _, ranking = world_trials(seed=5, incidents=40)
+    node = ranking.nodes["remedy"]
+    first = rank(node, [Option(id=one.id, eligible=True) for one in node.candidates], {}, ())[1]
+    assert first is not None
+    held = changed(node, held_back=(first,))
+    for failed in ((), ("long-gone",)):
+        options = [Option(id=one.id, eligible=True) for one in node.candidates]
+        assert rank(held, options, {}, failed)[0][-1].id == first
 
 
 def test_the_context_decides_what_is_learnt() -> None:
@@ -260,6 +297,16 @@ def test_the_version_is_of_everything_learnt_and_nothing_else() -> None:
     assert ranking.version == trained(list(reversed(streams)), policy).version
     assert len(ranking.version) == 64
     assert ranking.version != trained(streams[:-1], policy).version
+    held = replace(ranking, nodes={"remedy": changed(ranking.nodes["remedy"], held_back=("a",))})
+    assert versioned(held).version != ranking.version
+
+
+def test_a_ranking_from_before_anything_could_be_held_back_keeps_its_version() -> None:
+    ranking = trained([tried(f"i{n}", "a", works=n % 2 == 0) for n in range(10)], policy_of(remedy("a", "b")))
+    body = to_builtins(ranking)
+    del body["version"], body["nodes"]["remedy"]["held_back"]
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    assert ranking.version == hashlib.sha256(text.encode()).hexdigest()
     assert (ranking.policy, ranking.trained_at, ranking.attempts, ranking.incidents) == ("p", NOW, 10, 10)
     a = candidate_of(ranking.nodes["remedy"], "a")
     assert (a.attempts, a.successes) == (10.0, 5.0)

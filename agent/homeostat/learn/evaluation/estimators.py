@@ -89,12 +89,17 @@ def effective_sample_size(weight: Floats) -> float:
     return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
-def mean_weight_is_off(weight: Floats) -> bool:
+def mean_weight_is_off(weight: Floats, propensity: Floats) -> bool:
     """Whether the mean weight, which should be 1, is farther from it than three standard errors.
 
-    Then the propensities do not describe the log: they are wrong, or what the judged policy does was never possible.
+    Then the propensities do not describe the log: they are wrong. The standard error is the one that they imply
+    themselves. The sample's own would be far too small wherever a rare choice happens not to have come up.
+
+    Args:
+        weight: (N,), of the logged choices: 1 over the propensity where the judged policy chooses the same, else 0.
+        propensity: (N,), of the judged policy's own choices, all above 0. Such a weight has the variance 1/q - 1.
     """
     if weight.size < 2:
         return True
-    error = float(weight.std(ddof=1)) / math.sqrt(weight.size)
+    error = math.sqrt(float((1.0 / propensity - 1.0).sum())) / weight.size
     return abs(float(weight.mean()) - 1.0) > max(_STANDARD_ERRORS * error, 1e-9)

@@ -60,7 +60,7 @@ def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
         effective_sample_size(ratios[:, 0]),
         effective_sample_size(ratios.prod(axis=1)),
         float(ratios[:, 0].mean()),
-        randomised and mean_weight_is_off(ratios[:, 0]),
+        randomised and mean_weight_is_off(ratios[:, 0], first),
     )
 
 
@@ -86,6 +86,14 @@ def unknown_firsts(path: Ints, logged: Logged) -> Bools:
         np.logical_or.at(known, pattern, possible)
         unknown |= ~known[pattern, first] & ~logged.certain[first]
     return unknown & (path[:, 0] >= 0)
+
+
+def unknown_first_names(path: Ints, logged: Logged) -> tuple[str, ...]:
+    """Ids of the first choices that were never tried, or of which the log knows nothing in their pattern."""
+    first = np.maximum(path[:, 0], 0)
+    never = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
+    unknown = unknown_firsts(path, logged) | (never[first] & (path[:, 0] >= 0))
+    return tuple(logged.candidates[place] for place in np.unique(first[unknown]))
 
 
 def is_mostly_unknown(path: Ints, logged: Logged) -> bool:
