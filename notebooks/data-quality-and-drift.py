@@ -29,13 +29,18 @@ import pandas as pd
 import homeostat
 from homeostat import plot
 from homeostat.learn.drift import SHIFT_LOGIT, THRESHOLD
+from homeostat.learn.evaluation.report import evaluate
+from homeostat.learn.trends import share
+from homeostat.model.entries import RankingTrained
+from homeostat.policy.load import load_policy
+from homeostat.record.exported import read_export
 
 workspace = Path("..") if Path("../history").is_dir() else Path()
 with homeostat.open(workspace / "history" / "season.jsonl.gz") as history:
     incidents, decisions = history.incidents(), history.decisions("payments-5xx")
-    changes = history.rankings_history()
+    options, changes = history.options("payments-5xx"), history.rankings_history()
 choices = decisions.query("kind == 'choose' and chosen.notna()").sort_values("at")
-len(choices)
+print(f"{len(choices)} choices between remedies, in {choices['incident'].nunique()} incidents")
 
 # %% [markdown]
 # ## Which signals were missing when they were needed
@@ -53,23 +58,48 @@ plot.missing_signals(shares)
 # %% [markdown]
 # ## Did it matter?
 #
-# Decisions with every signal, and decisions without one: how often the first choice worked.
+# Incidents in which every signal was known at every choice, and incidents in which one was not: how often the first choice
+# worked, and how often people had to be called. Shares stand with their 95% interval (Wilson 1927).
 
 # %%
-first = choices[choices["position"] == 0].assign(
-    signals=lambda rows: np.where(rows[signals].isna().any(axis="columns"), "one or more missing", "all there")
+def with_interval(hits):
+    """A share, its bounds and what it is of, as text."""
+    found = share(int(hits.sum()), len(hits))
+    return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}) of {found.count}"
+
+
+chosen = choices.assign(missed=choices[signals].isna().any(axis="columns")).groupby("incident").agg(
+    first_worked=("succeeded", "first"), missed=("missed", "any")
 )
-first.groupby("signals").agg(decisions=("succeeded", "size"), worked=("succeeded", "mean"))
+dealt_with = chosen.join(incidents.set_index("incident")["result"]).assign(
+    handed_over=lambda rows: rows["result"] == "escalated",
+    signals=lambda rows: np.where(rows["missed"], "one or more missing", "all there"),
+)
+dealt_with.groupby("signals").agg({"first_worked": with_interval, "handed_over": with_interval})
 
 # %% [markdown]
-# The numbers are few, and the days differ in more than their exporters: a difference here is a reason to look, no proof.
+# The first choice works as often: the order has other remedies to begin with. What a missing signal takes away is the *last*
+# resort. A remedy whose condition is unknown may not be tried, and where it is the one that cures, nothing else does. Which
+# remedies were barred by what, and in how many incidents that were handed to people:
+
+# %%
+barred = options[(options["reason"] == "signal_unknown") & (options["node"] == "remedy")].merge(
+    dealt_with["handed_over"], left_on="incident", right_index=True
+)
+barred.drop_duplicates(["incident", "option"]).groupby(["option", "condition"]).agg(
+    incidents=("incident", "size"), handed_over=("handed_over", "sum")
+)
+
+# %% [markdown]
+# Eleven of the thirteen incidents that were handed to people are here. Days differ in more than their exporters, so an
+# interval is no proof; but that the remedy was barred is in the journal, incident by incident. No order mends it.
 #
 # ## Does every remedy still work as it was learnt?
 #
 # Before each trial the ranking foretold its chance of success $p$. If the remedy had become much worse, the chance would
 # be $q$, with $\mathrm{logit}\,q = \mathrm{logit}\,p - 2.5$. Each outcome speaks for one or the other; the sum of the log
 # likelihood ratios, never below zero, is a CUSUM (Page 1954). Bad luck raises it a little and good outcomes take it back.
-# Above 7 the evidence is a thousand to one.
+# Above 7, what was seen since the line left zero is a thousand times likelier if the remedy had become worse.
 #
 # A line above the limit says that the forecasts are wrong. It does not say why: the remedy may have changed, or the
 # ranking that rules may have learnt it wrongly from too little.
@@ -97,8 +127,8 @@ plot.changes(trials, limit=THRESHOLD)
 # %% [markdown]
 # ## When it was found, and what had been lost by then
 #
-# The change came after incident 160. `shift` was found a few trials later. `restart` is the other kind: the order that
-# ruled had been learnt from 30 incidents, believed in it, and was wrong from the beginning.
+# The change came after incident 160; `trials_until_found` counts from there. Only `shift` crossed the limit; how near the
+# others came says how much is luck.
 #
 # The agent runs the same sum whenever it trains: what a remedy did before a change that was found hardly counts any more.
 # Whether the new order then rules is the gate's business.
@@ -110,19 +140,37 @@ found["trials_until_found"] = [
     int(((trials["candidate"] == candidate) & trials["at"].between(changed_at, at)).sum())
     for candidate, at in found["found_at"].items()
 ]
-found
+highest = trials.groupby("candidate")["cusum"].max().rename("highest").to_frame()
+highest.join(found).sort_values("highest", ascending=False).style.format(
+    {"highest": "{:.1f}", "found_at": "{:%d %b %H:%M}", "trials_until_found": "{:.0f}"}, na_rep="-"
+)
+
+# %%
+rolled_back_at = changes.loc[changes["event"] == "rolled_back", "at"].iloc[0]
+failed = trials[(trials["candidate"] == "shift") & trials["at"].between(changed_at, rolled_back_at)]
+until_found = failed[failed["at"] <= found.loc["shift", "found_at"]]
+for what, rows in (("was found", until_found), ("was rolled back", failed)):
+    print(f"until it {what}: {len(rows)} trials of shift, none worked, {rows['total_s'].sum() / 60:.0f} minutes")
+
+# %% [markdown]
+# Each candidate before and after the change. Shares of few trials swing widely, so the trials stand beside them; the
+# forecasts after the change are of the old order until it was rolled back, and of the new one from then on.
 
 # %%
 before, after = trials[trials["at"] < changed_at], trials[trials["at"] >= changed_at]
 by_candidate = pd.DataFrame(
     {
+        "trials, before": before.groupby("candidate").size(),
         "foretold, before": before.groupby("candidate")["foretold"].mean(),
         "worked, before": before.groupby("candidate")["succeeded"].mean(),
+        "trials, after": after.groupby("candidate").size(),
         "foretold, after": after.groupby("candidate")["foretold"].mean(),
         "worked, after": after.groupby("candidate")["succeeded"].mean(),
     }
 ).sort_values("worked, after")
-by_candidate.style.format("{:.2f}", na_rep="never tried")
+by_candidate.style.format("{:.0%}", na_rep="-").format(
+    "{:.0f}", subset=["trials, before", "trials, after"], na_rep="never tried"
+)
 
 # %% [markdown]
 # ## What the agent made of it
@@ -136,22 +184,58 @@ for row in changes[["at", "event", "version", "actor", "why"]].tail(4).fillna(""
     print(f"{row.at:%d %b %H:%M}  {row.event} {row.version[:8]} {row.actor}")
     print(textwrap.fill(row.why, 100, initial_indent="    ", subsequent_indent="    "))
 
+# %% [markdown]
+# Why did the agent not take it back itself? It watches a ranking that rules, and takes it back when it is surely worse than
+# what it replaced, over the newest 120 incidents. Most of those were before the change. Even over the incidents between
+# the change and the roll-back alone the learnt order is foretold to be slower than the written one, but not surely (bounds
+# hold nine times in ten).
+
+# %%
+policy = load_policy(workspace / "policies" / "payments-5xx.homeostat.yaml")
+journal = read_export(workspace / "history" / "season.jsonl.gz")
+trained = [
+    entry.ranking
+    for entry in (record.entry for record in journal.read("policy/payments-5xx"))
+    if isinstance(entry, RankingTrained)
+]
+first_promoted = changes.loc[changes["event"] == "promoted", "version"].iloc[0]
+ruled = next(ranking for ranking in trained if ranking.version == first_promoted)
+between = decisions[(decisions["opened_at"] >= changed_at) & (decisions["closed_at"] < rolled_back_at)]
+(late,) = evaluate(between, policy, ruled, replicates=40)
+later, least, most = (-seconds / 60 for seconds in (late.gain_s.value, late.gain_s.high(), late.gain_s.low()))
+print(f"{late.incidents} incidents: {later:.1f} minutes later than in the written order ({least:.1f} to {most:.1f})")
+
 # %%
 plot.recovery_times(incidents, changes)
 
 # %% [markdown]
+# Dots are incidents that recovered, crosses those that people were called for. The median hides what the crosses show.
+#
 # ## What to do
 #
-# - A signal that is missing for a day: mend the exporter, and look which conditions were unknown meanwhile.
+# - A signal that is missing for a day: mend the exporter first. It bars remedies, and here that cost more than the remedy
+#   that broke. `homeostat doctor` says which signals are missing now.
 # - A remedy that crossed the line: no ranking mends it. Have it repaired, or take it out of the policy until it is.
-# - A ranking that still leads with it: roll it back, and say why.
+# - A ranking that still leads with it: roll it back, and say why. The agent waits until it is sure; a person who knows what
+#   broke need not.
+#
+# What this page cannot tell: whether a remedy that is hardly tried still works. The sum stands still where there are no
+# trials; a drill finds out (`drills`).
 
 # %%
-assert "shift" in found.index
 assert found.loc["shift", "found_at"] > changed_at
 assert found.loc["shift", "trials_until_found"] <= 15
 assert shares.loc["standby_room"].max() == 1.0
 assert shares.loc["http_5xx"].max() == 0.0
-assert (found.drop("shift")["found_at"] < changed_at).all()
+assert list(found.index) == ["shift"]
+assert not failed["succeeded"].any()
+assert late.gain_s.low() < 0 < late.gain_s.high()
+handed_over = dealt_with.groupby("signals")["handed_over"]
+assert handed_over.sum().to_dict() == {"all there": 2, "one or more missing": 11}
+fewer, more = (share(int(rows.sum()), len(rows)) for _, rows in handed_over)
+assert more.low > fewer.high
 assert changes.query("event == 'rolled_back'")["actor"].tolist() == ["payments-sre"]
-found
+print(
+    f"handed to people: {fewer.value:.0%} with every signal, {more.value:.0%} with one missing;"
+    f" shift found after {found.loc['shift', 'trials_until_found']} trials"
+)

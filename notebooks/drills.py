@@ -22,7 +22,6 @@
 # (`--sandbox`), processes (`--local`) or a rig of real servers (`--rig`) by a fault with a verdict, and the journal keeps it.
 
 # %%
-from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -31,6 +30,7 @@ import pandas as pd
 
 from homeostat import plot
 from homeostat.learn.dataset import attempts_frame, incidents_frame, journal_records
+from homeostat.learn.trends import share
 from homeostat.policy.load import load_policy
 from homeostat.record.memory import MemoryJournal
 from homeostat.simulate.bench.trial import run_trials
@@ -46,7 +46,9 @@ print(f"goal: recovered within {policy.rto_s / 60:.0f} minutes")
 # ## Many incidents in a simulated world
 #
 # `policies/payments-5xx.world.yaml` says what can go wrong, how often, and what cures it. The policy is run through it in
-# virtual time. For a goal that is easily kept the question is how much of it is used up.
+# virtual time. For a goal that is easily kept the question is how much of it is used up. The chart shows three of the
+# causes; a line that ends below 1 says that people were called for the rest. The bands are wide because the incidents are
+# few.
 
 # %%
 world = load_world(workspace / "policies" / "payments-5xx.world.yaml", [policy])
@@ -56,7 +58,7 @@ trials = pd.DataFrame(
         for trial in run_trials(policy, world, 120, seed=11)
     ]
 )
-acted = trials[trials["fate"].isin(["recovered", "escalated", "unknown"])]
+acted = trials[trials["fate"] != "dismissed"]
 plot.recovery_times_compared(
     acted.rename(columns={"cause": "way", "recovered_s": "mttr_s"})[["way", "mttr_s"]].query(
         "way in ['auth_down', 'leak', 'bad_release']"
@@ -66,36 +68,32 @@ plot.recovery_times_compared(
 # %% [markdown]
 # ## Scored against the goal
 #
-# The share that recovered within the goal, with a 90% interval (Wilson 1927): a rehearsal of ten incidents proves little,
-# and the interval says so. An incident that was handed to people has not kept the goal by itself.
+# The share that kept the goal, with a 95% interval (Wilson 1927): a rehearsal of ten incidents proves little, and the
+# interval says so. An incident that was handed to people has not kept the goal by itself; median and worst are of the
+# others, in minutes. `actions` is the mean of how many were started.
 
 # %%
-Z = 1.6448536269514722
-
-
-def wilson(kept, count):
-    """Bounds of a share."""
-    share = kept / count
-    middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    half = Z * np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)) / (1 + Z**2 / count)
-    return middle - half, middle + half
-
-
-score = acted.assign(kept=acted["recovered_s"] <= policy.rto_s).groupby("cause").agg(
+score = acted.assign(kept=acted["recovered_s"] <= policy.rto_s, minutes=acted["recovered_s"] / 60).groupby("cause").agg(
     incidents=("kept", "size"),
     kept=("kept", "sum"),
-    median_min=("recovered_s", lambda times: times.median() / 60),
-    worst_min=("recovered_s", lambda times: times.max() / 60),
+    median=("minutes", "median"),
+    worst=("minutes", "max"),
     actions=("actions", "mean"),
 )
-score["at least"], score["at most"] = zip(*map(wilson, score["kept"], score["incidents"]), strict=True)
-score.style.format({"median_min": "{:.0f}", "worst_min": "{:.0f}", "actions": "{:.1f}", "at least": "{:.0%}", "at most": "{:.0%}"})
+found = [share(int(kept), int(count)) for kept, count in zip(score["kept"], score["incidents"], strict=True)]
+score = score.assign(**{"at least": [one.low for one in found], "at most": [one.high for one in found]})
+score.style.format("{:.0f}").format("{:.1f}", subset=["actions"]).format("{:.0%}", subset=["at least", "at most"])
+
+# %%
+blips = trials[trials["cause"] == "blip"]
+print(f"{len(blips)} of {len(trials)} incidents were blips that passed by themselves;", end=" ")
+print("actions started in them:", blips["actions"].sum())
 
 # %% [markdown]
 # ## A fault of each kind in the running plant
 #
 # The plant is a queueing model of a payment service behind a Prometheus API on loopback. Nothing is scripted: symptoms
-# follow from the fault, and remedies work or do not.
+# follow from the fault, and remedies work or do not. `tried` has the steps in the order in which they were started.
 
 
 # %%
@@ -136,14 +134,23 @@ card.style.format({"minutes": "{:.0f}", "of the goal": "{:.0%}"}, na_rep="")
 # %% [markdown]
 # ## What to take from it
 #
-# - A blip must end with nothing done: acting on it would be the mistake.
-# - Where most of the goal is used up, the written order is the reason more often than the remedies are: look at `tried`.
-# - One strike of each fault shows that a way exists. How often it holds is what the simulated world was for.
+# - The goal is loose for this plan: whatever recovers does so in less than half of it. A goal of 40 minutes would be kept
+#   as often.
+# - What breaks the goal is being handed to people. `bad_release` leads (2 of 11), though its interval overlaps all others.
+#   It surely takes longest and most actions: `rollback` stands late in the written order. Put it earlier for young
+#   releases, or let the order be learnt (`reviewing-a-ranking-change`).
+# - A blip must end with nothing done: acting on it would be the mistake. None was acted on.
+# - One strike of each fault shows that a way exists. How often it holds is what the simulated world was for, and that is
+#   as true as its file says: compare its shares with your own `history.attempts()`.
 
 # %%
+of_the_goal = max(card["of the goal"].max(), score["worst"].max() * 60 / policy.rto_s)
 assert set(card.index) == set(MIX)
-assert not (card["minutes"] * 60 > policy.rto_s).any()
+assert of_the_goal < 0.5
+assert (trials["recovered_s"].dropna() <= 40 * 60).all()
 assert card.loc["blip", "tried"] == "nothing"
-assert score["kept"].sum() / score["incidents"].sum() > 0.7
-assert Counter(trials["fate"])["unknown"] <= 6
-card["of the goal"].max()
+assert not blips["actions"].any()
+missed = score["incidents"] - score["kept"]
+assert missed.idxmax() == score["actions"].idxmax() == score["median"].idxmax() == "bad_release"
+assert not (trials["fate"] == "unknown").any()
+print(f"{missed.sum()} of {len(acted)} were handed to people; the slowest of the others took {of_the_goal:.0%} of the goal")

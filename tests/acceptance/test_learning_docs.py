@@ -10,9 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.acceptance.test_readme import ROOT, commands, shown
 
+import homeostat.learn
 from homeostat.cli import main
+from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN
 
 PAGE = (ROOT / "docs/learning.md").read_text()
+GATES_WORDS = ("evaluation/support.py", "evaluation/integrity.py")
 SEASON = ["--history", "history/season.jsonl.gz"]
 
 
@@ -25,22 +28,34 @@ def in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def test_the_commands_of_the_page_run() -> None:
-    ran = 0
+def test_the_commands_of_the_page_run_and_say_what_it_shows() -> None:
+    outputs = {}
     for block in shown(PAGE, "console"):
         for command in commands(block):
             program, *arguments = shlex.split(command)
             assert program == "homeostat"
             result = said(*arguments)
-            assert result.exit_code in (0, 1) if arguments[0] == "evaluate" else result.exit_code == 0, result.output
-            ran += 1
-    assert ran == 7
+            assert result.exit_code == 0, result.output
+            outputs[command] = result.output.rstrip()
+    assert len(outputs) == 7
+    explained, judged = (text.rstrip() for text in shown(PAGE, "text"))
+    assert [command.split()[1] for command, output in outputs.items() if output == explained] == ["rankings"]
+    assert [command.split()[1] for command, output in outputs.items() if output == judged] == ["evaluate"]
+    verdicts = outputs["homeostat rankings history --history history/season.jsonl.gz"]
+    for quoted in re.findall(r"^> ((?:Refused|Passed).*\n> .*); \.\.\.", PAGE, re.MULTILINE):
+        assert quoted.replace("\n> ", " ") in verdicts
 
 
-def test_the_explanation_is_what_the_page_shows_and_its_counts_are_the_journals() -> None:
-    (page,) = shown(PAGE, "text")
-    (asked,) = re.findall(r"\$ homeostat (rankings explain .*)", PAGE)
-    assert said(*shlex.split(asked)).output.rstrip() == page.rstrip()
+def test_what_the_page_says_of_refusals_is_what_the_gate_says() -> None:
+    learn = Path(homeostat.learn.__file__).parent
+    sources = "\n".join((learn / name).read_text() for name in ("gate.py", *GATES_WORDS))
+    _, table = PAGE.split("| what it says | what to do |")
+    rows = [line for line in table.split("\n\n")[0].splitlines() if line.startswith("| `")]
+    phrases = [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+    counts = f"needs {ATTEMPTS_MIN} in {INCIDENTS_MIN}"
+    assert counts in phrases
+    assert [phrase for phrase in phrases if phrase not in sources and phrase != counts] == []
+    assert len(phrases) == 12
 
 
 def test_what_cannot_be_is_refused_with_the_nearest_that_can() -> None:
@@ -50,7 +65,10 @@ def test_what_cannot_be_is_refused_with_the_nearest_that_can() -> None:
         ((*explain, "--when", "deploy_aeg=2h"), 2, "did you mean 'deploy_age'"),
         ((*explain, "--ranking", "challenger", "--failed", "restrat"), 2, "did you mean 'restart'"),
         ((*explain, "--when", "deploy_age=soon"), 2, "soon"),
-        ((*explain, "--when", "deploy_age"), 2, "SIGNAL=VALUE"),
+        ((*explain, "--when", "deploy_age"), 2, "SIGNAL=VALUE, such as"),
+        ((*explain, "--when", "deploy_age=1h", "--when", "deploy_age=2h"), 2, "has a value already"),
+        ((*explain, "--failed", "restart,rollback"), 2, "say --failed once for each"),
+        (("evaluate", "payments-5xx", "--order", "rollback,,restart", *SEASON), 2, "a name is missing"),
         (("rankings", "show", "payments-5xx", "--ranking", "challengr", *SEASON), 2, "did you mean 'challenger'"),
         (("evaluate", "payments-5xx", *SEASON), 2, "say what to evaluate"),
         (("evaluate", "payments-5xx", "--order", "rolback", *SEASON), 2, "did you mean 'rollback'"),

@@ -25,11 +25,15 @@ from homeostat.model.streams import POLICY_STREAMS, policy_stream
 from homeostat.policy.load import load_journalled, load_policy
 from homeostat.record.exported import read_export
 from homeostat.record.lines import PACKED_SUFFIX, bounded_lines
-from homeostat.record.recording import SUFFIX
+from homeostat.record.recording import FORMAT, SUFFIX
 from homeostat.record.sqlite import SqliteJournal
 from homeostat.record.stored import StoredJournal
 
 _JOURNAL = "journal.sqlite"
+_RECORDING = f'"{FORMAT}"'.encode()
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_SQLITE_SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
+"""A file of such a name that is none is a damaged journal."""
 _SHOWN_MAX = 200
 _URLS = ("postgresql://", "postgres://")
 _PLACES = (
@@ -87,12 +91,22 @@ def _what_is_wrong(error: ValidationError) -> str:
 
 def _of_file(path: Path) -> Source:
     if path.name.endswith((SUFFIX, SUFFIX + PACKED_SUFFIX)):
-        if path.suffix == SUFFIX and b'"prev_hash"' not in next(bounded_lines(path, 1), b""):
+        if path.suffix == SUFFIX and _RECORDING in next(bounded_lines(path, 1), b""):
             raise UsageError(f"{path}: is a single recording; give the folder it stands in")
         return _of_journal(read_export(path), str(path), ExitStack())
+    if path.suffix not in _SQLITE_SUFFIXES and not _is_sqlite(path):
+        raise UsageError(f"{path}: is no journal; {_PLACES}")
     with ExitStack() as opened:
         journal = opened.enter_context(closing(SqliteJournal(path, read_only=True)))
         return _of_journal(journal, str(path), opened.pop_all())
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    except OSError:
+        return True  # that it cannot be read is the journal's to say
 
 
 def _of_settings(settings: Settings, name: str) -> Source:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from homeostat.learn.evaluation.report import NodeEvaluation
     from homeostat.model.ranking import Ranking
 
+_OF = {"first_success": ("first attempt works", "share"), "mttr_s": ("seconds to recovery", "s")}
+"""What an estimator is of, as people read it, and its unit."""
 COLUMNS = ("node", "estimate", "estimator", "value", "low", "high", "refused")
 
 
@@ -62,14 +64,19 @@ def evaluate(
 
 
 def _judged(logged: Logged, ranking: str | None, order: str | None) -> Ranking | Sequence[str] | None:
+    from homeostat.model.errors import UsageError
+
     if order is not None:
-        return [name.strip() for name in order.split(",")]
+        names = [name.strip() for name in order.split(",")]
+        if not all(names):
+            raise UsageError(f"--order '{order}' must read A,B,C: a name is missing")
+        return names
     return logged.known.named(ranking) if ranking is not None else None
 
 
 def _say(workspace: Workspace, found: NodeEvaluation) -> None:
     say = workspace.output.say
-    say(f"{found.node}: {found.incidents} incidents")
+    say(f"{found.node}: {found.incidents} incidents; in brackets: where it lies nine times in ten")
     if found.refused:
         say(f"  refused: {found.refused}")
     for name, estimate, unit in _estimates(found):
@@ -77,9 +84,8 @@ def _say(workspace: Workspace, found: NodeEvaluation) -> None:
             f" {_figure(estimate.high(), unit)})")  # fmt: skip
     for other in found.estimators:
         if other.refused is None:
-            say(
-                f"  {other.of} by {other.name}: {_figure(other.value, 'share' if other.of == 'first_success' else 's')}"
-            )
+            name, unit = _OF[other.of]
+            say(f"  {name}, by {other.name}: {_figure(other.value, unit)}")
     for reason in dict.fromkeys(other.refused for other in found.estimators if other.refused):
         names = ", ".join(dict.fromkeys(other.name for other in found.estimators if other.refused == reason))
         say(f"  refused, since {reason}: {names}")

@@ -53,7 +53,8 @@ def show(workspace: Workspace, policy: str | None, name: str, place: str | None)
     """Show a learnt order at typical signals, and what it rests on.
 
     The order is by index: the learnt probability that a candidate works, divided by the seconds it is expected to take,
-    harm counted as time. LOW and HIGH: where the probability lies nine times in ten.
+    harm counted as time. LOW and HIGH: where the probability lies nine times in ten. `odds x2 with SIGNAL at 9 instead
+    of 1`: one in three becomes one in two when the signal is 9, and its median is 1.
     """
     from homeostat.app.policies import all_policies, policy_named
     from homeostat.learn.explain import describe
@@ -104,6 +105,8 @@ def history(workspace: Workspace, place: str | None) -> None:
     with journal_of(workspace.settings, place) as journal:
         for stream in journal.streams(POLICY_STREAMS):
             rows += [row for record in journal.read(stream) if (row := _event(stream, record.entry))]
+    if not rows:
+        workspace.output.say("no ranking was trained here yet; `homeostat retrain` trains one")
     workspace.output.rows(sorted(rows, key=lambda row: str(row["at"])), HISTORY_COLUMNS)
 
 
@@ -170,13 +173,17 @@ def explain(
 def diff(workspace: Workspace, policy: str, before: str, after: str, place: str | None) -> None:
     """Say what changes when AFTER rules POLICY instead of BEFORE, in the situations that were logged.
 
-    BEFORE and AFTER are versions or their beginnings, `ruling`, `challenger`, or `written`.
+    BEFORE and AFTER are versions or their beginnings, `ruling`, `challenger`, or `written`. FIRST_BEFORE and
+    FIRST_AFTER: in how many logged incidents the candidate comes first; the probabilities are means over them, and the
+    written order has none.
     """
     from homeostat.learn.differences import difference
 
     rows: list[Row] = []
     with logged_of(workspace.settings, policy, place) as logged:
         old, new = logged.known.named(before), logged.known.named(after)
+        if "ruling" in (before, after) and logged.known.named("ruling") is None:
+            workspace.output.say(f"{policy}: nothing promoted yet; the written order rules")
         for node, trials in trials_by_node(logged):
             model, other = (ranking.nodes.get(node.id) if ranking else None for ranking in (old, new))
             found = difference(model, other, trials, [child.id for child in node.children])

@@ -52,13 +52,17 @@ def said_of(policy: Policy, when: tuple[str, ...], failed: tuple[str, ...]) -> S
     for said in when:
         name, is_said, text = said.partition("=")
         if not is_said:
-            raise UsageError(f"--when '{said}' must read SIGNAL=VALUE")
-        values[name] = _value(policy, name, text)
+            raise UsageError(f"--when '{said}' must read SIGNAL=VALUE, such as {_example(policy)}")
+        value = _value(policy, name, text)
+        if name in values:
+            raise UsageError(f"--when {said}: '{name}' has a value already; say it once")
+        values[name] = value
     known = {child.id: node.id for node in choose_nodes(policy) for child in node.children}
     for name in failed:
         if name not in known:
             places = ", ".join(sorted({f"'{node}'" for node in known.values()})) or f"policy '{policy.name}'"
-            raise UsageError(f"{places} has no candidate '{name}'{did_you_mean(name, known)}")
+            hint = "; say --failed once for each" if "," in name else did_you_mean(name, known)
+            raise UsageError(f"{places} has no candidate '{name}'{hint}")
     return Said(values, failed)
 
 
@@ -78,6 +82,11 @@ def situation_of(logged: Logged, node: Choose, model: NodeRanking, incident: str
     failed = dict.fromkeys((*before, *(name for name in said.failed if name in own)))
     eligible = tuple(option.id for option in decided.options if option.eligible) if decided is not None else None
     return Situation(values, tuple(failed), eligible)
+
+
+def _example(policy: Policy) -> str:
+    """A value of a signal of the policy, as --when takes it."""
+    return f"{next(iter(policy.signals), 'SIGNAL')}=unknown"
 
 
 def _decision_in(logged: Logged, node: Choose, incident: str) -> Decided:

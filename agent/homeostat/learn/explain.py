@@ -28,17 +28,20 @@ class Push:
     """How one signal moves a candidate's odds.
 
     Attributes:
-        odds_ratio: by what the odds are multiplied when the signal goes from its median to `at`, or, where `at` is
-            None, when it is unknown.
+        odds_ratio: by what the odds are multiplied when the signal goes from `usual`, its median, to `at`, or, where
+            `at` is None, when it is unknown.
     """
 
     signal: str
     at: float | None
+    usual: float
     odds_ratio: float
 
     def __str__(self) -> str:
-        state = "unknown" if self.at is None else f"up at {format_reading(self.at)}"
-        return f"odds x{self.odds_ratio:.2g} with {self.signal} {state}"
+        if self.at is None:
+            return f"odds x{self.odds_ratio:.2g} with {self.signal} unknown"
+        instead = f"{format_reading(self.at)} instead of {format_reading(self.usual)}"
+        return f"odds x{self.odds_ratio:.2g} with {self.signal} at {instead}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def _pushes(node: NodeRanking, place: int) -> tuple[Push, ...]:
         up = feature.median + feature.spread * math.sinh(1.0) / 1.35
         for at in (None,) if feature.categories else (up, None):
             ratio = _odds(node, {**at_typical, feature.signal: at}, place) / usual
-            moves.append((abs(math.log(ratio)), Push(feature.signal, at, ratio)))
+            moves.append((abs(math.log(ratio)), Push(feature.signal, at, feature.median, ratio)))
     strongest = sorted((move for move in moves if move[0] >= _PUSH_MIN), key=lambda move: -move[0])
     return tuple(push for _, push in strongest[:PUSHES_MAX])
 

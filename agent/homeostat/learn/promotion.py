@@ -223,4 +223,5 @@ def _named(known: Promotions, version: str) -> RankingTrained:
     if not known.trained:
         raise UsageError("no ranking was trained yet; run `homeostat retrain`")
     names = [*(full[: max(len(version), 12)] for full in known.trained), RULING, CHALLENGER, WRITTEN]
-    raise UsageError(f"there is no ranking '{version}'{did_you_mean(version, names)}; `homeostat rankings history`")
+    hint = did_you_mean(version, names) or ";"
+    raise UsageError(f"there is no ranking '{version}'{hint} `homeostat rankings history` lists them")

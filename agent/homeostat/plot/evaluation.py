@@ -27,7 +27,7 @@ def reliability(calibration: pd.DataFrame) -> Chart:
         say_empty(axes, "trials with a forecast")
         return chart
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    label(axes, "exactly as foretold", (0.03, 0.03), GREY, xytext=(10, -3), ha="left")
+    label(axes, "exactly as\nforetold", (1.0, 1.0), GREY, va="top")
     below, above = rows["observed"] - rows["observed_low"], rows["observed_high"] - rows["observed"]
     axes.errorbar(
         rows["predicted"], rows["observed"], yerr=[below.clip(lower=0), above.clip(lower=0)],
@@ -43,17 +43,18 @@ def reliability(calibration: pd.DataFrame) -> Chart:
     axes.set_box_aspect(1)
     axes.set_xlabel("foretold chance of success")
     each = "trials beside" if most - least > _ALIKE_SHARE * most else f"about {most} trials each"
-    axes.set_ylabel(f"share that worked, with its interval; {each}")
+    axes.set_ylabel(f"share that worked, with its 90% interval; {each}")
     return chart
 
 
-def gain(estimates: pd.DataFrame, *, over: str = "what rules now", unit: str = "minutes") -> Chart:
+def gain(estimates: pd.DataFrame, *, over: str = "what rules now", unit: str = "minutes", level: float = 0.9) -> Chart:
     """What each way would gain over another, with its interval; what crosses zero is not shown to be better.
 
     Args:
         estimates: `way`, `gain`, `gain_low`, `gain_high`, all in `unit`; positive is better.
         over: what it is compared with.
         unit: of the gain.
+        level: how often the interval holds the gain; 0.9 is that of the gate and of `evaluate`.
 
     Raises:
         UsageError: a column is missing.
@@ -75,5 +76,5 @@ def gain(estimates: pd.DataFrame, *, over: str = "what rules now", unit: str = "
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(estimates) - 0.4)
-    axes.set_xlabel(f"{unit} of outage saved an incident, with its interval")
+    axes.set_xlabel(f"{unit} of outage saved an incident, with its {level:.0%} interval")
     return chart

@@ -36,7 +36,7 @@ def ranking(candidates: pd.DataFrame) -> Chart:
     left.plot(candidates["probability"], places, "o", color=BLUE, markersize=6)
     left.set_yticks(places, list(candidates["candidate"]))
     left.set_xlim(0, 1)
-    left.set_xlabel("chance of success, with its interval")
+    left.set_xlabel("chance of success, with its 90% interval")
     index = _INDEX_UNIT_S * candidates["probability"] / candidates["cost_s"]
     right.hlines(
         places, _INDEX_UNIT_S * low / candidates["cost_s"], _INDEX_UNIT_S * high / candidates["cost_s"],
@@ -132,7 +132,7 @@ def success_and_seconds(candidates: pd.DataFrame) -> Chart:
     axes.set_xlim(0, end)
     axes.set_ylim(0, 1)
     axes.set_xlabel("expected seconds of a trial, its check included")
-    axes.set_ylabel("chance of success, with its interval")
+    axes.set_ylabel("chance of success, with its 90% interval")
     label(axes, "per\n1,000 s", (end, 1.0), GREY, xytext=(4, 22))
     return chart
 

@@ -89,6 +89,7 @@ def _mark_history(axes: Axes, history: pd.DataFrame, top: float) -> None:
 def recovery_times_compared(times: pd.DataFrame) -> Chart:
     """Share of incidents that have recovered by each minute, one line a way of doing it; bands hold 95%.
 
+    Beside each way stands of how many incidents it is. A line that ends below 1 has incidents that did not recover.
     The band is the Dvoretzky-Kiefer-Wolfowitz one (Massart 1990): sqrt(ln(2/0.05) / 2n) each way.
 
     Args:
@@ -110,7 +111,7 @@ def recovery_times_compared(times: pd.DataFrame) -> Chart:
     axes.set_ylim(0, 1.02)
     axes.set_xlim(0, end)
     axes.set_xlabel("minutes since the first sign")
-    axes.set_ylabel("share recovered")
+    axes.set_ylabel("share recovered, with its 95% band")
     return chart
 
 
@@ -124,4 +125,4 @@ def _draw_share(axes: Axes, way: str, minutes: pd.Series[Any], end: float, colou
     axes.fill_between(at, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
     axes.step(at, share, where="post", color=colour, linewidth=1.8)
     half_way = next((place for place, each in enumerate(share) if each >= _NAMED_AT), len(share) - 1)
-    label(axes, way, (at[half_way], share[half_way]), colour, xytext=(8, -8))
+    label(axes, f"{way} ({count})", (at[half_way], share[half_way]), colour, xytext=(8, -8))

@@ -181,7 +181,10 @@ def read_recordings(folder: Path) -> tuple[list[Recording], list[Problem]]:
         UsageError: there is no such folder, or it holds too many files.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder")
+        what = (
+            "is no folder; recorded incidents are read by the folder" if folder.exists() else "there is no such folder"
+        )
+        raise UsageError(f"{folder}: {what}")
     paths = sorted(folder.rglob(f"*{SUFFIX}"))
     if len(paths) > FILES_MAX:
         raise UsageError(f"{folder}: holds {len(paths)} recordings; at most {FILES_MAX} are read at once")

@@ -147,7 +147,10 @@ def test_recordings_are_history_too() -> None:
         ("nowhere", "there is no such file or folder; give a workspace"),
         (".", "holds no journal and no recorded incident; give a workspace"),
         ("one.jsonl", "a single recording; give the folder"),
-        ("notes.txt", "the file is damaged"),
+        ("words.jsonl", "words.jsonl:1:1: R102"),
+        ("empty.jsonl", "empty.jsonl:1:1: R108 the file is empty"),
+        ("notes.txt", "notes.txt: is no journal; give a workspace"),
+        ("damaged.sqlite", "the file is damaged"),
         ("x" * 5000, "File name too long; give a workspace"),
         ("postgresql://user:word@host/db", "must not hold a password; give it by reference"),
         ("postgresql://host", "must read postgresql://"),
@@ -157,10 +160,11 @@ def test_what_cannot_be_opened_says_what_can(
     place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("one.jsonl", "notes.txt"):
-        Path(name).write_text("x" * 2000)
-    if place == ".":
-        Path("one.jsonl").unlink()
+    if place != ".":
+        Path("one.jsonl").write_text('{"format":"homeostat-recording"}')
+        Path("empty.jsonl").touch()
+        for name in ("words.jsonl", "notes.txt", "damaged.sqlite"):
+            Path(name).write_text("x" * 2000 + "\n")
     with pytest.raises(HomeostatError, match=said) as error:
         homeostat.open(place)
     assert "word@" not in str(error.value)

@@ -241,7 +241,7 @@ def test_the_description_gives_order_evidence_and_reasons() -> None:
     ]
     assert first.index >= second.index
     assert "worked 20 of 40 times" in text
-    assert "with errors up at" in text
+    assert f"with errors at {push.at:.4g} instead of {learnt.features[0].median:.4g}" in text
 
 
 def test_the_description_says_where_nothing_was_learnt() -> None:

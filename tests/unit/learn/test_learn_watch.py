@@ -242,7 +242,7 @@ def test_wrong_versions_are_refused_with_the_nearest_right_one() -> None:
         promote(known, POLICY, near, "ana", NOW)
     with pytest.raises(UsageError, match="no ranking was trained yet; run `homeostat retrain`"):
         promote(Promotions(), POLICY, version, "ana", NOW)
-    with pytest.raises(UsageError, match="there is no ranking ''"):
+    with pytest.raises(UsageError, match="there is no ranking ''; `homeostat rankings history` lists them"):
         promote(known, POLICY, "", "ana", NOW)
     with pytest.raises(AlreadyDecided, match="rules already"):
         roll_back(known, POLICY, "ana", NOW, "why not", version)

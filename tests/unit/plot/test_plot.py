@@ -217,7 +217,7 @@ def test_incidents_that_did_not_recover_keep_a_line_below_one() -> None:
 
 def test_every_way_has_a_line_however_many_there_are() -> None:
     ways = pd.DataFrame({"way": [f"way {n}" for n in range(9)], "mttr_s": 600.0})
-    assert texts(plot.recovery_times_compared(ways)) == list(ways["way"])
+    assert texts(plot.recovery_times_compared(ways)) == [f"{way} (1)" for way in ways["way"]]
 
 
 def test_where_nothing_recovered_the_line_stays_at_zero() -> None:

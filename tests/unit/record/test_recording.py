@@ -256,6 +256,8 @@ def test_a_folder_gives_its_recordings_and_its_problems(path: Path, make_inciden
     assert [(Path(p.position.file).name, p.code) for p in problems] == [("a.jsonl", "R102")]
     with pytest.raises(UsageError, match="there is no such folder"):
         read_recordings(folder / "c")
+    with pytest.raises(UsageError, match="is no folder; recorded incidents are read by the folder"):
+        read_recordings(folder / "a.jsonl")
 
 
 def test_a_dismissed_incident_is_a_recording_too(tmp_path: Path, make_incident: Make) -> None:
