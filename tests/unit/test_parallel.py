@@ -182,6 +182,7 @@ def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
         assert running.wait(30.0) == 130
     finally:
         running.kill()
+        running.wait()
     until = time.monotonic() + 20.0
     while (left := _group(running.pid)) and time.monotonic() < until:
         time.sleep(0.1)

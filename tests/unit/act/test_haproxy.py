@@ -277,11 +277,11 @@ def test_where_the_answer_is_lost_the_state_tells(
 
 
 def test_who_is_cancelled_while_haproxy_is_asked_sets_nothing(world: ActWorld, haproxy: Haproxy) -> None:
-    agent = HaproxyActuator(world.context())
+    agent, other = HaproxyActuator(world.context()), HaproxyActuator(world.context())
 
     def cancel(command: str) -> Fate:
         if command.startswith("show stat"):
-            agent.cancel(KEY)
+            other.cancel(KEY)  # an agent is asked by one thread at a time, and the test's own waits for its end
         return Fate.ANSWERED
 
     haproxy.on = cancel
