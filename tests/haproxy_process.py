@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 PATIENCE_S = 30.0
-SERVERS = ("one", "two", "three")
+SERVERS = {"app/one": "ready", "app/two": "ready", "app/three": "maint", "other/web": "ready"}
+"""As they are in the beginning. Those of `fixed` take no weight between 0% and 100%: its algorithm is static."""
 _CONFIGURATION = """global
   stats socket {folder}/admin mode 600 level admin
   stats socket {folder}/operator mode 600 level operator
@@ -34,6 +35,11 @@ backend app
   server one {folder}/served weight 100
   server two {folder}/served
   server three {folder}/served disabled
+frontend others
+  bind {folder}/others
+  default_backend other
+backend other
+  server web {folder}/served weight 100
 backend fixed
   balance source
   server one {folder}/served
@@ -72,12 +78,13 @@ class Haproxy:
         self.on: Callable[[str], Fate] = lambda _command: Fate.ANSWERED
         (folder / "haproxy.cfg").write_text(_CONFIGURATION.format(folder=folder))
         self._service = _listening(folder / "served")
-        self._between = _listening(folder / "between")
+        self._between = _listening(folder / "between"), socket.create_server(("127.0.0.1", 0))
         self.process = subprocess.Popen(
             [program(), "-db", "-q", "-f", str(folder / "haproxy.cfg")],
             stderr=subprocess.DEVNULL,
         )
-        threading.Thread(target=self._pass_on, daemon=True).start()
+        for listening in self._between:
+            threading.Thread(target=self._pass_on, args=(listening,), daemon=True).start()
         give_up_at = time.monotonic() + PATIENCE_S
         while not (folder / "users").exists():
             assert self.process.poll() is None
@@ -88,8 +95,14 @@ class Haproxy:
     def between(self) -> str:
         return str(self.folder / "between")
 
+    @property
+    def between_by_tcp(self) -> str:
+        """HOST:PORT, where the go-between listens, too."""
+        return f"127.0.0.1:{self._between[1].getsockname()[1]}"
+
     def close(self) -> None:
-        self._between.close()
+        for listening in self._between:
+            listening.close()
         self._service.close()
         self.process.kill()
         self.process.wait()
@@ -97,10 +110,10 @@ class Haproxy:
     def ready(self) -> None:
         """All servers as the configuration has them, and nothing asked yet."""
         self.on = lambda _command: Fate.ANSWERED
-        for server in SERVERS:
-            self.tell(f"set server app/{server} state {'maint' if server == 'three' else 'ready'}")
-            self.tell(f"set weight app/{server} 100%")
-            self.tell(f"shutdown sessions server app/{server}")
+        for server, state in SERVERS.items():
+            self.tell(f"set server {server} state {state}")
+            self.tell(f"set weight {server} 100%")
+            self.tell(f"shutdown sessions server {server}")
         self.asked.clear()
 
     def tell(self, command: str) -> str:
@@ -118,18 +131,18 @@ class Haproxy:
         return [command for command in self.asked if command.startswith("set ")]
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[None]:
-        """A user who stays on the server `one`."""
+    def session(self, frontend: str = "users") -> Iterator[None]:
+        """A user who stays on the server `app/one`, or on `other/web` where `others` is the frontend."""
         with socket.socket(socket.AF_UNIX) as user:
-            user.connect(str(self.folder / "users"))
+            user.connect(str(self.folder / frontend))
             served, _ = self._service.accept()
             with served:
                 yield
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, listening: socket.socket) -> None:
         while True:
             try:
-                asking, _ = self._between.accept()
+                asking, _ = listening.accept()
             except OSError:
                 return
             threading.Thread(target=self._answer, args=(asking,), daemon=True).start()

@@ -28,6 +28,11 @@ START_S = 60.0
 MEMORY, MEMORY_FREE_BYTES_MIN = Path("/dev/shm"), 4 << 30
 
 
+def has_room_in_memory() -> bool:
+    """Whether files can be kept in memory, as many as the tests make."""
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES_MIN
+
+
 def require_binaries() -> Path:
     """Those programs. Without them: skip; where CI is true: fail."""
     found = postgres_programs()
@@ -59,8 +64,8 @@ class Cluster:
         """Make and start one, on the disk of `parent` unless `in_memory` is wanted and there is room."""
         bin_folder = require_binaries()
         # In memory a server synchronises as always, but starts and stops in no time.
-        roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES_MIN
-        folder = Path(tempfile.mkdtemp(prefix="homeostat-pg-", dir=MEMORY if roomy and in_memory else parent))
+        home = MEMORY if in_memory and has_room_in_memory() else parent
+        folder = Path(tempfile.mkdtemp(prefix="homeostat-pg-", dir=home))
         if os.geteuid() == 0:
             shutil.chown(folder, SERVER_USER, SERVER_USER)
         cluster = cls(folder, bin_folder, free_port(), settings)

@@ -27,12 +27,6 @@ def chromium_binary() -> str:
 
 
 @pytest.fixture(scope="session")
-def haproxy_binary() -> str:
-    """The path of a real haproxy. Without it: skip; where CI is true: fail."""
-    return _found("haproxy", "haproxy")
-
-
-@pytest.fixture(scope="session")
 def nginx_binary() -> str:
     """The path of a real nginx. Without it: skip; where CI is true: fail."""
     return _found("nginx", "nginx-light")

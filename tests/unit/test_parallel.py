@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from homeostat.learn.retrain import retrain
 from homeostat.model.errors import InvariantError, UsageError, WorkersError
 from homeostat.parallel import IN_PROCESS, Workers, workers
 from homeostat.policy.load import load_policy
-from homeostat.record.recording import read_recordings
+from homeostat.record.recording import Recording, read_recordings
 from homeostat.simulate.bench import testing, trial
 from homeostat.simulate.bench.suite import load_suite
 from homeostat.simulate.bench.testing import run_suites
@@ -51,15 +51,13 @@ def cluster() -> Iterator[str]:
         yield running.scheduler_address
 
 
-def everything(running: Workers) -> tuple[str, ...]:
+def everything(running: Workers, recordings: Sequence[Recording]) -> tuple[str, ...]:
     """What each of the commands would tell, every float to its last digit, of several tasks each."""
     learnt = policy_of(remedy("restart", "shift"))
-    recordings, problems = read_recordings(ROOT / "history")
-    assert not problems
     return (
         repr(list(run_trials(POLICY, WORLD, 31, 3, running))),
         repr([(outcome.course, outcome.misses) for outcome in run_suites([SUITE], running).outcomes]),
-        repr(list(replay_all(POLICY, recordings[:4], with_rankings=True, workers=running))),
+        repr(list(replay_all(POLICY, recordings, with_rankings=True, workers=running))),
         repr(retrain(journal_of(told_by_errors(40)), learnt, NOW, "tester", workers=running)),
     )
 
@@ -67,11 +65,13 @@ def everything(running: Workers) -> tuple[str, ...]:
 def test_the_results_do_not_depend_on_where_they_come_from(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "TRIALS_A_TASK", 10)
     monkeypatch.setattr(testing, "TESTS_A_TASK", 5)
-    here = everything(IN_PROCESS)
+    recordings, problems = read_recordings(ROOT / "history")
+    assert not problems
+    here = everything(IN_PROCESS, recordings[:4])
     assert all(len(told) > 500 for told in here)
     for jobs, address in ((2, None), (None, cluster)):
         with workers(jobs, address) as running:
-            assert everything(running) == here
+            assert everything(running, recordings[:4]) == here
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -182,6 +182,7 @@ def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
         assert running.wait(30.0) == 130
     finally:
         running.kill()
+        running.wait()
     until = time.monotonic() + 20.0
     while (left := _group(running.pid)) and time.monotonic() < until:
         time.sleep(0.1)

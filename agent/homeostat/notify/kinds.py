@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from homeostat.model.errors import UsageError
 from homeostat.model.nearest import did_you_mean
@@ -31,12 +31,13 @@ def make_channel(kind: str, context: ChannelContext) -> Channel:
 
 
 def _factory(kind: str, channel: str) -> ChannelFactory:
-    plugins = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in BUILT_IN}
+    plugins: dict[str, EntryPoint] = {}
     try:
         if kind in BUILT_IN:
             module, _, attribute = BUILT_IN[kind].partition(":")
             built_in: ChannelFactory = getattr(import_module(module), attribute)
             return built_in
+        plugins = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
         if kind in plugins:
             plugin: ChannelFactory = plugins[kind].load()
             return plugin

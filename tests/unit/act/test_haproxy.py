@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -80,11 +81,29 @@ def test_a_server_that_the_configuration_disabled_is_made_ready_and_put_into_mai
     assert haproxy.shown("three")[0] & FMAINT
 
 
-@pytest.mark.parametrize(("weight", "becomes"), [(0, 0), ("29%", 29), ("0%", 0), ({"with": "weight"}, 7)])
+def test_each_operation_is_what_haproxy_has_then(world: ActWorld, haproxy: Haproxy) -> None:
+    agent = HaproxyActuator(world.context())
+    for operation, bits in (("drain", FDRAIN), ("maint", FMAINT), ("ready", 0)):
+        wanted = setting(haproxy, operation, socket=str(haproxy.folder / "admin"))
+        agent.start(replace(wanted, key=f"i1/{operation}/1"))
+        done = until_done(agent, f"i1/{operation}/1")
+        assert done.status is OutcomeStatus.OK
+        assert (haproxy.shown("one")[0], haproxy.shown("two")[0]) == (bits, 0)
+    assert done.output.splitlines() == [
+        "before: maint, weight 100, 0 sessions",
+        "after: ready, weight 100, 0 sessions",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weight", "becomes"), [(0, 0), (256, 256), ("29%", 29), ("0%", 0), ("100%", 100), ({"with": "weight"}, 7)]
+)
 def test_a_weight_is_a_number_or_a_share(world: ActWorld, haproxy: Haproxy, weight: object, becomes: int) -> None:
     done = run(world, setting(haproxy, "weight", weight=weight, arguments={"weight": 7}))
     assert (done.status, done.detail) == (OutcomeStatus.OK, f"app/one is ready, weight {becomes}, 0 sessions")
     assert haproxy.shown("one") == (0, becomes)
+    given = 7 if isinstance(weight, dict) else weight
+    assert haproxy.sets() == [f"set weight app/one {given}"]
 
 
 def test_a_share_that_comes_to_nothing_takes_no_server_out(world: ActWorld, haproxy: Haproxy) -> None:
@@ -96,10 +115,11 @@ def test_a_share_that_comes_to_nothing_takes_no_server_out(world: ActWorld, hapr
 
 def test_what_haproxy_refuses_or_does_not_have_is_said(world: ActWorld, haproxy: Haproxy) -> None:
     agent = HaproxyActuator(world.context())
-    operator = str(haproxy.folder / "operator")
+    operator, admin = str(haproxy.folder / "operator"), str(haproxy.folder / "admin")
     for number, (command, said) in enumerate(
         (
             (setting(haproxy, "drain", socket=operator), "Permission denied; the socket needs `level admin`"),
+            (setting(haproxy, "weight", "fixed/one", socket=admin, weight=50), "static LB algorithm"),
             (setting(haproxy, "drain", "app/four"), "no server app/four; there it has app/one, app/two, app/three"),
             (setting(haproxy, "drain", "web/one"), "no server web/one; there it has nothing"),
             (setting(haproxy, "drain", socket=f"{operator}.absent"), "absent: No such file or directory"),
@@ -144,20 +164,67 @@ def test_what_is_refused_before_haproxy_is_asked(tmp_path: Path, more: dict[str,
         agent.job(StartAction(KEY, ActionSpec("set", "haproxy", parameters), "server/one", arguments, 60.0))
 
 
+@pytest.mark.parametrize(
+    "name", ["app/one; shutdown sessions server app/one", "app/one state maint\nset x", "app/one/x"]
+)
+def test_what_is_filled_in_never_becomes_another_command(world: ActWorld, haproxy: Haproxy, name: str) -> None:
+    done = run(world, setting(haproxy, "ready", {"with": "server"}, arguments={"server": name}))
+    assert done.status is OutcomeStatus.ERROR
+    assert done.detail.startswith("nothing was run: server reads BACKEND/SERVER")
+    assert haproxy.asked == []
+
+
+def test_who_is_cancelled_while_it_waits_says_how_it_leaves_the_server(world: ActWorld, haproxy: Haproxy) -> None:
+    with haproxy.session():
+        agent = start(world, setting(haproxy, "drain", wait_idle=True))
+        until(lambda: haproxy.sets() or None, "the drain")
+        agent.cancel(KEY)
+        done = until_done(agent)
+    assert done.status is OutcomeStatus.CANCELLED
+    assert done.detail == "told to stop; app/one stays as it was set: drain, weight 100, 1 sessions"
+    assert haproxy.shown("one")[0] == FDRAIN
+
+
 def killed(pid: int) -> None:
     end(pid, signal.SIGKILL)
     until_gone(pid)
 
 
+def kill_while_it_waits(world: ActWorld, haproxy: Haproxy) -> HaproxyActuator:
+    """Leave a drain that has no runner any more, to an agent that comes up later."""
+    agent = start(world, setting(haproxy, "drain", wait_idle=True))
+    until(lambda: len(haproxy.asked) > 4, "a look after it was set")
+    killed(running_pid(agent.lookup(KEY)))
+    return HaproxyActuator(world.context())
+
+
 def test_a_killed_runners_wait_goes_on_and_nothing_is_set_again(world: ActWorld, haproxy: Haproxy) -> None:
     with haproxy.session():
-        agent = start(world, setting(haproxy, "drain", wait_idle=True))
-        until(lambda: len(haproxy.asked) > 4, "a look after it was set")
-        killed(running_pid(agent.lookup(KEY)))
-        assert isinstance(agent.lookup(KEY), Running)
-    done = until_done(agent)
-    assert done.status is OutcomeStatus.OK
+        later = kill_while_it_waits(world, haproxy)
+        running_pid(later.lookup(KEY))
+    done = until_done(later)
+    assert (done.status, done.detail) == (OutcomeStatus.OK, "app/one is drain, weight 100, 0 sessions")
+    later.start(setting(haproxy, "drain", wait_idle=True))
+    assert later.lookup(KEY) == done
     assert haproxy.sets() == ["set server app/one state drain"]
+
+
+def test_a_killed_runners_command_that_somebody_took_back_is_no_success(world: ActWorld, haproxy: Haproxy) -> None:
+    with haproxy.session():
+        later = kill_while_it_waits(world, haproxy)
+        haproxy.tell("set server app/one state ready")
+        done = until_done(later)
+    assert done.status is OutcomeStatus.ERROR
+    assert done.detail == "its runner was killed, and app/one is ready, weight 100, 1 sessions"
+
+
+def test_a_killed_runners_command_is_in_doubt_where_haproxy_is_gone(world: ActWorld) -> None:
+    with contextlib.contextmanager(haproxies)() as haproxy:
+        with haproxy.session():
+            later = kill_while_it_waits(world, haproxy)
+            haproxy.close()
+        report = until(lambda: found if isinstance(found := later.lookup(KEY), InDoubt) else None, "the doubt")
+    assert "haproxy cannot be asked" in report.detail
 
 
 def held_back(world: ActWorld, haproxy: Haproxy) -> HaproxyActuator:
@@ -210,11 +277,11 @@ def test_where_the_answer_is_lost_the_state_tells(
 
 
 def test_who_is_cancelled_while_haproxy_is_asked_sets_nothing(world: ActWorld, haproxy: Haproxy) -> None:
-    agent = HaproxyActuator(world.context())
+    agent, other = HaproxyActuator(world.context()), HaproxyActuator(world.context())
 
     def cancel(command: str) -> Fate:
         if command.startswith("show stat"):
-            agent.cancel(KEY)
+            other.cancel(KEY)  # an agent is asked by one thread at a time, and the test's own waits for its end
         return Fate.ANSWERED
 
     haproxy.on = cancel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from homeostat.learn.members.latent import LatentCauses
@@ -24,7 +25,7 @@ def all_members(found: Iterable[EntryPoint] | None = None) -> tuple[Member, ...]
         UsageError: a plugin cannot be loaded, or takes the name of another member.
     """
     members = list(MEMBERS)
-    plugins = entry_points(group=ENTRY_POINTS) if found is None else found
+    plugins = _installed() if found is None else found
     for plugin in sorted(plugins, key=lambda entry: entry.name):
         try:
             member: Member = plugin.load()()
@@ -34,3 +35,9 @@ def all_members(found: Iterable[EntryPoint] | None = None) -> tuple[Member, ...]
             raise UsageError(f"the member '{plugin.name}' ({plugin.value}) is named '{member.name}', as another is")
         members.append(member)
     return tuple(members)
+
+
+@cache
+def _installed() -> tuple[EntryPoint, ...]:
+    """Of the packages this process found first: to go through all that are installed takes as long as a fit."""
+    return tuple(entry_points(group=ENTRY_POINTS))
