@@ -15,7 +15,7 @@ from homeostat.cli import main
 from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN
 
 PAGE = (ROOT / "docs/learning.md").read_text()
-GATES_WORDS = ("evaluation/support.py", "evaluation/integrity.py")
+GATES_WORDS = ("evaluation/support.py", "evaluation/integrity.py", "evaluation/contradiction.py")
 SEASON = ["--history", "history/season.jsonl.gz"]
 
 
@@ -55,7 +55,7 @@ def test_what_the_page_says_of_refusals_is_what_the_gate_says() -> None:
     counts = f"needs {ATTEMPTS_MIN} in {INCIDENTS_MIN}"
     assert counts in phrases
     assert [phrase for phrase in phrases if phrase not in sources and phrase != counts] == []
-    assert len(phrases) == 12
+    assert len(phrases) == 13
 
 
 def test_what_cannot_be_is_refused_with_the_nearest_that_can() -> None:
