@@ -2,7 +2,8 @@
 
 A node's learnt order is promoted only when imputed replay of the logged incidents foretells that it recovers sooner
 than what rules now, with a lower bound of the gain above zero, when a model of another kind (or doubly robust
-estimation, where the log is randomised) does not contradict, and when no more harm is foretold.
+estimation, where the log is randomised) does not contradict, nor what rules, where it has learnt from more incidents,
+and when no more harm is foretold.
 
 What is replayed is held out: in every part of the incidents, the order of refits that have not seen it; what still is
 too good about it is measured and taken off (`evaluation.optimism`). The trained numbers themselves must gain too, and
@@ -12,7 +13,7 @@ be what training on the same gives (`evaluation.integrity`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from msgspec.structs import replace as changed
 from homeostat.learn.baseline import Baseline
 from homeostat.learn.evaluation import ASSUMPTION
 from homeostat.learn.evaluation.comparison import Comparison, Estimate, compare
-from homeostat.learn.evaluation.contradiction import Check, check
+from homeostat.learn.evaluation.contradiction import Check, check, elder_check
 from homeostat.learn.evaluation.imputation import PARTS, held_out_parts, parts_of
 from homeostat.learn.evaluation.integrity import corruption, counted_samples, damage, misfit, refit_each
 from homeostat.learn.evaluation.logged import Logged, logged_incidents, newest_trials
@@ -150,7 +151,7 @@ def judge(
         if harmed is not None:
             verdicts[node.id] = _refused(harmed)
             continue
-        verdicts[node.id] = _judge_node(ranking.nodes.get(node.id), incumbent, node, decisions, policy, bounds)
+        verdicts[node.id] = _judge_node(ranking, incumbent, node, decisions, policy, bounds)
     return GateVerdict(verdicts)
 
 
@@ -186,13 +187,14 @@ def _of_today(model: NodeRanking, logged: Logged) -> NodeRanking | None:
 
 
 def _judge_node(
-    trained: NodeRanking | None,
+    ranking: Ranking,
     incumbent: Ranking | None,
     node: Choose,
     decisions: pd.DataFrame,
     policy: Policy,
     bounds: Bounds,
 ) -> NodeVerdict:
+    trained = ranking.nodes.get(node.id)
     trials = labelled_trials(decisions, node)
     incidents, incidents_min = trials["incident"].nunique(), max(2, bounds.incidents_min)
     if trained is None or len(trials) < bounds.attempts_min or incidents < incidents_min:
@@ -209,7 +211,7 @@ def _judge_node(
     if corrupt is not None:
         return _refused(corrupt)
     try:
-        return _replayed(trained, incumbent, node.id, logged, _last(counted, len(logged)), bounds)
+        return _replayed(ranking, incumbent, node.id, logged, _last(counted, len(logged)), bounds)
     except TimeIsUp:
         return _refused(f"could not be judged in time on {len(logged)} incidents")
 
@@ -222,9 +224,9 @@ def _last(counted: Samples, incidents: int) -> Samples:
 
 
 def _replayed(
-    trained: NodeRanking, incumbent: Ranking | None, node: str, logged: Logged, counted: Samples, bounds: Bounds
+    ranking: Ranking, incumbent: Ranking | None, node: str, logged: Logged, counted: Samples, bounds: Bounds
 ) -> NodeVerdict:
-    part = parts_of(len(logged))
+    trained, part = ranking.nodes[node], parts_of(len(logged))
     ruling = incumbent.nodes.get(node) if incumbent is not None else None
     refits = refit_each(trained, counted, held_out_parts(part))
     held_out = HeldOutOrder(tuple(RankedOrder(refit, logged) for refit in refits), part[logged.samples.incident])
@@ -242,15 +244,20 @@ def _replayed(
     if unknown is not None:
         return replace(_refused(unknown), unknown_firsts=_unknown_firsts(compared, logged))
     checked = check(held_out, orders[_RULING], compared.paths[_HELD_OUT], logged, part)
+    elder = None
+    if ruling is not None and incumbent is not None and incumbent.incidents > ranking.incidents:
+        elder = elder_check(ruling, incumbent.incidents, orders[_TRAINED], logged)
     figures = _figures(compared, checked, optimism_s(trained, counted, orders[_RULING], logged, part))
-    objection = _objection(compared, figures, checked, logged)
-    said = _said(figures, checked, "the written order" if ruling is None else "the ruling ranking")
+    objection = _objection(compared, figures, checked, logged, elder)
+    said = _said(figures, (checked, elder), "the written order" if ruling is None else "the ruling ranking")
     if objection is None:
         return NodeVerdict(passed=True, sentence=said, figures=figures)
     return replace(objection, sentence=f"{objection.sentence}: {said}", figures=figures)
 
 
-def _objection(compared: Comparison, figures: GateFigures, checked: Check, logged: Logged) -> NodeVerdict | None:
+def _objection(
+    compared: Comparison, figures: GateFigures, checked: Check, logged: Logged, elder: Check | None
+) -> NodeVerdict | None:
     """Say why this is not enough, or None."""
     if checked.off is not None:
         return _refused(checked.off)
@@ -264,6 +271,8 @@ def _objection(compared: Comparison, figures: GateFigures, checked: Check, logge
         return _refused("is only better when it is refitted, so its numbers are not to be trusted")
     if checked.refutes:
         return _refused("is contradicted by the check")
+    if elder is not None and elder.refutes:
+        return _refused("is contradicted by what rules, which has learnt from more")
     if (logged.harmful == 1.0).any():
         more = compared.more_harms(_HELD_OUT, _RULING)
         if more.value > max(more.error, 0.0):
@@ -305,14 +314,14 @@ def _figures(compared: Comparison, checked: Check, excess: Estimate) -> GateFigu
     )
 
 
-def _said(figures: GateFigures, checked: Check, ruling: str) -> str:
+def _said(figures: GateFigures, checks: Sequence[Check | None], ruling: str) -> str:
     return (
         f"replayed on {figures.incidents} incidents, it recovers in {figures.mttr_s:.0f} s and {ruling} in"
         f" {figures.ruling_mttr_s:.0f} s: a gain of {figures.gain_s:.0f} s, by resampling at least"
         f" {figures.gain_low_s:.0f} s; first attempts work in"
         f" {figures.first_success:.0%} instead of {figures.ruling_first_success:.0%};"
         f" {100 * figures.harms:.1f} instead of {100 * figures.ruling_harms:.1f} harmful attempts in 100 incidents;"
-        f" {checked}"
+        f" {'; '.join(str(check) for check in checks if check is not None)}"
     )
 
 

@@ -17,7 +17,7 @@ from homeostat.learn.evaluation.orders import RankedOrder
 from homeostat.learn.gate import ATTEMPTS_MIN, INCIDENTS_MIN, Bounds, GateVerdict, _held_out_ruling, judge
 from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, train_ranking, versioned
 from homeostat.model.policy import Choose, Policy
-from homeostat.model.ranking import LinearModel, MemberModel, NodeRanking
+from homeostat.model.ranking import LinearModel, MemberModel, NodeRanking, Ranking
 from homeostat.model.reasons import AttemptVerdict
 
 NOW = START + 1e8
@@ -49,12 +49,16 @@ def told_by_nothing(count: int) -> list[Stream]:
 
 
 def judged(
-    streams: list[Stream], policy: Policy, attempts_min: int = ATTEMPTS_MIN, incidents_min: int = INCIDENTS_MIN
+    streams: list[Stream],
+    policy: Policy,
+    attempts_min: int = ATTEMPTS_MIN,
+    incidents_min: int = INCIDENTS_MIN,
+    incumbent: Ranking | None = None,
 ) -> GateVerdict:
     decisions = decisions_frame(records_of(streams), policy)
     ranking = train_ranking(decisions, policy, 0.0)
     bounds = replace(QUICK, attempts_min=attempts_min, incidents_min=incidents_min)
-    return judge(ranking, decisions, policy, bounds=bounds)
+    return judge(ranking, decisions, policy, incumbent=incumbent, bounds=bounds)
 
 
 def test_a_ranking_that_recovers_sooner_passes_and_says_by_how_much() -> None:
@@ -349,6 +353,39 @@ def test_what_rules_is_judged_as_it_orders_what_it_has_not_seen() -> None:
     compared = compare(orders, logged, replicates=2)
     assert compared.first_success("seen").value > compared.first_success("held out").value + 0.02
     assert compared.first_success("all later").value == compared.first_success("seen").value
+
+
+def one_helps(count: int, candidate: str, start: int = 0) -> list[Stream]:
+    """Each of two is tried first in every second incident; one of them always works."""
+    return [
+        Stream(f"i{n:03d}", START + 1e5 * n)
+        .confirm()
+        .choose(ALL[n % 2], {"errors": 1.0}, eligible=ALL[:2])
+        .attempt(ALL[n % 2], EFFECTIVE if ALL[n % 2] == candidate else INEFFECTIVE)
+        .close()
+        for n in range(start, start + count)
+    ]
+
+
+@pytest.mark.parametrize(("learnt_from", "passed"), [(61, False), (60, True), (30, True)])
+def test_what_rules_is_asked_where_it_has_learnt_from_more(learnt_from: int, passed: bool) -> None:
+    """It has seen restart work and shift fail; the log since then says the opposite."""
+    policy = policy_of(remedy("restart", "shift"))
+    before = decisions_frame(records_of(one_helps(60, "restart")), policy)
+    ruling = replace(train_ranking(before, policy, START + 1e5 * 60), incidents=learnt_from)
+    verdict = judged(one_helps(60, "shift", start=60), policy, incumbent=ruling)
+    assert verdict.passed is passed
+    told = "is contradicted by what rules, which has learnt from more" in verdict.text
+    assert told is not passed
+    assert (f"the ruling ranking, as it has learnt from {learnt_from} incidents" in verdict.text) is not passed
+
+
+def test_what_rules_and_does_not_know_a_candidate_of_today_is_not_asked() -> None:
+    before = decisions_frame(records_of(one_helps(60, "restart")), policy_of(remedy("restart", "shift")))
+    ruling = train_ranking(before, policy_of(remedy("restart", "shift")), START + 1e5 * 60)
+    old = replace(ruling, incidents=1_000)
+    verdict = judged(one_helps(60, "shift", start=60), policy_of(remedy("restart", "shift", "rollback")), incumbent=old)
+    assert "has learnt from" not in verdict.text
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,11 @@ def compared(
     return Comparison(8, dict.fromkeys(taken_s, path), replayed, spread, worst)
 
 
-def objection(seconds: Mapping[str, float], checked: Check = AGREES, excess: Estimate = NOTHING) -> str | None:
+def objection(
+    seconds: Mapping[str, float], checked: Check = AGREES, excess: Estimate = NOTHING, elder: Check | None = None
+) -> str | None:
     found = compared(seconds)
-    said = _objection(found, _figures(found, checked, excess), checked, logged())
+    said = _objection(found, _figures(found, checked, excess), checked, logged(), elder)
     return None if said is None else said.sentence
 
 
@@ -75,12 +77,12 @@ def test_a_gain_must_be_left_at_worst_and_the_reason_is_the_thin_support() -> No
     for worst_s, worst_harms in ((90.0, 0.0), (0.0, 0.1)):
         found = compared({}, worst_s=worst_s, worst_harms=worst_harms)
         harmed = replace(logged(), harmful=np.ones((8, 2)))
-        said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, harmed)
+        said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, harmed, None)
         assert said is not None
         assert said.sentence.startswith(thin)
         assert not said.passed
     found = compared({}, worst_s=80.0)
-    assert _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged()) is None
+    assert _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged(), None) is None
 
 
 def test_a_gain_that_only_refits_have_does_not_count() -> None:
@@ -93,6 +95,13 @@ def test_a_check_that_says_the_opposite_and_a_log_that_is_off_are_objections() -
     assert objection({}, against) == "is contradicted by the check"
     off = Check("fitted simulator", "weights are thin", Estimate(100.0, 10.0), off="does not go with its log")
     assert objection({}, off) == "does not go with its log"
+
+
+def test_what_rules_and_has_learnt_from_more_is_heard_where_it_is_sure() -> None:
+    why = "it has learnt from 1000 incidents"
+    sure, unsure = Check("the ruling ranking", why, Estimate(-100.0, 10.0)), Check("", why, Estimate(-100.0, 90.0))
+    assert objection({}, elder=sure) == "is contradicted by what rules, which has learnt from more"
+    assert objection({}, elder=unsure) is None
 
 
 def test_one_incident_can_never_be_held_out() -> None:

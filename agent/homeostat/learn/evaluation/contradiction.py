@@ -1,4 +1,8 @@
-"""The second opinion on a gain: doubly robust where the log is randomised enough, the fitted simulator elsewhere."""
+"""Other opinions on a gain.
+
+Doubly robust where the log is randomised enough, the fitted simulator elsewhere; and what rules, where it has learnt
+from more than what is judged.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ import numpy as np
 from homeostat.learn.evaluation.comparison import Estimate
 from homeostat.learn.evaluation.imputation import costs_of
 from homeostat.learn.evaluation.logged import Logged
-from homeostat.learn.evaluation.orders import Order
-from homeostat.learn.evaluation.simulator import doubly_robust_s, fit_simulator, simulated_s
+from homeostat.learn.evaluation.orders import Order, RankedOrder
+from homeostat.learn.evaluation.simulator import doubly_robust_s, fit_simulator, ranking_as_simulator, simulated_s
 from homeostat.learn.evaluation.support import weights_of
 from homeostat.learn.samples import Ints
+from homeostat.model.ranking import NodeRanking
 
 SIMULATOR_INCIDENTS_MIN = 500
 """With fewer the fitted simulator errs more often than the imputed replay that it would have to refute: picking the
@@ -68,6 +73,28 @@ def check(order: Order, ruling: Order, path: Ints, logged: Logged, part: Ints) -
         if weights.mean_off:
             off = f"does not go with its log: the mean weight is {weights.mean:.2f} and should be 1"
     return Check("fitted simulator", why, _mean(gains), off, can_refute=len(logged) >= SIMULATOR_INCIDENTS_MIN)
+
+
+def elder_check(ruling: NodeRanking, learnt_from: int, order: Order, logged: Logged) -> Check | None:
+    """Ask what rules, where it has learnt from more incidents than the judged order: what it foretells of that order.
+
+    A log that is shorter than what the ruling ranking has learnt from does not hold what it knows, and a ruling order
+    that is good leaves next to no trace of how bad others are.
+
+    Args:
+        ruling: the model that rules.
+        learnt_from: how many incidents.
+        order: the judged one.
+        logged: the incidents.
+
+    Returns:
+        None where it does not know all candidates of today.
+    """
+    if not ruling.places.keys() >= set(logged.candidates):
+        return None
+    simulator = ranking_as_simulator(ruling, logged, costs_of(logged))
+    gains = simulated_s(simulator, RankedOrder(ruling, logged)) - simulated_s(simulator, order)
+    return Check("the ruling ranking", f"it has learnt from {learnt_from} incidents", _mean(gains))
 
 
 def _mean(gains: np.ndarray) -> Estimate:

@@ -1,11 +1,13 @@
 """The check of imputed replay: another kind of model, and the propensities where there are any.
 
 The fitted simulator is the direct method with the pooled logistic member, cross-fitted by incident: it knows no hidden
-causes and no facts. Where the log is randomised, doubly robust estimation corrects it by what was seen.
+causes and no facts. Where the log is randomised, doubly robust estimation corrects it by what was seen. A ranking can
+be asked the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,35 +16,28 @@ from homeostat.learn.evaluation.estimators import doubly_robust_trajectories
 from homeostat.learn.evaluation.imputation import Costs
 from homeostat.learn.evaluation.logged import Logged
 from homeostat.learn.evaluation.orders import Order, next_choice
-from homeostat.learn.features import Floats
+from homeostat.learn.features import Floats, feature_columns
 from homeostat.learn.members.pooled import PooledLogistic
 from homeostat.learn.samples import Bools, Ints
-from homeostat.learn.scoring import expit, member_logits
-from homeostat.model.ranking import MemberModel
+from homeostat.learn.scoring import expit, member_logits, success_probabilities
+from homeostat.model.ranking import NodeRanking
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """What each candidate would do at each logged trial, by a model that has not seen its incident.
+    """What each candidate would do at each logged trial.
 
     Attributes:
-        models: one for each part.
-        part: (n,), the part of each row of `Logged.trials`.
+        foretell: (n,) rows of `Logged.trials` and (n, M) what has failed -> (n, M) chances of success.
     """
 
     logged: Logged
-    models: tuple[MemberModel, ...]
-    part: Ints
+    foretell: Callable[[Ints, Bools], Floats]
     costs: Costs
 
     def chances(self, rows: Ints, failed: Bools) -> Floats:
         """(n, M): how likely each candidate works at these rows, once `failed` have failed."""
-        chances = np.zeros(failed.shape)
-        for number, model in enumerate(self.models):
-            own = self.part[rows] == number
-            if own.any():
-                chances[own] = expit(member_logits(model, self.logged.samples.columns[rows[own]], failed[own]))
-        return np.where(self.logged.certain, 1.0, chances)
+        return np.where(self.logged.certain, 1.0, self.foretell(rows, failed))
 
     def expected_s(self, order: Order, rows: Ints, failed: Bools, eligible: Bools) -> Floats:
         """(n,): seconds from here to recovery when the order is followed."""
@@ -67,14 +62,36 @@ class Simulator:
 
 
 def fit_simulator(logged: Logged, part: Ints, costs: Costs) -> Simulator:
-    """Fit it; `part` (N,) is what is held out together."""
+    """Fit it; `part` (N,) is what is held out together: each part is foretold by a model that has not seen it."""
     of_row = part[logged.samples.incident]
     several = int(part.max()) > 0
     models = tuple(
         PooledLogistic().fit(logged.samples.take(of_row != number) if several else logged.samples)
         for number in range(int(part.max()) + 1)
     )
-    return Simulator(logged, models, of_row, costs)
+
+    def foretell(rows: Ints, failed: Bools) -> Floats:
+        chances = np.zeros(failed.shape)
+        for number, model in enumerate(models):
+            own = of_row[rows] == number
+            if own.any():
+                chances[own] = expit(member_logits(model, logged.samples.columns[rows[own]], failed[own]))
+        return chances
+
+    return Simulator(logged, foretell, costs)
+
+
+def ranking_as_simulator(model: NodeRanking, logged: Logged, costs: Costs) -> Simulator:
+    """What a ranking foretells; it knows all of the log's candidates."""
+    columns = feature_columns(logged.trials, model.features)
+    places = np.array([model.places[name] for name in logged.candidates], dtype=np.intp)
+
+    def foretell(rows: Ints, failed: Bools) -> Floats:
+        failed_there = np.zeros((len(rows), len(model.candidates)), dtype=bool)
+        failed_there[:, places] = failed
+        return success_probabilities(model, columns[rows], failed_there)[:, places]
+
+    return Simulator(logged, foretell, costs)
 
 
 def simulated_s(simulator: Simulator, order: Order) -> Floats:
