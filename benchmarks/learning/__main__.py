@@ -84,11 +84,7 @@ def _tasks(asked: argparse.Namespace, have: set[Key]) -> Iterator[Task]:
         for world in asked.worlds:
             for peers in (False,) if asked.no_peers else (False, True):
                 methods = tuple(
-                    name
-                    for name in asked.methods
-                    if METHODS[name].peers == peers
-                    and world in (METHODS[name].worlds or WORLDS)
-                    and (name, world, seed) not in have
+                    name for name in asked.methods if METHODS[name].peers == peers and (name, world, seed) not in have
                 )
                 if methods:
                     yield Task(world, seed, methods, peers)

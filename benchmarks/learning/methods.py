@@ -11,13 +11,11 @@ from benchmarks.learning.stream import Method
 
 @dataclass(frozen=True)
 class Entry:
-    """How to make a method, and where it can run."""
+    """How to make a method, and in which environment it runs."""
 
     make: Callable[[], Method]
     peers: bool = False
     """It runs in the peers' environment, which has numpy and scikit-learn but not Homeostat."""
-    worlds: tuple[str, ...] | None = None
-    """Only in these, because it is slow; None for all."""
 
 
 def _homeostat() -> Method:
@@ -77,7 +75,7 @@ METHODS = {
     "vowpal wabbit logistic p/c, tuned": Entry(_vowpal_logistic, peers=True),
     "vowpal wabbit squarecb, tuned": Entry(_vowpal_tuned, peers=True),
     "vowpal wabbit squarecb": Entry(_vowpal_default, peers=True),
-    "contextualbandits bootstrapped ucb p/c": Entry(_bootstrapped, peers=True, worlds=("mixture",)),
+    "contextualbandits bootstrapped ucb p/c": Entry(_bootstrapped, peers=True),
     "vowpal wabbit success": Entry(_vowpal_success, peers=True),
     "logistic p/c": Entry(baselines.LogisticPerCandidate),
     "beta thompson p/c": Entry(lambda: baselines.BetaThompson(per_second=True)),
