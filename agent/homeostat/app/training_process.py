@@ -40,7 +40,7 @@ ANSWER_BYTES_MAX = 64 * 2**20
 """Of one policy; a ranking is some hundred kilobytes."""
 
 JUDGING_SHARE = 0.8
-"""Of the time it may take, after which nothing more is judged: what is found by then is answered before it is killed."""
+"""Of the time it may take, after which nothing more is judged: what is found by then is told before it is killed."""
 
 NICENESS = 19
 """Where the loop and its training want the same core, the loop has it; as a batch job it does not preempt either."""
