@@ -103,8 +103,8 @@ def mean_weight_is_off(weight: Floats, propensity: Floats) -> bool:
     """
     if weight.size < 2:
         return True
-    chance = np.minimum(propensity, 1.0)  # a sum of shares may be a rounding above it
-    off, same_off = float((weight - 1.0).sum()), float(((weight > 0.0) - chance).sum())
+    chance: Floats = np.minimum(propensity, 1.0)  # a sum of shares may be a rounding above it
+    off, same_off = float((weight - 1.0).sum()), float((weight > 0.0).sum() - chance.sum())
     variance, same_variance = float((1.0 / chance - 1.0).sum()), float((chance * (1.0 - chance)).sum())
     return _is_far(off, variance, weight.size) or _is_far(same_off, same_variance, weight.size)
 
