@@ -91,5 +91,6 @@ def _told(passed: NodeVerdict, first: NodeRanking, careful: NodeRanking) -> Node
         )
     if careful.held_back:
         names = " and ".join(f"'{name}'" for name in careful.held_back)
-        said.append(f"{names} is held back until something else has failed, since the log does not know it first")
+        are = "is" if len(careful.held_back) == 1 else "are"
+        said.append(f"{names} {are} held back until something else has failed, since the log does not know it first")
     return replace(passed, sentence="; ".join(said))

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from msgspec.structs import replace as changed
-from tests.unit.decide.builders import FAILED, OK, Driver, choice_of, do, policy
+from tests.unit.decide.builders import FAILED, OK, Driver, above, choice_of, do, policy
 from tests.unit.decide.test_exploration import decided, exploring, ranking_of
 
 from homeostat.decide.ranking import rank
 from homeostat.model.answers import AnswerKind
 from homeostat.model.entries import Option
-from homeostat.model.policy import Choose, Mode
+from homeostat.model.policy import Choose, Mode, Steps, Try
 from homeostat.model.ranking import Ranking
 
 
@@ -51,6 +51,36 @@ def test_an_end_that_nobody_could_judge_is_no_failure() -> None:
     driver.finish(OK)
     driver.ticks(16)
     assert driver.names() == ["a", "b", "untried"]
+
+
+def test_a_try_does_not_return_to_what_it_passed_over_before_a_start_was_refused() -> None:
+    hinted = do("hinted", condition=above("hint", 5))
+    driver = Driver(policy(Try("try", (hinted, do("a", mode=Mode.APPROVE), do("b")))))
+    driver.confirm()
+    driver.say(AnswerKind.DENY, "a", "oncall")
+    driver.ticks(2, hint=10.0)
+    assert driver.names() == ["b"]
+
+
+def test_each_draw_has_a_seed_of_its_own_also_after_a_start_that_was_refused() -> None:
+    driver = Driver(exploring(mode=Mode.APPROVE), ranking_of(a=0.6, b=0.5, c=0.4))
+    driver.confirm()
+    (first,) = decided(driver)
+    driver.say(AnswerKind.DENY, str(first.chosen), "oncall")
+    driver.ticks(2)
+    second = decided(driver)[-1]
+    assert second.failed == ()
+    assert second.seed not in (None, first.seed)
+
+
+def test_a_subtree_in_which_something_failed_has_failed() -> None:
+    driver = Driver(policy(Choose("choose", (do("untried"), Steps("plan-a", (do("a"),)), do("b")))))
+    driver.confirm()
+    driver.finish(FAILED)
+    driver.ticks(2)
+    driver.finish(FAILED)
+    driver.ticks(2)
+    assert decided(driver)[-1].failed == ("untried", "plan-a")
 
 
 @pytest.mark.parametrize("harm", [10.0, 0.0])
