@@ -14,9 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from dataclasses import replace
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
 
 from homeostat.act.secret import variables_for
 from homeostat.app.retraining import Trained, may_promote
@@ -30,8 +33,14 @@ from homeostat.model.streams import policy_stream
 from homeostat.policy.load import load_journalled
 from homeostat.record.codec import Codec
 
+if TYPE_CHECKING:
+    from homeostat.learn.gate import Bounds
+
 ANSWER_BYTES_MAX = 64 * 2**20
 """Of one policy; a ranking is some hundred kilobytes."""
+
+JUDGING_SHARE = 0.8
+"""Of the time it may take, after which nothing more is judged: what is found by then is told before it is killed."""
 
 NICENESS = 19
 """Where the loop and its training want the same core, the loop has it; as a batch job it does not preempt either."""
@@ -185,20 +194,51 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def bounds_each(timeout_s: float, policies: int, seconds: Callable[[], float]) -> Iterator[Bounds]:
+    """The gate's bounds for one policy after the other: each has an equal share of the time that is left.
+
+    A policy whose judging does not come to an end is refused, and its share is all that it takes: the others, and what
+    was found of its ruling ranking, are not lost with it.
+
+    Args:
+        timeout_s: for all of them.
+        policies: how many there are.
+        seconds: of a clock that never goes back.
+    """
+    from homeostat.learn.gate import BOUNDS
+
+    ends_at = seconds() + JUDGING_SHARE * timeout_s
+    for left in range(policies, 0, -1):
+        now = seconds()
+        until = now + (ends_at - now) / left
+        yield replace(BOUNDS, time_is_up=partial(_has_come, until, seconds))
+
+
+def _has_come(at: float, seconds: Callable[[], float]) -> bool:
+    return seconds() >= at
+
+
 def main() -> None:
     """Be the child."""
     order = json.loads(sys.stdin.buffer.readline())
+    each = bounds_each(order["timeout_s"], len(order["policies"]), time.monotonic)
     _bound(order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever else prints is no answer
     from homeostat.learn.retrain import retrain
 
     with journal_to_read(Settings.model_validate(order["settings"])) as journal:
-        for name, policy_hash, promote in order["policies"]:
+        for (name, policy_hash, promote), bounds in zip(order["policies"], each, strict=True):
             try:
                 policy = load_journalled((record.entry for record in journal.read(policy_stream(name))), policy_hash)
                 retrained = retrain(
-                    journal, policy, order["now"], SCHEDULE_NAME, promote=promote, recurrence_s=order["recurrence_s"]
+                    journal,
+                    policy,
+                    order["now"],
+                    SCHEDULE_NAME,
+                    promote=promote,
+                    recurrence_s=order["recurrence_s"],
+                    bounds=bounds,
                 )
                 answer: dict[str, Any] = {"policy": name, "entries": _stored(retrained.entries)}
             except MemoryError:

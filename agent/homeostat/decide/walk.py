@@ -20,8 +20,8 @@ from homeostat.decide.ranking import rank
 from homeostat.decide.status import Status
 from homeostat.decide.turn import Turn
 from homeostat.model import entries as e
-from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Steps, Try, Wait
-from homeostat.model.reasons import EscalationReason, Phase, Reason
+from homeostat.model.policy import Choose, Dag, Decide, Do, Escalate, Node, Steps, Try, Wait, walk_nodes
+from homeostat.model.reasons import FAILURES, EscalationReason, Phase, Reason
 from homeostat.model.signals import Condition
 
 
@@ -127,22 +127,32 @@ def _child(node: Try | Choose, child_id: str) -> Node:
 
 def _pick(turn: Turn, node: Try | Choose, picked: tuple[str, ...]) -> str | None:
     """Decide which candidate is next, on the signals as they are now and on what has failed."""
-    failed = tuple(child for child in picked if child != NONE_LEFT)
-    options = [_option(turn, child, failed) for child in node.children]
+    tried = tuple(child for child in picked if child != NONE_LEFT)
+    failed = tuple(child for child in tried if _was_seen_to_fail(turn, _child(node, child)))
+    options = [_option(turn, child, tried) for child in node.children]
     if isinstance(node, Try):
-        options, chosen = _first_after(options, failed)
+        options, chosen = _first_after(options, tried)
         _decided(turn, node, "try", Pick(tuple(options), chosen), failed)
         return chosen
     model = turn.moment.ranking.nodes.get(node.id) if turn.moment.ranking else None
     options, best = rank(model, options, turn.values, failed)
-    picked_now = exploration.pick(turn, node, options, best, len(failed))
+    picked_now = exploration.pick(turn, node, options, best, len(tried))
     _decided(turn, node, "choose", picked_now, failed)
     return picked_now.chosen
 
 
-def _first_after(options: list[e.Option], failed: tuple[str, ...]) -> tuple[list[e.Option], str | None]:
+def _was_seen_to_fail(turn: Turn, candidate: Node) -> bool:
+    """Whether an attempt below it was measured to fail.
+
+    A refused start, or an end that nobody could judge, says nothing of what it does.
+    """
+    below = (turn.incident.attempts.get(node.id, ()) for node in walk_nodes(candidate))
+    return any(attempt.verdict in FAILURES for attempts in below for attempt in attempts)
+
+
+def _first_after(options: list[e.Option], tried: tuple[str, ...]) -> tuple[list[e.Option], str | None]:
     """Take the first eligible option after the last one tried: what was passed over stays passed over."""
-    position = max((place for place, option in enumerate(options) if option.id in failed), default=-1)
+    position = max((place for place, option in enumerate(options) if option.id in tried), default=-1)
     for place in range(position + 1, len(options)):
         if options[place].eligible:
             options[place] = replace(options[place], propensity=1.0)

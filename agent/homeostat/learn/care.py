@@ -43,7 +43,8 @@ def judge_with_care(
 ) -> tuple[Ranking, GateVerdict]:
     """Judge each node of a ranking, and of more careful ones where more care answers the one objection.
 
-    It ends: every round weighs harm more, in one of the few steps of `CARE`, or holds back one candidate more.
+    It ends: every round weighs harm more, in one of the few steps of `CARE`, or holds back one candidate more. Each
+    takes as long as judging once; where time is up none is begun, and what was not judged to its end does not rule.
 
     Args are those of `gate.judge`.
 
@@ -53,7 +54,7 @@ def judge_with_care(
     verdict = judge(ranking, decisions, policy, incumbent=incumbent, bounds=bounds)
     nodes, verdicts = dict(ranking.nodes), dict(verdict.nodes)
     careful = _more_careful(ranking, ranking.nodes, verdicts)
-    while careful:
+    while careful and not bounds.time_is_up():
         tried = versioned(replace(ranking, nodes={**nodes, **careful}))
         again = judge(tried, decisions, policy, incumbent=incumbent, bounds=bounds, only=careful.keys())
         for name, said in again.nodes.items():
@@ -90,5 +91,6 @@ def _told(passed: NodeVerdict, first: NodeRanking, careful: NodeRanking) -> Node
         )
     if careful.held_back:
         names = " and ".join(f"'{name}'" for name in careful.held_back)
-        said.append(f"{names} is held back until something else has failed, since the log does not know it first")
+        are = "is" if len(careful.held_back) == 1 else "are"
+        said.append(f"{names} {are} held back until something else has failed, since the log does not know it first")
     return replace(passed, sentence="; ".join(said))

@@ -63,7 +63,7 @@ def attempts_frame(
     """One row per attempt, by incident and then in order of their intents; columns: `ATTEMPT_DTYPES`, then signals.
 
     `node` is the leaf. `decision_node`, `decision_kind` and `candidate` name the innermost `choose` or `try` pick that
-    led to it; `position` counts the candidates tried there before, `failed` names them, `propensity` is the
+    led to it; `position` counts the candidates that had failed there before, `failed` names them, `propensity` is the
     probability with which it was picked. `total_s` runs from the intent to the verdict. `succeeded`, `weight`,
     `relapsed` and `mature` are the label (see `labels`).
 

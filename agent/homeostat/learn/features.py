@@ -91,10 +91,10 @@ def text_columns(feature: Feature, values: pd.Series[str]) -> Floats:
     return flags
 
 
-def failed_flags(failed: Sequence[Sequence[str]], candidates: Sequence[str]) -> NDArray[np.bool_]:
-    """Which candidates had failed before: (n, M)."""
-    flags = np.array([[candidate in row for candidate in candidates] for row in failed], dtype=bool)
-    return flags.reshape(len(failed), len(candidates))
+def named_flags(rows: Sequence[Sequence[str]], candidates: Sequence[str]) -> NDArray[np.bool_]:
+    """Which candidates each of n rows names: (n, M)."""
+    flags = np.array([[candidate in row for candidate in candidates] for row in rows], dtype=bool)
+    return flags.reshape(len(rows), len(candidates))
 
 
 def _numbers(decisions: pd.DataFrame, signal: str) -> Floats:

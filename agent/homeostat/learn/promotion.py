@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace as changed
+
 from homeostat.decide.projection import promoted_ranking
 from homeostat.model.entries import Entry, RankingPromoted, RankingRolledBack, RankingTrained
 from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
@@ -66,8 +68,17 @@ class Promotions:
         return _named(self, name).ranking
 
     def was_taken_back(self, ranking: Ranking) -> bool:
-        """Whether a ranking with the same numbers was rolled back."""
-        return any(self.trained[version].ranking.nodes == ranking.nodes for version in self.taken_back)
+        """Whether a ranking with the same numbers was rolled back, with whatever care they were followed."""
+        return any(same_numbers(self.trained[version].ranking, ranking) for version in self.taken_back)
+
+
+def same_numbers(one: Ranking, other: Ranking) -> bool:
+    """Whether two rankings differ in nothing but how carefully their numbers are followed; see `learn.care`."""
+    first, second = (
+        {name: changed(node, harm_s=0.0, held_back=()) for name, node in ranking.nodes.items()}
+        for ranking in (one, other)
+    )
+    return first == second
 
 
 def promotions_of(journal: Journal, policy_name: str) -> Promotions:

@@ -13,7 +13,7 @@ import pandas as pd
 from msgspec import to_builtins
 
 from homeostat.learn.costs import HARM_S, declared_cost, longest_s
-from homeostat.learn.features import failed_flags, feature_columns, fit_features
+from homeostat.learn.features import feature_columns, fit_features, named_flags
 from homeostat.learn.fitting import Declared, fit_node
 from homeostat.learn.members.registry import all_members
 from homeostat.learn.samples import Samples
@@ -101,7 +101,7 @@ def samples_of(trials: pd.DataFrame, node: Choose, features: tuple[Feature, ...]
     failed, kinds = pd.factorize(trials["failed"].to_numpy())
     return Samples(
         columns=feature_columns(trials, features),
-        failed=failed_flags(list(kinds), candidates)[failed],
+        failed=named_flags(list(kinds), candidates)[failed],
         candidate=pd.Categorical(trials["chosen"], categories=candidates).codes.astype(np.intp),
         succeeded=trials["succeeded"].to_numpy(dtype=bool),
         weight=trials["weight"].to_numpy(dtype="float64"),

@@ -18,7 +18,7 @@ from homeostat.learn.dataset import TRAINING_COLUMNS, decision_rows
 from homeostat.learn.evaluation.resampling import TimeIsUp
 from homeostat.learn.gate import BOUNDS, Bounds, GateVerdict
 from homeostat.learn.labels import RECURRENCE_S
-from homeostat.learn.promotion import Promotions, fits, promotions_of, taken_back
+from homeostat.learn.promotion import Promotions, fits, promotions_of, same_numbers, taken_back
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.trace import newest_incidents
 from homeostat.learn.watch import watch_promoted
@@ -106,7 +106,8 @@ def retrain(
         )
         entries.append(told)
     rules = incumbent is not None and incumbent.version == ranking.version
-    taken_back_before = known.was_taken_back(ranking) or (back is not None and ranking.version == back.version)
+    taken_back_now = back is not None and known.ruling is not None and same_numbers(known.ruling, ranking)
+    taken_back_before = taken_back_now or known.was_taken_back(ranking)
     promoted = promote and verdict.passed and not rules and not taken_back_before
     if promoted:
         replaces = incumbent.version if incumbent else None

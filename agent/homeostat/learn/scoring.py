@@ -11,6 +11,9 @@ from homeostat.model.ranking import LatentModel, LinearModel, MemberModel, NodeR
 
 _CHANCE_MIN = 1e-12
 
+_HELD_BACK = 2.0**-300
+"""Below any ratio of two indices; times a power of two nothing is rounded, so the order among them stays."""
+
 
 def success_probabilities(node: NodeRanking, columns: Floats, failed: Bools) -> Floats:
     """P(each candidate verifies) at n decisions: (n, M), from (n, D) columns and (n, M) failures so far."""
@@ -57,7 +60,7 @@ def indices(node: NodeRanking, columns: Floats, failed: Bools) -> Floats:
     if not node.held_back:
         return ratio
     held_back = np.array([candidate.id in node.held_back for candidate in node.candidates])
-    lowered: Floats = ratio - ratio.max(initial=0.0) * (held_back & ~failed.any(axis=1, keepdims=True))
+    lowered: Floats = ratio * np.where(held_back & ~failed.any(axis=1, keepdims=True), _HELD_BACK, 1.0)
     return lowered
 
 

@@ -177,7 +177,8 @@ class Decided(Entry, frozen=True, kw_only=True):
         kind: `if`, `try`, `choose`, `decide`, `dag` (a child begins) or `guard` (refused for good).
         chosen: id of the option taken; None for none of them.
         context: every signal of the policy as it was known.
-        failed: ids of candidates that had failed before, in this incident.
+        failed: ids of candidates that had been seen to fail before, in this incident: one whose start was refused, or
+            whose end nobody could judge, is not among them.
         options: of a ranked `choose`, best first.
         explored: another one than the best was taken, to learn of it.
         seed: of the draw, at a `choose` that explores; the same options and seed give the same choice.

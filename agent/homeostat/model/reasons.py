@@ -78,6 +78,10 @@ class AttemptVerdict(StrEnum):
     CANCELLED = "cancelled"
 
 
+FAILURES = frozenset({AttemptVerdict.INEFFECTIVE, AttemptVerdict.HARMFUL})
+"""What was measured to fail; the others that are no success say nothing of what the action does."""
+
+
 class OutcomeStatus(StrEnum):
     """How an action's execution ended, which says nothing yet about whether it helped."""
 

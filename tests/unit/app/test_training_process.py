@@ -20,7 +20,8 @@ import pytest
 from homeostat.app.recordings import journal_of_recordings
 from homeostat.app.retraining import Trained, TrainingHere
 from homeostat.app.settings import Settings
-from homeostat.app.training_process import FILE_BYTES_MAX, NICENESS, TrainingApart, _tell
+from homeostat.app.training_process import FILE_BYTES_MAX, NICENESS, TrainingApart, _tell, bounds_each
+from homeostat.learn.gate import BOUNDS
 from homeostat.model import entries as e
 from homeostat.model.policy import Policy
 from homeostat.model.ports import Batch
@@ -151,9 +152,28 @@ def test_one_that_hangs_without_working_is_killed(settings: Settings) -> None:
         assert child.wait(30) == -signal.SIGKILL
 
 
-def test_what_else_is_printed_in_the_child_is_no_answer(settings: Settings, policy: Policy) -> None:
+def test_each_policy_has_an_equal_share_of_the_time_that_is_left_to_judge() -> None:
+    now = [100.0]
+    each = bounds_each(100.0, 4, lambda: now[0])
+    for begun, until in ((100.0, 120.0), (110.0, 110.0 + 70.0 / 3.0), (160.0, 170.0)):
+        now[0] = begun
+        bounds = next(each)
+        assert bounds == replace(BOUNDS, time_is_up=bounds.time_is_up)
+        now[0] = until - 0.01
+        assert not bounds.time_is_up()
+        now[0] = until + 0.01
+        assert bounds.time_is_up()
+    now[0] = 181.0
+    (late,) = each
+    assert late.time_is_up()
+
+
+def test_what_else_is_printed_in_the_child_is_no_answer_and_it_judges_within_bounds(
+    settings: Settings, policy: Policy
+) -> None:
     noisy = "import homeostat.app.training_process as t; t._bound = lambda _: None;"
-    noisy += "t.load_journalled = lambda *_: print('noise'); t.main()"
+    noisy += "t.load_journalled = lambda *_: print('noise'); import homeostat.learn.retrain as r;"
+    noisy += "r.retrain = lambda *_, bounds, **__: bounds.time_is_up() or {}['there was time']; t.main()"
     order = json.dumps(bounded(settings)._order({policy.name: policy}, NOW)).encode() + b"\n"
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", noisy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -164,7 +184,7 @@ def test_what_else_is_printed_in_the_child_is_no_answer(settings: Settings, poli
     child.stdin.flush()
     answer = json.loads(child.stdout.readline())
     _, errors = child.communicate(timeout=30)
-    assert (answer["policy"], "error" in answer) == (policy.name, True)
+    assert (answer["policy"], answer["error"]) == (policy.name, "KeyError: 'there was time'")
     assert b"noise" in errors
 
 

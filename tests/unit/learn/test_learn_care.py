@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from homeostat.decide.ranking import rank
 from homeostat.learn.care import CARE, judge_with_care
 from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.explain import describe
-from homeostat.learn.gate import Bounds, judge
+from homeostat.learn.gate import Bounds, GateVerdict, judge
 from homeostat.learn.ranker import train_ranking, versioned
 from homeostat.model.entries import Option
 from homeostat.model.policy import Policy
@@ -106,6 +108,26 @@ def test_what_gains_nothing_once_it_is_held_back_is_refused_as_it_was() -> None:
     first = judge(ranking, decisions, policy, bounds=QUICK)
     assert first.nodes["remedy"].unknown_firsts == ("shift",)
     assert judge_with_care(ranking, decisions, policy, bounds=QUICK) == (ranking, first)
+
+
+@pytest.mark.parametrize(("asked_max", "judged_times"), [(QUICK.replicates, 1), (QUICK.replicates + 2, 2)])
+def test_once_time_is_up_the_first_verdict_stands(
+    monkeypatch: pytest.MonkeyPatch, asked_max: int, judged_times: int
+) -> None:
+    """No more care is tried, and what is cut off in the middle does not rule."""
+    ranking, decisions, policy = unsupported(rollback_helps=True)
+    first = judge(ranking, decisions, policy, bounds=QUICK)
+    begun = []
+
+    def judging(*arguments: Any, **named: Any) -> GateVerdict:
+        begun.append(arguments)
+        return judge(*arguments, **named)
+
+    monkeypatch.setattr("homeostat.learn.care.judge", judging)
+    asked = count()
+    bounds = replace(QUICK, time_is_up=lambda: next(asked) >= asked_max)
+    assert judge_with_care(ranking, decisions, policy, bounds=bounds) == (ranking, first)
+    assert len(begun) == judged_times
 
 
 def test_where_no_care_helps_the_first_verdict_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,32 @@ def test_a_rare_choice_that_did_not_come_up_is_chance() -> None:
     assert est.mean_weight_is_off(np.repeat(weight, 10), np.repeat(propensity, 10))
 
 
+def test_one_tiny_propensity_does_not_hide_that_all_others_are_wrong() -> None:
+    weight, propensity = np.full(1_000, 2.0), np.full(1_000, 0.5)
+    weight[0], propensity[0] = 0.0, 1e-9
+    assert est.mean_weight_is_off(weight, propensity)
+    weight[1::2] = 0.0
+    assert not est.mean_weight_is_off(weight, propensity)
+    weight[:] = 0.0
+    assert est.mean_weight_is_off(weight, propensity)
+    propensity[1:] = 0.99
+    weight[100:] = 1.0 / 0.99
+    assert est.mean_weight_is_off(weight, propensity)
+
+
+def test_a_certain_choice_that_rounds_above_one_is_certain() -> None:
+    above = np.full(100, np.nextafter(1.0, 2.0))
+    assert not est.mean_weight_is_off(1.0 / above, above)
+    assert est.mean_weight_is_off(np.full(100, 0.5), above)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_weight_that_is_no_number_is_off() -> None:
+    even = np.full(100, 0.5)
+    for wrong in (np.inf, np.nan):
+        assert est.mean_weight_is_off(np.where(np.arange(100) == 0, wrong, np.array([0.0, 2.0] * 50)), even)
+
+
 @pytest.mark.parametrize(
     ("can_refute", "gain_s", "refutes"), [(True, -50.0, True), (True, 0.0, False), (False, -50.0, False)]
 )

@@ -23,7 +23,7 @@ from homeostat.learn.ranker import choose_nodes, labelled_trials, samples_of, tr
 from homeostat.learn.scoring import indices, success_probabilities
 from homeostat.model.entries import Option
 from homeostat.model.policy import Branch, Choose, Decide, Escalate, Policy, Retry, Steps
-from homeostat.model.ranking import Candidate, Feature, NodeRanking, Ranking
+from homeostat.model.ranking import Candidate, Feature, LinearModel, NodeRanking, Ranking, Stack
 from homeostat.model.reasons import AttemptVerdict
 from homeostat.model.signals import Value
 
@@ -96,6 +96,19 @@ def test_what_is_held_back_comes_last_until_something_has_failed_over_frames_as_
             assert ranked == sorted(ranked, key=lambda option: (option.id in held_back, -(option.index or 0.0)))
         else:
             assert ranked == sorted(ranked, key=lambda option: -(option.index or 0.0))
+
+
+def test_what_is_held_back_is_ordered_over_frames_as_live_however_unlikely_it_is() -> None:
+    logits = (0.0, -24.0, -23.0, -20.0)
+    linear = LinearModel("linear", logits, ((),) * 4, ((0.0,) * 4,) * 4)
+    names = ("a", "b", "c", "d")
+    costs = (1e-3, 1e6, 1e6, 1e6)
+    candidates = tuple(Candidate(name, cost_s, cost_s) for name, cost_s in zip(names, costs, strict=True))
+    for held_back in (("b", "c"), ("a", "b", "c"), names, ("gone", "b", "c")):
+        node = NodeRanking((), candidates, (linear,), Stack(0.0, (1.0,)), held_back=held_back)
+        (scores,) = indices(node, np.zeros((1, 0)), np.zeros((1, 4), dtype=bool))
+        ranked, _ = rank(node, [Option(id=name, eligible=True) for name in names], {}, ())
+        assert [names[place] for place in np.argsort(-scores, kind="stable")] == [option.id for option in ranked]
 
 
 def test_a_failure_of_what_is_no_candidate_any_more_lets_nothing_out() -> None:

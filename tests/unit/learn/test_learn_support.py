@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.unit.learn.incident_streams import EFFECTIVE, START, Stream, do, policy_of, records_of, remedy
+from tests.unit.learn.incident_streams import EFFECTIVE, INEFFECTIVE, START, Stream, do, policy_of, records_of, remedy
 from tests.unit.learn.test_learn_evaluate import randomised
 
 from homeostat.learn.dataset import decisions_frame
@@ -17,6 +17,7 @@ from homeostat.learn.evaluation.imputation import costs_of, impute, parts_of
 from homeostat.learn.evaluation.logged import Logged, logged_incidents
 from homeostat.learn.evaluation.orders import FixedOrder
 from homeostat.learn.evaluation.replay import Replayed, follow, value
+from homeostat.learn.evaluation.simulator import importance_ratios
 from homeostat.learn.evaluation.support import (
     FIRST_ESS_MIN,
     MTTR_ESS_MIN,
@@ -28,6 +29,7 @@ from homeostat.learn.evaluation.support import (
 from homeostat.learn.evaluation.worst_case import at_worst
 from homeostat.learn.ranker import choose_nodes, labelled_trials
 from homeostat.model.policy import Choose, Escalate, Policy
+from homeostat.model.reasons import AttemptVerdict
 
 POLICY = policy_of(remedy("restart", "shift"))
 TURNED = ("shift", "restart")
@@ -128,6 +130,21 @@ def test_propensities_that_do_not_go_with_the_log_are_an_objection() -> None:
     found = opinion(logged_of(randomised(240, 0.9)))
     assert found.name == "fitted simulator"
     assert found.off == "does not go with its log: the mean weight is 5.00 and should be 1"
+
+
+def test_what_an_end_that_nobody_could_judge_took_out_is_not_what_an_order_would_have_chosen() -> None:
+    stream = Stream("i", START).confirm()
+    stream.choose("a", eligible=("a", "b", "c")).attempt("a", INEFFECTIVE)
+    stream.choose("b", eligible=("b", "c")).attempt("b", AttemptVerdict.INCONCLUSIVE)
+    stream.failed["remedy"] = ("a",)
+    stream.choose("c", eligible=("c",)).attempt("c", EFFECTIVE).close()
+    policy = policy_of(remedy("a", "b", "c"))
+    logged = logged_of(decisions_frame(records_of([stream]), policy), policy)
+    order = FixedOrder(logged.candidates)
+    assert importance_ratios(logged, order).tolist() == [[1.0, 1.0]]
+    assert importance_ratios(logged, FixedOrder(logged.candidates, ("c", "b", "a"))).tolist() == [[0.0, 1.0]]
+    logged.trials["eligible"] = [(), ()]
+    assert importance_ratios(logged, order).tolist() == [[1.0, 1.0]]
 
 
 def test_the_fitted_simulator_refutes_nothing_on_few_incidents(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """A ranking that rules is taken back when it turns out worse, by itself or by a person, and not again and again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as changed
 from tests.unit.learn.incident_streams import (
     EFFECTIVE,
     INEFFECTIVE,
@@ -23,7 +26,7 @@ from homeostat.learn.dataset import decisions_frame
 from homeostat.learn.evaluation.comparison import Comparison
 from homeostat.learn.evaluation.replay import Replayed
 from homeostat.learn.gate import Bounds
-from homeostat.learn.promotion import WRITTEN, Promotions, fold, promote, promotions_of, roll_back
+from homeostat.learn.promotion import WRITTEN, Promotions, fold, promote, promotions_of, roll_back, same_numbers
 from homeostat.learn.ranker import choose_nodes, train_ranking, versioned
 from homeostat.learn.retrain import Retrained, apply_retrained, current_ranking
 from homeostat.learn.retrain import retrain as retrain_with
@@ -31,7 +34,7 @@ from homeostat.model import entries as e
 from homeostat.model.errors import AlreadyDecided, JournalCorrupt, UsageError
 from homeostat.model.policy import Choose
 from homeostat.model.ports import Batch
-from homeostat.model.ranking import Ranking
+from homeostat.model.ranking import Ranking, Stack
 from homeostat.record.memory import MemoryJournal
 
 POLICY = policy_of(remedy("restart", "shift"))
@@ -205,6 +208,36 @@ def test_what_was_taken_back_does_not_rule_again_by_itself() -> None:
     assert promotions_of(journal, "p").taken_back == {version}
     promoted = promote(promotions_of(journal, "p"), POLICY, version[:8], "ana", NOW)
     assert (promoted.version, promoted.actor, promoted.replaces) == (version, "ana", None)
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+@pytest.mark.parametrize("care", [{"held_back": ("shift",)}, {"harm_s": 9e9}])
+def test_numbers_that_were_taken_back_do_not_rule_with_less_care(
+    monkeypatch: pytest.MonkeyPatch, care: Mapping[str, Any], by_itself: bool
+) -> None:
+    first = promoted_first().ranking
+    careful = versioned(replace(first, nodes={name: changed(node, **care) for name, node in first.nodes.items()}))
+    journal = journal_of(told_by_errors(80))
+    said: list[e.Entry] = [
+        e.RankingTrained(at=NOW, ranking=careful, gate="", passed=True),
+        e.RankingPromoted(at=NOW, version=careful.version, actor="ana"),
+    ]
+    if by_itself:
+        monkeypatch.setattr("homeostat.learn.retrain.watch_promoted", lambda *_, **__: "it is worse")
+    else:
+        said.append(roll_back(fold(said), POLICY, "ana", NOW, "it felt wrong"))
+    journal.append([Batch("policy/p", 0, said)])
+    once_more = retrain(journal, POLICY, NOW, "schedule")
+    assert (once_more.verdict.passed, once_more.promoted) == (True, False)
+    assert once_more.ranking.nodes == first.nodes
+    assert (once_more.rolled_back is not None) is by_itself
+
+
+def test_other_numbers_than_those_taken_back_may_rule() -> None:
+    first = promoted_first().ranking
+    for learnt in ({"stack": Stack(0.5, first.nodes["remedy"].stack.weights)}, {"members": ()}, {"candidates": ()}):
+        assert not same_numbers(first, replace(first, nodes={"remedy": changed(first.nodes["remedy"], **learnt)}))
+    assert not same_numbers(first, replace(first, nodes={}))
 
 
 def test_the_challenger_is_the_last_one_that_does_not_rule() -> None:

@@ -93,7 +93,9 @@ def mean_weight_is_off(weight: Floats, propensity: Floats) -> bool:
     """Whether the mean weight, which should be 1, is farther from it than three standard errors.
 
     Then the propensities do not describe the log: they are wrong. The standard error is the one that they imply
-    themselves. The sample's own would be far too small wherever a rare choice happens not to have come up.
+    themselves. The sample's own would be far too small wherever a rare choice happens not to have come up. A single
+    tiny propensity would allow for any mean, so the number of choices that are the judged policy's is held against them
+    as well: there such a choice counts for next to nothing.
 
     Args:
         weight: (N,), of the logged choices: 1 over the propensity where the judged policy chooses the same, else 0.
@@ -101,5 +103,12 @@ def mean_weight_is_off(weight: Floats, propensity: Floats) -> bool:
     """
     if weight.size < 2:
         return True
-    error = math.sqrt(float((1.0 / propensity - 1.0).sum())) / weight.size
-    return abs(float(weight.mean()) - 1.0) > max(_STANDARD_ERRORS * error, 1e-9)
+    chance: Floats = np.minimum(propensity, 1.0)  # a sum of shares may be a rounding above it
+    off, same_off = float((weight - 1.0).sum()), float((weight > 0.0).sum() - chance.sum())
+    variance, same_variance = float((1.0 / chance - 1.0).sum()), float((chance * (1.0 - chance)).sum())
+    return _is_far(off, variance, weight.size) or _is_far(same_off, same_variance, weight.size)
+
+
+def _is_far(off: float, variance: float, counted: int) -> bool:
+    """Whether a sum is farther from what is expected than chance allows; what is no number is."""
+    return not abs(off) <= max(_STANDARD_ERRORS * math.sqrt(variance), 1e-9 * counted)

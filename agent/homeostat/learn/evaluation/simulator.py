@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from homeostat.learn.evaluation.estimators import doubly_robust_trajectories
 from homeostat.learn.evaluation.imputation import Costs
 from homeostat.learn.evaluation.logged import Logged
 from homeostat.learn.evaluation.orders import Order, next_choice
-from homeostat.learn.features import Floats, feature_columns
+from homeostat.learn.features import Floats, feature_columns, named_flags
 from homeostat.learn.members.pooled import PooledLogistic
 from homeostat.learn.samples import Bools, Ints
 from homeostat.learn.scoring import expit, member_logits, success_probabilities
@@ -127,13 +128,25 @@ def doubly_robust_s(simulator: Simulator, order: Order) -> Floats:
 
 
 def importance_ratios(logged: Logged, order: Order) -> Floats:
-    """(N, S): 1 over the propensity where the order would have made the logged choice, else 0; 1 after the last."""
-    ratios = np.ones(logged.rows.shape)
+    """(N, S): 1 over the propensity where the order would have made the logged choice, else 0; 1 after the last.
+
+    What the order chooses from is what could be chosen at that very decision: what was tried before with an end that
+    nobody could judge has not failed, and is not tried twice.
+    """
+    ratios, open_then = np.ones(logged.rows.shape), _eligible_then(logged)
     for step in range(logged.rows.shape[1]):
         there = logged.rows[:, step] >= 0
         rows = logged.rows[there, step]
         failed = logged.samples.failed[rows]
-        choice = next_choice(order, rows, failed, logged.eligible[there] & ~failed)
+        choice = next_choice(order, rows, failed, logged.eligible[there] & open_then[rows] & ~failed)
         same = choice == logged.chosen[there, step]
         ratios[there, step] = np.where(same, 1.0 / logged.propensity[there, step], 0.0)
     return ratios
+
+
+def _eligible_then(logged: Logged) -> Bools:
+    """(n, M): what was eligible at each logged decision, the logged choice among it."""
+    kind, eligible = pd.factorize(logged.trials["eligible"].to_numpy())
+    flags: Bools = named_flags(list(eligible), logged.candidates)[kind]
+    flags[np.arange(len(flags)), logged.samples.candidate] = True
+    return flags

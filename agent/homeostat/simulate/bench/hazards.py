@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from homeostat.model import entries as e
 from homeostat.model.policy import MANUAL, Decide, Node, Policy, children_of
+from homeostat.model.reasons import Reason
 from homeostat.model.signals import Condition, Snapshot
 from homeostat.policy.bounds import attempts_bound
 from homeostat.policy.units import format_seconds
@@ -211,7 +212,8 @@ def _passed_over(node: str, parents: Mapping[str, str], picks: Mapping[str, e.De
             place = next(place for place, option in enumerate(pick.options) if option.id == above)
             if pick.options[place].condition is None:
                 for option in pick.options[:place]:
-                    if option.condition is not None and option.truth is None and option.id not in pick.failed:
+                    unknown = option.condition is not None and option.truth is None
+                    if unknown and option.reason is not Reason.ALREADY_TRIED:
                         return f"{node} began because '{option.condition}' of {option.id} before it was unknown"
         above = parents.get(above)
     return None
