@@ -41,6 +41,9 @@ INCIDENTS_MIN = 5
 INCIDENTS_MAX = 1_000
 """The newest so many are replayed, which bounds the time it takes."""
 
+HARMS_NEGLIGIBLE = 0.001
+"""Harmful attempts in an incident: one more in a thousand, which is as many as are replayed, cannot be seen in them."""
+
 _HELD_OUT, _TRAINED, _RULING = "held out", "trained", "ruling"
 
 
@@ -51,8 +54,8 @@ class NodeVerdict:
     Attributes:
         figures: None where it did not come to an estimate.
         would_harm: it was refused, and more harm than what rules does is the one objection.
-        unknown_firsts: it was refused, and the one objection is that it begins with these candidates, by their ids,
-            where the log does not know them.
+        unknown_firsts: it was refused, and might not be if these candidates were held back, by their ids: it begins
+            with them where the log does not know them.
     """
 
     passed: bool
@@ -266,7 +269,7 @@ def _objection(
     if not figures.gain_low_s > 0.0:
         if figures.gain_low_s + compared.less_at_worst_s(_HELD_OUT, _RULING) > 0.0:
             return _thin(compared, logged)
-        return _refused("is not surely better")
+        return replace(_refused("is not surely better"), unknown_firsts=_unknown_firsts(compared, logged))
     if not compared.gain_s(_TRAINED, _RULING).low() - compared.less_at_worst_s(_TRAINED, _RULING) > 0.0:
         return _refused("is only better when it is refitted, so its numbers are not to be trusted")
     if checked.refutes:
@@ -275,9 +278,10 @@ def _objection(
         return _refused("is contradicted by what rules, which has learnt from more")
     if (logged.harmful == 1.0).any():
         more = compared.more_harms(_HELD_OUT, _RULING)
-        if more.value > max(more.error, 0.0):
+        negligible = max(more.error, HARMS_NEGLIGIBLE)
+        if more.value > negligible:
             return replace(_refused("would do more harm"), would_harm=True)
-        if more.value + compared.more_harms_at_worst(_HELD_OUT) > max(more.error, 0.0):
+        if more.value + compared.more_harms_at_worst(_HELD_OUT) > negligible:
             return _thin(compared, logged)
     return None
 

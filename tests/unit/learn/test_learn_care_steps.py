@@ -67,22 +67,22 @@ def test_every_node_goes_its_own_steps_until_it_passes_or_no_care_is_left(monkey
     careful, verdict = judged(monkeypatch, judge, first)
     assert judge.judged == {
         "at_once": [(1.0, ())],
-        "harm": [(1.0, ()), (4.0, ()), (16.0, ())],
-        "both": [(1.0, ()), (1.0, ("b",)), (4.0, ("b",)), (4.0, ("a", "b")), (16.0, ("a", "b"))],
+        "harm": [(1.0, ()), (2.0, ()), (4.0, ())],
+        "both": [(1.0, ()), (1.0, ("b",)), (2.0, ("b",)), (2.0, ("a", "b")), (4.0, ("a", "b"))],
         "held": [(1.0, ()), (1.0, ("c",))],
         "hopeless": [(1.0, ())],
-        "lost": [(1.0, ()), (4.0, ())],
+        "lost": [(1.0, ()), (2.0, ())],
         "harmful": [(1.0, ()), *((times, ()) for times in CARE)],
         "known": [(1.0, ()), (1.0, ("b",))],
         "new": [(0.0, ())],
     }
     assert {name for name, node in verdict.nodes.items() if node.passed} == {"at_once", "harm", "both", "held"}
     assert {name for name, node in careful.nodes.items() if node != first.nodes[name]} == {"harm", "both", "held"}
-    assert (careful.nodes["harm"].harm_s, careful.nodes["both"].held_back) == (16.0 * HARM_S, ("a", "b"))
+    assert (careful.nodes["harm"].harm_s, careful.nodes["both"].held_back) == (4.0 * HARM_S, ("a", "b"))
     assert [verdict.nodes[name] for name in ("lost", "known")] == [HARMS, unknown("b")]
     assert careful == versioned(careful)
     assert careful.version != first.version
-    worth = "one harm is held to be worth 9600 s, since at 600 s it would do more"
+    worth = "one harm is held to be worth 2400 s, since at 600 s it would do more"
     held = "'a' and 'b' are held back until something else has failed, since the log does not know it first"
     assert verdict.nodes["at_once"].sentence == "passed"
     assert verdict.nodes["harm"].sentence == f"passed; {worth}"

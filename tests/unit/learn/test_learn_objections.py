@@ -85,6 +85,35 @@ def test_a_gain_must_be_left_at_worst_and_the_reason_is_the_thin_support() -> No
     assert _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged(), None) is None
 
 
+@pytest.mark.parametrize(("more", "error", "told"), [
+    (0.0012, 0.0, True), (0.0008, 0.0, False), (0.0012, 0.0015, False), (0.0012, 0.0011, True),
+])  # fmt: skip
+def test_more_harm_is_a_veto_where_it_is_sure_and_could_be_seen(more: float, error: float, told: bool) -> None:
+    found = compared({})
+    one = np.ones(8)
+    replayed = {**found.replayed, "held out": replace(found.replayed["held out"], harms=more * one)}
+    spread = found.deviations.copy()
+    spread[:, 0, 2] = [error, -error]
+    found = replace(
+        found,
+        replayed=replayed,
+        worst={**found.worst, "held out": (replayed["held out"], found.worst["held out"][1])},
+        deviations=spread,
+    )
+    harmed = replace(logged(), harmful=np.ones((8, 2)))
+    said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, harmed, None)
+    assert (said is not None and said.would_harm) is told
+    assert said is None or said.sentence == "would do more harm"
+
+
+def test_where_a_gain_is_not_sure_what_is_not_known_first_is_named() -> None:
+    found = compared({"held out": 500.0})
+    said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, logged(), None)
+    assert said is not None
+    assert (said.sentence, said.would_harm) == ("is not surely better", False)
+    assert said.unknown_firsts == ("restart",)
+
+
 def test_a_gain_that_only_refits_have_does_not_count() -> None:
     said = objection({"trained": 495.0})
     assert said == "is only better when it is refitted, so its numbers are not to be trusted"
