@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HISTORY_COLUMNS = ("at", "policy", "event", "version", "incidents", "attempts", "gate")
 SHOW_COLUMNS = (
     "policy", "node", "place", "candidate", "index", "probability", "low", "high", "cost_s", "harm", "successes",
-    "attempts", "held_back",
+    "attempts", "deferred",
 )  # fmt: skip
 EXPLAIN_COLUMNS = (
     "node",
@@ -86,7 +86,7 @@ def show(workspace: Workspace, policy: str | None, name: str, place: str | None)
                         "harm": row.harm,
                         "successes": row.successes,
                         "attempts": row.attempts,
-                        "held_back": row.held_back,
+                        "deferred": row.deferred,
                     }
                     for row in node.rows
                 ]

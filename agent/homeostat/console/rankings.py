@@ -30,7 +30,7 @@ class Candidate:
         low, high: the probability lies between them nine times in ten; None where nothing is known of that.
         worked, tried: weighted counts.
         pushes: which signals move its odds, in words, the strongest first.
-        held_back: it comes after the others until something has failed.
+        deferred: it comes after the others until something has failed.
     """
 
     place: int
@@ -42,7 +42,7 @@ class Candidate:
     worked: float
     tried: float
     pushes: tuple[str, ...]
-    held_back: bool
+    deferred: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def nodes_of(policy: Policy, ranking: Ranking | None) -> tuple[Node, ...]:
                 row.successes,
                 row.attempts,
                 tuple(str(push) for push in row.pushes),
-                row.held_back,
+                row.deferred,
             )
             for row in rows
         )

@@ -24,7 +24,7 @@ def rank(
     """Score the eligible options; give all of them, best first and ineligible ones last, and the id of the chosen one.
 
     Without a model for the node, or for every eligible option, the written order stands: a half-known order would
-    compare numbers with guesses. What is held back comes after the others until something has failed. The first
+    compare numbers with guesses. What is deferred comes after the others until something has failed. The first
     eligible option gets propensity 1; there is no exploration.
     """
     eligible = [option for option in options if option.eligible]
@@ -54,8 +54,8 @@ def _best_first(
         place = places[option.id]
         logit_sd = None if sds is None else sds[place]
         scored.append(_scored(option, node.candidates[place], probabilities[place], logit_sd, node.harm_s))
-    held_back = () if failed_at else node.held_back
-    return sorted(scored, key=lambda option: (option.id in held_back, -(option.index or 0.0)))
+    deferred = () if failed_at else node.deferred
+    return sorted(scored, key=lambda option: (option.id in deferred, -(option.index or 0.0)))
 
 
 def _scored(option: Option, candidate: Candidate, probability: float, logit_sd: float | None, harm_s: float) -> Option:

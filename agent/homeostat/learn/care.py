@@ -5,7 +5,7 @@ The same fitted numbers can be followed with more care, and such an order must p
 - What is sooner and does more harm is refused: harm is a veto. The more seconds of an outage one harm is held to be
   worth, the later comes what has done harm. (The Lagrangian of a constrained choice, with its multiplier raised step by
   step: Altman, "Constrained Markov Decision Processes", 1999, chapter 3.)
-- What begins with a candidate that was never tried in such a pattern is refused where too much rests on it. Held back,
+- What begins with a candidate that was never tried in such a pattern is refused where too much rests on it. Deferred,
   this candidate comes after all others until something has failed: that is where the log knows it from. (Staying where
   the log has support, as in Fujimoto, Meger, Precup: "Off-Policy Deep Reinforcement Learning without Exploration", ICML
   2019.)
@@ -43,7 +43,7 @@ def judge_with_care(
 ) -> tuple[Ranking, GateVerdict]:
     """Judge each node of a ranking, and of more careful ones where more care answers the one objection.
 
-    It ends: every round weighs harm more, in one of the few steps of `CARE`, or holds back one candidate more. Each
+    It ends: every round weighs harm more, in one of the few steps of `CARE`, or defers one candidate more. Each
     takes as long as judging once; where time is up none is begun, and what was not judged to its end does not rule.
 
     Args are those of `gate.judge`.
@@ -73,11 +73,11 @@ def _more_careful(
         if name not in judged:
             continue
         model = judged[name]
-        held_back = tuple(sorted({*model.held_back, *said.unknown_firsts}))
+        deferred = tuple(sorted({*model.deferred, *said.unknown_firsts}))
         worth_s = (first.nodes[name].harm_s * times for times in CARE)
         more_s = next((harm_s for harm_s in worth_s if harm_s > model.harm_s), None)
-        if held_back != model.held_back:
-            careful[name] = changed(model, held_back=held_back)
+        if deferred != model.deferred:
+            careful[name] = changed(model, deferred=deferred)
         elif said.would_harm and more_s is not None:
             careful[name] = changed(model, harm_s=more_s)
     return careful
@@ -89,8 +89,8 @@ def _told(passed: NodeVerdict, first: NodeRanking, careful: NodeRanking) -> Node
         said.append(
             f"one harm is held to be worth {careful.harm_s:.0f} s, since at {first.harm_s:.0f} s it would do more"
         )
-    if careful.held_back:
-        names = " and ".join(f"'{name}'" for name in careful.held_back)
-        are = "is" if len(careful.held_back) == 1 else "are"
-        said.append(f"{names} {are} held back until something else has failed, since the log does not know it first")
+    if careful.deferred:
+        names = " and ".join(f"'{name}'" for name in careful.deferred)
+        are = "is" if len(careful.deferred) == 1 else "are"
+        said.append(f"{names} {are} deferred until something else has failed, since the log does not know it first")
     return replace(passed, sentence="; ".join(said))

@@ -163,7 +163,7 @@ RANKING_DTYPES: Mapping[str, Any] = {
     "attempts": "float64",
     "successes": "float64",
     "harms": "float64",
-    "held_back": "bool",
+    "deferred": "bool",
 }
 """Columns of `ranking_frames.rankings_frame`."""
 

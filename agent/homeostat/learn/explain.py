@@ -17,7 +17,7 @@ from homeostat.policy.units import format_reading
 PUSHES_MAX = 3
 """How many signals are named for each candidate."""
 
-HELD_BACK = "held back until something else has failed"
+DEFERRED = "deferred until something else has failed"
 
 _PUSH_MIN = 0.1
 """A change of the log odds smaller than this is not worth a word."""
@@ -55,7 +55,7 @@ class CandidateRow:
         harm: expected share of trials that do harm.
         attempts, successes: weighted counts it was learnt from.
         pushes: the strongest first.
-        held_back: it comes after the others until something has failed.
+        deferred: it comes after the others until something has failed.
     """
 
     place: int
@@ -69,7 +69,7 @@ class CandidateRow:
     low: float | None = None
     high: float | None = None
     harm: float = 0.0
-    held_back: bool = False
+    deferred: bool = False
 
     def __str__(self) -> str:
         evidence = f"worked {self.successes:g} of {self.attempts:g} times" if self.attempts else "never tried"
@@ -77,8 +77,8 @@ class CandidateRow:
         chance = f"p {self.probability:.2f}{between} in about {self.cost_s:.0f} s"
         numbers = f"index {self.index * 1000:.3g}/1000 s = {chance}"
         pushes = "".join(f"; {push}" for push in self.pushes)
-        held_back = f"; {HELD_BACK}" if self.held_back else ""
-        return f"{self.place}. {self.candidate}: {numbers} ({evidence}){held_back}{pushes}"
+        deferred = f"; {DEFERRED}" if self.deferred else ""
+        return f"{self.place}. {self.candidate}: {numbers} ({evidence}){deferred}{pushes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _row(place: int, option: Option, node: NodeRanking) -> CandidateRow:
         low=option.probability_low,
         high=option.probability_high,
         harm=option.harm or 0.0,
-        held_back=option.id in node.held_back,
+        deferred=option.id in node.deferred,
     )
 
 

@@ -54,7 +54,7 @@ class NodeVerdict:
     Attributes:
         figures: None where it did not come to an estimate.
         would_harm: it was refused, and more harm than what rules does is the one objection.
-        unknown_firsts: it was refused, and might not be if these candidates were held back, by their ids: it begins
+        unknown_firsts: it was refused, and might not be if these candidates were deferred, by their ids: it begins
             with them where the log does not know them.
     """
 

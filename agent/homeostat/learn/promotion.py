@@ -75,7 +75,7 @@ class Promotions:
 def same_numbers(one: Ranking, other: Ranking) -> bool:
     """Whether two rankings differ in nothing but how carefully their numbers are followed; see `learn.care`."""
     first, second = (
-        {name: changed(node, harm_s=0.0, held_back=()) for name, node in ranking.nodes.items()}
+        {name: changed(node, harm_s=0.0, deferred=()) for name, node in ranking.nodes.items()}
         for ranking in (one, other)
     )
     return first == second

@@ -116,12 +116,12 @@ def samples_of(trials: pd.DataFrame, node: Choose, features: tuple[Feature, ...]
 def versioned(ranking: Ranking) -> Ranking:
     """Give a ranking its version: SHA-256 of the canonical JSON (sorted keys, no spaces) of all other fields.
 
-    Where nothing is held back that field is left out: rankings journalled before there was one keep their versions.
+    Where nothing is deferred that field is left out: rankings journalled before there was one keep their versions.
     """
     body = to_builtins(ranking)
     del body["version"]
     for node in body["nodes"].values():
-        if not node["held_back"]:
-            del node["held_back"]
+        if not node["deferred"]:
+            del node["deferred"]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return replace(ranking, version=hashlib.sha256(text.encode()).hexdigest())

@@ -96,5 +96,5 @@ def _candidate_rows(node: NodeRanking) -> Iterable[dict[str, Any]]:
             "attempts": candidate.attempts,
             "successes": candidate.successes,
             "harms": candidate.harms,
-            "held_back": option.id in node.held_back,
+            "deferred": option.id in node.deferred,
         }

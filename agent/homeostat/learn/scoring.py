@@ -11,7 +11,7 @@ from homeostat.model.ranking import LatentModel, LinearModel, MemberModel, NodeR
 
 _CHANCE_MIN = 1e-12
 
-_HELD_BACK = 2.0**-300
+_DEFERRED = 2.0**-300
 """Below any ratio of two indices; times a power of two nothing is rounded, so the order among them stays."""
 
 
@@ -50,17 +50,17 @@ def cause_beliefs(model: LatentModel, columns: Floats, failed: Bools) -> Floats:
 def indices(node: NodeRanking, columns: Floats, failed: Bools) -> Floats:
     """The index by which candidates are ordered, in the shape of `success_probabilities`.
 
-    That of a candidate which is held back is lowered below all others where nothing has failed.
+    That of a candidate which is deferred is lowered below all others where nothing has failed.
     """
     probabilities = success_probabilities(node, columns, failed)
     success_s = np.array([candidate.cost_success_s for candidate in node.candidates])
     failure_s = np.array([candidate.cost_failure_s for candidate in node.candidates])
     harms_s = node.harm_s * np.array([candidate.harm for candidate in node.candidates])
     ratio: Floats = probabilities / (probabilities * success_s + (1.0 - probabilities) * failure_s + harms_s)
-    if not node.held_back:
+    if not node.deferred:
         return ratio
-    held_back = np.array([candidate.id in node.held_back for candidate in node.candidates])
-    lowered: Floats = ratio * np.where(held_back & ~failed.any(axis=1, keepdims=True), _HELD_BACK, 1.0)
+    deferred = np.array([candidate.id in node.deferred for candidate in node.candidates])
+    lowered: Floats = ratio * np.where(deferred & ~failed.any(axis=1, keepdims=True), _DEFERRED, 1.0)
     return lowered
 
 

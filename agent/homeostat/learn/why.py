@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from homeostat.decide.ranking import rank
 from homeostat.decide.scoring import feature_columns, success_probabilities
 from homeostat.learn.columns import SIGNAL, TEXT
-from homeostat.learn.explain import HELD_BACK, typical
+from homeostat.learn.explain import DEFERRED, typical
 from homeostat.model.entries import Option
 from homeostat.model.ranking import Feature, NodeRanking
 from homeostat.model.signals import Value
@@ -83,7 +83,7 @@ class Reasons:
         place: 1 for the first to be tried.
         low, high: the chance of success lies between them nine times in ten; None where nothing is known of that.
         harm: expected share of trials that do harm.
-        held_back: it comes after the others, whatever its index.
+        deferred: it comes after the others, whatever its index.
     """
 
     place: int
@@ -96,12 +96,12 @@ class Reasons:
     harm: float
     counted: Counted
     failures: tuple[FailureEffect, ...] = field(default=())
-    held_back: bool = False
+    deferred: bool = False
 
     @property
     def said(self) -> list[str]:
         """What speaks for its place and against it, in words."""
-        return [str(self.counted), *([HELD_BACK] if self.held_back else []), *map(str, self.failures)]
+        return [str(self.counted), *([DEFERRED] if self.deferred else []), *map(str, self.failures)]
 
     def __str__(self) -> str:
         between = "" if self.low is None or self.high is None else f" ({self.low:.0%} to {self.high:.0%})"
@@ -137,7 +137,7 @@ def _reasons_of(node: NodeRanking, trials: pd.DataFrame, situation: Situation, p
         harm=option.harm or 0.0,
         counted=_counted(node, own, situation, option.id),
         failures=_failure_effects(node, situation, option.id),
-        held_back=option.id in node.held_back and node.places.keys().isdisjoint(situation.failed),
+        deferred=option.id in node.deferred and node.places.keys().isdisjoint(situation.failed),
     )
 
 

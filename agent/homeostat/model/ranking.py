@@ -162,7 +162,7 @@ class NodeRanking(Struct, frozen=True):
         members: at least one.
         harm_s: how many seconds of an outage one harm is held to be worth.
         changes: the last one of each candidate that changed, in the order in which they were noticed.
-        held_back: ids of candidates that come after all others while nothing has failed in the incident: the log does
+        deferred: ids of candidates that come after all others while nothing has failed in the incident: the log does
             not know them as a first choice.
     """
 
@@ -173,7 +173,7 @@ class NodeRanking(Struct, frozen=True):
     uncertainty: Uncertainty | None = None
     harm_s: float = 0.0
     changes: tuple[ActionChange, ...] = ()
-    held_back: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
 
     @property
     def places(self) -> dict[str, int]:

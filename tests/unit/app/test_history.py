@@ -99,7 +99,7 @@ def test_rankings_are_what_rules_and_what_ever_happened_to_them(state: Path) -> 
                     )
                 ]
             )
-            assert not rules["held_back"].any()
+            assert not rules["deferred"].any()
             assert history.rankings().empty
             assert history.rankings().dtypes.to_dict() == rules.dtypes.to_dict()
             back = history.rankings_history().iloc[2]

@@ -40,7 +40,7 @@ PATIENCE_S = 20.0
 def ranking(version: str, at: float, logit: float) -> Ranking:
     """A ranking of the node `remedy`, in which `shift` works with the probability of a logit and `restart` in half.
 
-    It holds `restart` back.
+    It defers `restart`.
     """
     candidates = (
         Candidate("restart", 10.0, 20.0, attempts=6.0, successes=3.0),
@@ -53,7 +53,7 @@ def ranking(version: str, at: float, logit: float) -> Ranking:
         (model,),
         Stack(0.0, (1.0,)),
         Uncertainty((0.5, 0.5)),
-        held_back=("restart",),
+        deferred=("restart",),
     )
     return Ranking(version=version, policy="people", trained_at=at, incidents=9, attempts=14, nodes={"remedy": node})
 

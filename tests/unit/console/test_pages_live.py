@@ -74,8 +74,8 @@ def test_the_rankings_page_draws_where_each_probability_lies(shop: ConsoleWorksp
     (row,) = shop.get_json("/rankings")["rows"]
     first, second = row["nodes"][0]["candidates"]
     assert (first["name"], second["name"]) == ("shift", "restart")
-    assert (first["held_back"], second["held_back"]) == (False, True)
-    (held,) = re.findall(r"<tr>(?:(?!</tr>).)*held back until something else has failed", text, re.DOTALL)
+    assert (first["deferred"], second["deferred"]) == (False, True)
+    (held,) = re.findall(r"<tr>(?:(?!</tr>).)*deferred until something else has failed", text, re.DOTALL)
     assert 'data-head="candidate">restart<' in held
     assert first["low"] < first["probability"] < first["high"]
     drawn = re.findall(r'class="between" x="([0-9.]+)"[^>]* width="([0-9.]+)"', text)

@@ -87,9 +87,9 @@ def test_what_begins_where_the_log_knows_nothing_gives_way_to_an_order_that_hold
     assert first.nodes["remedy"].unknown_firsts == ("shift",)
     careful, verdict = judge_with_care(ranking, decisions, policy, bounds=QUICK)
     assert verdict.passed
-    assert "'shift' is held back until something else has failed, since the log does not know it first" in verdict.text
+    assert "'shift' is deferred until something else has failed, since the log does not know it first" in verdict.text
     model = careful.nodes["remedy"]
-    assert model.held_back == ("shift",)
+    assert model.deferred == ("shift",)
     assert model.members == ranking.nodes["remedy"].members
     assert careful == versioned(careful)
     for zone in "ab":
@@ -100,10 +100,10 @@ def test_what_begins_where_the_log_knows_nothing_gives_way_to_an_order_that_hold
         assert rank(model, options[:2], values, ("rollback",))[1] == "shift"
     (row, *_) = [row for node in describe(careful, policy) for row in node.rows if row.candidate == "shift"]
     assert row.place == len(ALL)
-    assert "held back until something else has failed" in str(row)
+    assert "deferred until something else has failed" in str(row)
 
 
-def test_what_gains_nothing_once_it_is_held_back_is_refused_as_it_was() -> None:
+def test_what_gains_nothing_once_it_is_deferred_is_refused_as_it_was() -> None:
     ranking, decisions, policy = unsupported(rollback_helps=False)
     first = judge(ranking, decisions, policy, bounds=QUICK)
     assert first.nodes["remedy"].unknown_firsts == ("shift",)

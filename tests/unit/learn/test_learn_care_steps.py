@@ -37,7 +37,7 @@ class Judge:
         for name, answers in self.said.items():
             if only is None or name in only:
                 node = ranking.nodes.get(name, model(0.0))
-                self.judged[name].append((node.harm_s / HARM_S, node.held_back))
+                self.judged[name].append((node.harm_s / HARM_S, node.deferred))
                 verdicts[name] = answers[min(len(self.judged[name]), len(answers)) - 1]
         return GateVerdict(verdicts)
 
@@ -78,15 +78,15 @@ def test_every_node_goes_its_own_steps_until_it_passes_or_no_care_is_left(monkey
     }
     assert {name for name, node in verdict.nodes.items() if node.passed} == {"at_once", "harm", "both", "held"}
     assert {name for name, node in careful.nodes.items() if node != first.nodes[name]} == {"harm", "both", "held"}
-    assert (careful.nodes["harm"].harm_s, careful.nodes["both"].held_back) == (4.0 * HARM_S, ("a", "b"))
+    assert (careful.nodes["harm"].harm_s, careful.nodes["both"].deferred) == (4.0 * HARM_S, ("a", "b"))
     assert [verdict.nodes[name] for name in ("lost", "known")] == [HARMS, unknown("b")]
     assert careful == versioned(careful)
     assert careful.version != first.version
     worth = "one harm is held to be worth 2400 s, since at 600 s it would do more"
-    held = "'a' and 'b' are held back until something else has failed, since the log does not know it first"
+    held = "'a' and 'b' are deferred until something else has failed, since the log does not know it first"
     assert verdict.nodes["at_once"].sentence == "passed"
     assert verdict.nodes["harm"].sentence == f"passed; {worth}"
-    one = "'c' is held back until something else has failed, since the log does not know it first"
+    one = "'c' is deferred until something else has failed, since the log does not know it first"
     assert verdict.nodes["held"].sentence == f"passed; {one}"
     assert verdict.nodes["both"].sentence == f"passed; {worth}; {held}"
 

@@ -109,10 +109,10 @@ def test_more_harm_is_a_veto_where_it_is_sure_and_could_be_seen(more: float, err
 def test_where_a_gain_is_not_sure_what_is_not_known_first_is_named() -> None:
     found, log = compared({"held out": 500.0}), logged()
     never = replace(log, outcome=np.where(np.arange(2) == 0, np.nan, log.outcome))
-    for held_back, known in (((), log), (("restart",), never)):
+    for deferred, known in (((), log), (("restart",), never)):
         said = _objection(found, _figures(found, AGREES, NOTHING), AGREES, known, None)
         assert said is not None
-        assert (said.sentence, said.would_harm, said.unknown_firsts) == ("is not surely better", False, held_back)
+        assert (said.sentence, said.would_harm, said.unknown_firsts) == ("is not surely better", False, deferred)
 
 
 def test_a_gain_that_only_refits_have_does_not_count() -> None:

@@ -76,14 +76,14 @@ def test_scores_over_frames_are_the_live_scorers() -> None:
             assert scores[place, column] == pytest.approx(p / cost_s, abs=1e-12)
 
 
-def test_what_is_held_back_comes_last_until_something_has_failed_over_frames_as_live() -> None:
+def test_what_is_deferred_comes_last_until_something_has_failed_over_frames_as_live() -> None:
     trials, policy, ranking = world_trials(seed=5, incidents=40)
-    node = changed(ranking.nodes["remedy"], held_back=("flush", ranking.nodes["remedy"].candidates[0].id))
+    node = changed(ranking.nodes["remedy"], deferred=("flush", ranking.nodes["remedy"].candidates[0].id))
     samples = samples_of(trials, next(choose_nodes(policy)), node.features)
     scores = indices(node, samples.columns, samples.failed)
     names = [candidate.id for candidate in node.candidates]
-    held_back = set(node.held_back) & set(names)
-    assert len(held_back) < len(names)
+    deferred = set(node.deferred) & set(names)
+    assert len(deferred) < len(names)
     for place, row in enumerate(trials.to_dict("records")):
         left = [name for name in names if name not in row["failed"]]
         options = [Option(id=name, eligible=True) for name in left]
@@ -92,20 +92,20 @@ def test_what_is_held_back_comes_last_until_something_has_failed_over_frames_as_
         assert order == sorted(left, key=lambda name: -scores[place, names.index(name)])
         assert chosen == order[0]
         if not row["failed"]:
-            assert set(order[-len(held_back) :]) == held_back
-            assert ranked == sorted(ranked, key=lambda option: (option.id in held_back, -(option.index or 0.0)))
+            assert set(order[-len(deferred) :]) == deferred
+            assert ranked == sorted(ranked, key=lambda option: (option.id in deferred, -(option.index or 0.0)))
         else:
             assert ranked == sorted(ranked, key=lambda option: -(option.index or 0.0))
 
 
-def test_what_is_held_back_is_ordered_over_frames_as_live_however_unlikely_it_is() -> None:
+def test_what_is_deferred_is_ordered_over_frames_as_live_however_unlikely_it_is() -> None:
     logits = (0.0, -24.0, -23.0, -20.0)
     linear = LinearModel("linear", logits, ((),) * 4, ((0.0,) * 4,) * 4)
     names = ("a", "b", "c", "d")
     costs = (1e-3, 1e6, 1e6, 1e6)
     candidates = tuple(Candidate(name, cost_s, cost_s) for name, cost_s in zip(names, costs, strict=True))
-    for held_back in (("b", "c"), ("a", "b", "c"), names, ("gone", "b", "c")):
-        node = NodeRanking((), candidates, (linear,), Stack(0.0, (1.0,)), held_back=held_back)
+    for deferred in (("b", "c"), ("a", "b", "c"), names, ("gone", "b", "c")):
+        node = NodeRanking((), candidates, (linear,), Stack(0.0, (1.0,)), deferred=deferred)
         (scores,) = indices(node, np.zeros((1, 0)), np.zeros((1, 4), dtype=bool))
         ranked, _ = rank(node, [Option(id=name, eligible=True) for name in names], {}, ())
         assert [names[place] for place in np.argsort(-scores, kind="stable")] == [option.id for option in ranked]
@@ -116,7 +116,7 @@ def test_a_failure_of_what_is_no_candidate_any_more_lets_nothing_out() -> None:
     node = ranking.nodes["remedy"]
     first = rank(node, [Option(id=one.id, eligible=True) for one in node.candidates], {}, ())[1]
     assert first is not None
-    held = changed(node, held_back=(first,))
+    held = changed(node, deferred=(first,))
     for failed in ((), ("long-gone",)):
         options = [Option(id=one.id, eligible=True) for one in node.candidates]
         assert rank(held, options, {}, failed)[0][-1].id == first
@@ -310,14 +310,14 @@ def test_the_version_is_of_everything_learnt_and_nothing_else() -> None:
     assert ranking.version == trained(list(reversed(streams)), policy).version
     assert len(ranking.version) == 64
     assert ranking.version != trained(streams[:-1], policy).version
-    held = replace(ranking, nodes={"remedy": changed(ranking.nodes["remedy"], held_back=("a",))})
+    held = replace(ranking, nodes={"remedy": changed(ranking.nodes["remedy"], deferred=("a",))})
     assert versioned(held).version != ranking.version
 
 
-def test_a_ranking_from_before_anything_could_be_held_back_keeps_its_version() -> None:
+def test_a_ranking_from_before_anything_could_be_deferred_keeps_its_version() -> None:
     ranking = trained([tried(f"i{n}", "a", works=n % 2 == 0) for n in range(10)], policy_of(remedy("a", "b")))
     body = to_builtins(ranking)
-    del body["version"], body["nodes"]["remedy"]["held_back"]
+    del body["version"], body["nodes"]["remedy"]["deferred"]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     assert ranking.version == hashlib.sha256(text.encode()).hexdigest()
     assert (ranking.policy, ranking.trained_at, ranking.attempts, ranking.incidents) == ("p", NOW, 10, 10)

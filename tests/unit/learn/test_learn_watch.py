@@ -211,7 +211,7 @@ def test_what_was_taken_back_does_not_rule_again_by_itself() -> None:
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
-@pytest.mark.parametrize("care", [{"held_back": ("shift",)}, {"harm_s": 9e9}])
+@pytest.mark.parametrize("care", [{"deferred": ("shift",)}, {"harm_s": 9e9}])
 def test_numbers_that_were_taken_back_do_not_rule_with_less_care(
     monkeypatch: pytest.MonkeyPatch, care: Mapping[str, Any], by_itself: bool
 ) -> None:

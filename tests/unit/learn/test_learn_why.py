@@ -56,17 +56,17 @@ def test_trials_are_counted_on_the_situations_side_of_what_separates_them() -> N
     assert high.probability > low.probability
 
 
-def test_what_is_held_back_comes_last_and_it_is_said_until_something_has_failed() -> None:
+def test_what_is_deferred_comes_last_and_it_is_said_until_something_has_failed() -> None:
     model, trials = learnt([*by_errors(20), ("shift", {"errors": 9.0}, False)])
-    held = changed(model, held_back=("restart",))
+    held = changed(model, deferred=("restart",))
     shift, restart = reasons(held, trials, Situation({"errors": 9.0}))
     assert (shift.candidate, restart.candidate) == ("shift", "restart")
     assert restart.index > shift.index
-    assert "held back until something else has failed" in restart.said
-    assert "held back" in str(restart)
-    assert "held back" not in str(shift)
+    assert "deferred until something else has failed" in restart.said
+    assert "deferred" in str(restart)
+    assert "deferred" not in str(shift)
     (restart,) = reasons(held, trials, Situation({"errors": 9.0}, failed=("shift",)))
-    assert "held back" not in str(restart)
+    assert "deferred" not in str(restart)
 
 
 def test_a_split_that_chance_could_make_and_one_of_few_trials_say_nothing() -> None:

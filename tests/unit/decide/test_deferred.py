@@ -1,4 +1,4 @@
-"""What is held back: it is let out by a failure that was measured, and by nothing else."""
+"""What is deferred: it is let out by a failure that was measured, and by nothing else."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from homeostat.model.ranking import Ranking
 
 def held(*names: str, **probabilities: float) -> Ranking:
     ranking = ranking_of(**probabilities)
-    return replace(ranking, nodes={"choose": changed(ranking.nodes["choose"], held_back=names)})
+    return replace(ranking, nodes={"choose": changed(ranking.nodes["choose"], deferred=names)})
 
 
 RANKING = held("untried", untried=0.9, a=0.4, b=0.3)
@@ -94,7 +94,7 @@ def test_a_failure_and_a_harm_let_it_out(harm: float) -> None:
     assert driver.names()[:2] == ["a", "untried"]
 
 
-def test_what_is_held_back_may_be_explored_with_its_exact_chance() -> None:
+def test_what_is_deferred_may_be_explored_with_its_exact_chance() -> None:
     ranking = held("b", a=0.5, b=0.6, c=0.1)
     for seed in range(50):
         driver = Driver(exploring(), ranking)
@@ -119,7 +119,7 @@ def test_what_is_held_back_may_be_explored_with_its_exact_chance() -> None:
         (("gone", "b"), ["a", "c", "b"]),
     ],
 )
-def test_what_is_held_back_keeps_its_order_among_itself(names: tuple[str, ...], order: list[str]) -> None:
+def test_what_is_deferred_keeps_its_order_among_itself(names: tuple[str, ...], order: list[str]) -> None:
     options = [Option(id=name, eligible=True) for name in "cba"]
     node = held(*names, a=0.6, b=0.5, c=0.1).nodes["choose"]
     ranked, chosen = rank(node, options, {}, ())
@@ -128,7 +128,7 @@ def test_what_is_held_back_keeps_its_order_among_itself(names: tuple[str, ...], 
     assert [option.propensity for option in ranked] == [1.0, 0.0, 0.0]
 
 
-def test_where_nothing_else_may_be_started_what_is_held_back_is() -> None:
+def test_where_nothing_else_may_be_started_what_is_deferred_is() -> None:
     options = [Option(id=name, eligible=name == "a") for name in "abc"]
     ranked, chosen = rank(held("a", a=0.6, b=0.5, c=0.1).nodes["choose"], options, {}, ())
     assert chosen == ranked[0].id == "a"
