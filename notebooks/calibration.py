@@ -83,6 +83,7 @@ errors.style.format({"trials": "{:.0f}", "ECE": "{:.3f}", "by luck": "{:.3f}", "
 # of the plain rate's score is gone, with a 95% bootstrap interval. Whole incidents are drawn, since the trials of one
 # incident share its cause. Both rates are taken in hindsight from these very outcomes, which a forecast cannot do.
 
+
 # %%
 def scores_of(counts):
     """Brier scores where each trial counts so many times; `counts` has a row a draw and a column a trial."""
@@ -92,7 +93,9 @@ def scores_of(counts):
         "success rate of each candidate": (worked @ is_of / np.maximum(counts @ is_of, 1)) @ is_of.T,
         "foretold": before["probability"].to_numpy(),
     }
-    return pd.DataFrame({name: (counts * (rate - succeeded) ** 2).sum(axis=1) / total[:, 0] for name, rate in rates.items()})
+    return pd.DataFrame(
+        {name: (counts * (rate - succeeded) ** 2).sum(axis=1) / total[:, 0] for name, rate in rates.items()}
+    )
 
 
 succeeded = before["succeeded"].to_numpy(dtype=float)

@@ -61,6 +61,7 @@ plot.missing_signals(shares)
 # Incidents in which every signal was known at every choice, and incidents in which one was not: how often the first choice
 # worked, and how often people had to be called. Shares stand with their 95% interval (Wilson 1927).
 
+
 # %%
 def with_interval(hits):
     """A share, its bounds and what it is of, as text."""
@@ -68,8 +69,10 @@ def with_interval(hits):
     return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}) of {found.count}"
 
 
-chosen = choices.assign(missed=choices[signals].isna().any(axis="columns")).groupby("incident").agg(
-    first_worked=("succeeded", "first"), missed=("missed", "any")
+chosen = (
+    choices.assign(missed=choices[signals].isna().any(axis="columns"))
+    .groupby("incident")
+    .agg(first_worked=("succeeded", "first"), missed=("missed", "any"))
 )
 dealt_with = chosen.join(incidents.set_index("incident")["result"]).assign(
     handed_over=lambda rows: rows["result"] == "escalated",
@@ -104,14 +107,13 @@ barred.drop_duplicates(["incident", "option"]).groupby(["option", "condition"]).
 # A line above the limit says that the forecasts are wrong. It does not say why: the remedy may have changed, or the
 # ranking that rules may have learnt it wrongly from too little.
 
+
 # %%
 def cusum(rows):
     """The running sum over one candidate's trials."""
     logit = np.log(rows["foretold"] / (1 - rows["foretold"]))
     worse = 1 / (1 + np.exp(SHIFT_LOGIT - logit))
-    ratio = np.where(
-        rows["succeeded"], np.log(worse / rows["foretold"]), np.log((1 - worse) / (1 - rows["foretold"]))
-    )
+    ratio = np.where(rows["succeeded"], np.log(worse / rows["foretold"]), np.log((1 - worse) / (1 - rows["foretold"])))
     total, sums = 0.0, []
     for step in ratio:
         total = max(0.0, total + step)

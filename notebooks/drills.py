@@ -73,12 +73,16 @@ plot.recovery_times_compared(
 # others, in minutes. `actions` is the mean of how many were started.
 
 # %%
-score = acted.assign(kept=acted["recovered_s"] <= policy.rto_s, minutes=acted["recovered_s"] / 60).groupby("cause").agg(
-    incidents=("kept", "size"),
-    kept=("kept", "sum"),
-    median=("minutes", "median"),
-    worst=("minutes", "max"),
-    actions=("actions", "mean"),
+score = (
+    acted.assign(kept=acted["recovered_s"] <= policy.rto_s, minutes=acted["recovered_s"] / 60)
+    .groupby("cause")
+    .agg(
+        incidents=("kept", "size"),
+        kept=("kept", "sum"),
+        median=("minutes", "median"),
+        worst=("minutes", "max"),
+        actions=("actions", "mean"),
+    )
 )
 found = [share(int(kept), int(count)) for kept, count in zip(score["kept"], score["incidents"], strict=True)]
 score = score.assign(**{"at least": [one.low for one in found], "at most": [one.high for one in found]})
@@ -153,4 +157,6 @@ assert not blips["actions"].any()
 missed = score["incidents"] - score["kept"]
 assert missed.idxmax() == score["actions"].idxmax() == score["median"].idxmax() == "bad_release"
 assert not (trials["fate"] == "unknown").any()
-print(f"{missed.sum()} of {len(acted)} were handed to people; the slowest of the others took {of_the_goal:.0%} of the goal")
+print(
+    f"{missed.sum()} of {len(acted)} were handed to people; the slowest of the others took {of_the_goal:.0%} of the goal"
+)

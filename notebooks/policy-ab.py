@@ -50,7 +50,9 @@ def variant(*changes):
 
 policies = {
     "A: as shipped": variant(),
-    "B: confirm after 1 min": variant(("trigger: {if: http_5xx > 5%, for: 2m}", "trigger: {if: http_5xx > 5%, for: 1m}")),
+    "B: confirm after 1 min": variant(
+        ("trigger: {if: http_5xx > 5%, for: 2m}", "trigger: {if: http_5xx > 5%, for: 1m}")
+    ),
     "C: give up a check after 3 min": variant(("for: 2m, within: 5m", "for: 2m, within: 3m")),
     "D: rollback first": variant(
         ("    - {id: rollback, do: deploy.rollback, target: deploy/pay, if: deploy_age < 30d}\n", ""),

@@ -145,4 +145,6 @@ assert outage_s <= policy.rto_s / 4 * 1.05
 assert 0.6 < lost_s / outage_s < 0.7
 assert attempts.set_index("node")["outcome"]["config_rollback"] == "error"
 assert decisions["signal:deploy_age"].iloc[0] < 3600
-print(f"{lost_s / 60:.0f} of {outage_s / 60:.0f} minutes went into attempts that did not help; goal {policy.rto_s / 60:.0f}")
+print(
+    f"{lost_s / 60:.0f} of {outage_s / 60:.0f} minutes went into attempts that did not help; goal {policy.rto_s / 60:.0f}"
+)

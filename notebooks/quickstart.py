@@ -64,6 +64,7 @@ plot.recovery_times(incidents, changes)
 # how much it counts: verdicts that teach nothing have 0. A share of so few attempts is not exact; beside it stands its
 # 95% interval (Wilson 1927).
 
+
 # %%
 def worked(rows):
     """How many of some attempts worked, and between which bounds the share may lie."""

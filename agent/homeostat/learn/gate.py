@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -159,33 +160,35 @@ def judge(
 
 
 def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
-    """The order of what rules: a model's, or the written one."""
-    return FixedOrder(logged.candidates) if model is None else RankedOrder(model, logged)
+    """The order of what rules: a model's, or the written one; see `_decides`."""
+    return RankedOrder(model, logged) if _decides(model, logged) else FixedOrder(logged.candidates)
+
+
+def _decides(model: NodeRanking | None, logged: Logged) -> TypeGuard[NodeRanking]:
+    """Whether a model decides anything today: where it does not know a candidate, the written order stands."""
+    return model is not None and model.places.keys() >= set(logged.candidates)
 
 
 def _held_out_ruling(ruling: NodeRanking, trained_at: float, logged: Logged, part: Ints) -> Order:
     """What rules, as it orders what it has not seen: it was trained on what is older, and would look too good there.
 
     In every part, refits to the older incidents of the other parts order the older ones; later ones are ordered by its
-    own numbers, and so are all where it does not know every candidate of today.
+    own numbers.
     """
-    today = _of_today(ruling, logged)
     opened = logged.trials["opened_at"].iloc[logged.rows[:, 0]]
     older: Bools = (opened < pd.Timestamp(trained_at, unit="s", tz="UTC")).to_numpy(dtype=bool)
-    if today is None or older.sum() < PARTS:
+    if older.sum() < PARTS:
         return RankedOrder(ruling, logged)
     counted = counted_samples(ruling, logged.trials, logged.samples)
-    refits = refit_each(today, counted, [seen & older for seen in held_out_parts(part)])
+    refits = refit_each(_of_today(ruling, logged), counted, [seen & older for seen in held_out_parts(part)])
     own = int(part.max()) + 1
     orders = (*(RankedOrder(refit, logged) for refit in refits), RankedOrder(ruling, logged))
     return HeldOutOrder(orders, np.where(older, part, own)[logged.samples.incident])
 
 
-def _of_today(model: NodeRanking, logged: Logged) -> NodeRanking | None:
-    """What is known of today's candidates in their written order, to be given members; None where one is not known."""
+def _of_today(model: NodeRanking, logged: Logged) -> NodeRanking:
+    """What is known of today's candidates in their written order, to be given members."""
     places = model.places
-    if not places.keys() >= set(logged.candidates):
-        return None
     return changed(model, candidates=tuple(model.candidates[places[name]] for name in logged.candidates))
 
 
@@ -231,6 +234,7 @@ def _replayed(
 ) -> NodeVerdict:
     trained, part = ranking.nodes[node], parts_of(len(logged))
     ruling = incumbent.nodes.get(node) if incumbent is not None else None
+    ruling = ruling if _decides(ruling, logged) else None
     refits = refit_each(trained, counted, held_out_parts(part))
     held_out = HeldOutOrder(tuple(RankedOrder(refit, logged) for refit in refits), part[logged.samples.incident])
     orders: dict[str, Order] = {

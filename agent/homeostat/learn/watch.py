@@ -15,6 +15,7 @@ from homeostat.learn.evaluation.comparison import Comparison, compare
 from homeostat.learn.evaluation.logged import logged_incidents, newest_trials
 from homeostat.learn.evaluation.orders import Order
 from homeostat.learn.gate import BOUNDS, Bounds, ruling_order
+from homeostat.learn.promotion import fits
 from homeostat.learn.ranker import choose_nodes, labelled_trials
 from homeostat.model.policy import Choose, Policy
 from homeostat.model.ranking import NodeRanking, Ranking
@@ -49,7 +50,7 @@ def watch_promoted(
     Raises:
         TimeIsUp: see `Bounds`.
     """
-    nodes = [node for node in choose_nodes(policy) if node.id in ruling.nodes]
+    nodes = [node for node in choose_nodes(policy) if fits(ruling.nodes.get(node.id), node)]
     for node in nodes:
         before = replaced.nodes.get(node.id) if replaced is not None else None
         trials = labelled_trials(decisions[decisions["opened_at"] >= _time(since)], node)

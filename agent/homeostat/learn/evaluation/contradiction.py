@@ -75,23 +75,18 @@ def check(order: Order, ruling: Order, path: Ints, logged: Logged, part: Ints) -
     return Check("fitted simulator", why, _mean(gains), off, can_refute=len(logged) >= SIMULATOR_INCIDENTS_MIN)
 
 
-def elder_check(ruling: NodeRanking, learnt_from: int, order: Order, logged: Logged) -> Check | None:
+def elder_check(ruling: NodeRanking, learnt_from: int, order: Order, logged: Logged) -> Check:
     """Ask what rules, where it has learnt from more incidents than the judged order: what it foretells of that order.
 
     A log that is shorter than what the ruling ranking has learnt from does not hold what it knows, and a ruling order
     that is good leaves next to no trace of how bad others are.
 
     Args:
-        ruling: the model that rules.
+        ruling: the model that rules; it knows all candidates of today.
         learnt_from: how many incidents.
         order: the judged one.
         logged: the incidents.
-
-    Returns:
-        None where it does not know all candidates of today.
     """
-    if not ruling.places.keys() >= set(logged.candidates):
-        return None
     simulator = ranking_as_simulator(ruling, logged, costs_of(logged))
     gains = simulated_s(simulator, RankedOrder(ruling, logged)) - simulated_s(simulator, order)
     return Check("the ruling ranking", f"it has learnt from {learnt_from} incidents", _mean(gains))
