@@ -65,9 +65,13 @@ def show(workspace: Workspace, policy: str | None, name: str, place: str | None)
     rows: list[Row] = []
     with journal_of(settings, place) as journal:
         for one in named:
-            ranking = promotions_of(journal, one.name).named(name)
+            known = promotions_of(journal, one.name)
+            ranking = known.named(name)
             if ranking is None:
-                workspace.output.say(f"{one.name}: nothing promoted yet; the written order rules")
+                ever = (
+                    "the written order rules again" if known.since else "nothing promoted yet; the written order rules"
+                )
+                workspace.output.say(f"{one.name}: {ever}")
                 continue
             workspace.output.say(f"{one.name}: ranking {ranking.version[:12]}, {ranking.attempts} attempts")
             for node in describe(ranking, one):
@@ -130,6 +134,7 @@ def explain(
     The situation is that of an incident's last ranked decision (--incident), or typical signals; --when and --failed
     change it. Counts are of logged attempts.
     """
+    from homeostat.learn.explain import unknown_to, why_written
     from homeostat.learn.why import reasons
 
     with logged_of(workspace.settings, policy, place) as logged:
@@ -138,8 +143,9 @@ def explain(
         rows: list[Row] = []
         for node, trials in trials_by_node(logged):
             model = ranking.nodes.get(node.id) if ranking is not None else None
-            if model is None:
-                workspace.output.say(f"{node.id}: the written order, nothing learnt")
+            unknown = unknown_to(model, node)
+            if model is None or unknown:
+                workspace.output.say(f"{node.id}: {why_written(unknown)}")
                 continue
             situation = situation_of(logged, node, model, incident, said)
             workspace.output.say(f"{node.id}:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.decide.ranking import rank
@@ -87,15 +87,17 @@ class NodeDescription:
 
     Attributes:
         changes: in words, which actions work otherwise than they did.
+        unknown: candidates of today that the ranking does not know; with any it decides nothing.
     """
 
     node: str
     rows: tuple[CandidateRow, ...]
     changes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.rows:
-            return f"{self.node}: written order, nothing learnt"
+            return f"{self.node}: {why_written(self.unknown)}"
         head = f"{self.node}: order at typical signals, highest index first"
         return "\n".join([head, *(f"  {row}" for row in self.rows), *(f"  {change}" for change in self.changes)])
 
@@ -106,13 +108,26 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
     for node in (found for found in policy.nodes() if isinstance(found, Choose)):
         model = ranking.nodes.get(node.id)
         written = [child.id for child in node.children]
-        known = model is not None and set(written) <= set(model.places)
-        if model is None or not known:
-            descriptions.append(NodeDescription(node.id, ()))
+        unknown = unknown_to(model, node)
+        if model is None or unknown:
+            descriptions.append(NodeDescription(node.id, (), unknown=unknown))
         else:
             changes = tuple(_change_in_words(change) for change in model.changes)
             descriptions.append(NodeDescription(node.id, _rows(model, written), changes))
     return descriptions
+
+
+def unknown_to(model: NodeRanking | None, node: Choose) -> tuple[str, ...]:
+    """The node's candidates of today that a model does not know; none where there is no model."""
+    return () if model is None else tuple(child.id for child in node.children if child.id not in model.places)
+
+
+def why_written(unknown: Sequence[str]) -> str:
+    """Say that the written order stands; `unknown`: see `unknown_to`."""
+    if not unknown:
+        return "written order, nothing learnt"
+    names = " and ".join(f"'{name}'" for name in unknown)
+    return f"written order, until it is retrained: the ranking does not know {names}"
 
 
 def _change_in_words(change: ActionChange) -> str:

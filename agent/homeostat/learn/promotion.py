@@ -213,6 +213,8 @@ def _must_fit(ranking: Ranking, policy: Policy) -> None:
     Raises:
         UsageError: no node of the ranking knows today's candidates.
     """
+    if not ranking.nodes:
+        raise UsageError(f"ranking {ranking.version[:12]} has learnt nothing yet, from {ranking.attempts} attempts")
     nodes = [node for node in policy.nodes() if isinstance(node, Choose)]
     if not any(fits(ranking.nodes.get(node.id), node) for node in nodes):
         raise UsageError(

@@ -248,7 +248,7 @@ def test_the_description_says_where_nothing_was_learnt() -> None:
     ranking = good().ranking
     grown = policy_of(remedy("restart", "shift", "extra"), Choose("second", (do("x"), do("y"))))
     assert [str(node) for node in describe(ranking, grown)] == [
-        "remedy: written order, nothing learnt",
+        "remedy: written order, until it is retrained: the ranking does not know 'extra'",
         "second: written order, nothing learnt",
     ]
 

@@ -288,6 +288,10 @@ def test_a_ranking_of_other_candidates_cannot_be_promoted() -> None:
     grown = policy_of(Choose("remedy", (do("restart"), do("shift"), do("new"))))
     with pytest.raises(UsageError, match="does not know the candidates that 'p' has today"):
         promote(known, grown, next(iter(known.trained)), "ana", NOW)
+    empty = replace(known.trained[next(iter(known.trained))].ranking, nodes={}, attempts=0)
+    nothing = replace(known, trained={empty.version: e.RankingTrained(at=NOW, ranking=empty, gate="Refused.")})
+    with pytest.raises(UsageError, match="has learnt nothing yet, from 0 attempts"):
+        promote(nothing, POLICY, empty.version, "ana", NOW)
 
 
 def test_a_roll_back_needs_something_that_rules_and_a_reason() -> None:
