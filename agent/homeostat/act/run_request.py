@@ -37,6 +37,7 @@ class Exchange:
         self._abandoned = False
         self.sent = False
         self.over = False
+        self.timed_out = False
         self.body = bytearray()
         self.capped = False
         self.status: tuple[int, str] | None = None
@@ -52,6 +53,11 @@ class Exchange:
             self.too_late = True
         except ssl.SSLCertVerificationError as error:
             self.failure = f"the server's certificate is not trusted: {error.verify_message}"
+        except TimeoutError as error:
+            if error.errno is None:  # the connection's own, which is the runner's: whoever wakes first, time is up
+                self.timed_out = True
+            else:
+                self.failure = error.strerror
         except OSError as error:
             self.failure = error.strerror or str(error) or type(error).__name__
         except http.client.HTTPException as error:
@@ -121,7 +127,7 @@ def run_request(
     threading.Thread(target=exchange.run, args=(bell.ring,), daemon=True).start()
     while not exchange.over and bell.stop_signal is None and (left_s := deadline - time.monotonic()) > 0:
         bell.wait(left_s)
-    over = exchange.over
+    over = exchange.over and not exchange.timed_out
     exchange.abandon()
     output.feed(bytes(exchange.body))
     if exchange.capped:

@@ -17,7 +17,8 @@ import pytest
 from tests.unit.act.act_world import KEY, ActWorld, end, running_pid, until, until_gone
 
 from homeostat.act.http import HttpActuator
-from homeostat.act.run_request import Exchange
+from homeostat.act.job_files import Begun
+from homeostat.act.run_request import Exchange, run_request
 from homeostat.model.commands import Done, InDoubt, Running, StartAction
 from homeostat.model.policy import ActionSpec, Scalar
 from homeostat.model.reasons import OutcomeStatus
@@ -389,3 +390,45 @@ def test_what_nobody_waits_for_any_more_is_not_sent(serve: Serve) -> None:
     exchange.abandon()
     exchange.run(lambda: None)
     assert (exchange.over, exchange.sent, begun, server.requests) == (True, False, [], [])
+
+
+class LateBell:
+    """Its waiter is woken long after the connection's own time-out."""
+
+    stop_signal = None
+
+    def ring(self) -> None:
+        pass
+
+    def wait(self, timeout_s: float) -> None:
+        time.sleep(timeout_s + 0.5)
+
+
+class Kept:
+    """What a runner writes, where nobody reads it."""
+
+    def write_begun(self, begun: Begun) -> None:
+        pass
+
+    def feed(self, chunk: bytes) -> None:
+        pass
+
+
+def begins_an_answer(handler: BaseHTTPRequestHandler) -> None:
+    assert isinstance(handler, Handler)
+    handler.send_response(200)
+    handler.send_header("Content-Length", "9")
+    handler.end_headers()
+    handler.wfile.write(b"half")
+    handler.server.torn_down.wait()
+
+
+@pytest.mark.parametrize("answer", [says_nothing, begins_an_answer])
+def test_a_runner_that_wakes_after_the_connections_own_time_out_says_that_time_was_up(
+    serve: Serve, answer: Answer
+) -> None:
+    job = {"url": serve(answer).url, "method": "POST", "body": None, "timeout_s": 0.3, "output_bytes_max": 100}
+    kept: Any = Kept()
+    ending = run_request(kept, {**job, "expect_status": None}, {}, kept, LateBell())  # type: ignore[arg-type]  # late
+    assert ending.status == OutcomeStatus.TIMEOUT
+    assert "within 0.3 s" in ending.detail
