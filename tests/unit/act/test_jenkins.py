@@ -180,8 +180,8 @@ def test_a_busy_server_is_asked_again_when_it_says(world: ActWorld, jenkins: Jen
 
 
 def test_a_start_that_is_turned_away_until_it_is_too_late_is_not_made(world: ActWorld, jenkins: JenkinsServer) -> None:
-    jenkins.crumbs, jenkins.turn_posts_away = False, [(429, {"Retry-After": "2"})]
-    bound_s = time.clock_gettime(time.CLOCK_BOOTTIME) + 1.5
+    jenkins.crumbs, jenkins.turn_posts_away = False, [(429, {"Retry-After": "4"})]
+    bound_s = time.clock_gettime(time.CLOCK_BOOTTIME) + 3.0
     done = run(world, replace(build(jenkins), start_before_s=bound_s))
     assert (done.status, done.detail) == (OutcomeStatus.CANCELLED, TOO_LATE)
     assert not jenkins.turn_posts_away
