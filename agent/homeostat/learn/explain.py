@@ -119,7 +119,7 @@ def describe(ranking: Ranking, policy: Policy) -> list[NodeDescription]:
 
 def unknown_to(model: NodeRanking | None, node: Choose) -> tuple[str, ...]:
     """The node's candidates of today that a model does not know; none where there is no model."""
-    return () if model is None else tuple(child.id for child in node.children if child.id not in model.places)
+    return () if model is None else model.unknown(child.id for child in node.children)
 
 
 def why_written(unknown: Sequence[str]) -> str:

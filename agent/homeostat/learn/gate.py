@@ -166,7 +166,7 @@ def ruling_order(model: NodeRanking | None, logged: Logged) -> Order:
 
 def _decides(model: NodeRanking | None, logged: Logged) -> TypeGuard[NodeRanking]:
     """Whether a model decides anything today: where it does not know a candidate, the written order stands."""
-    return model is not None and model.places.keys() >= set(logged.candidates)
+    return model is not None and not model.unknown(logged.candidates)
 
 
 def _held_out_ruling(ruling: NodeRanking, trained_at: float, logged: Logged, part: Ints) -> Order:

@@ -204,7 +204,7 @@ def taken_back(ruling: Ranking, target: Ranking | None, actor: str, now: float, 
 
 def fits(model: NodeRanking | None, node: Choose) -> bool:
     """Whether a model knows all candidates of today."""
-    return model is not None and {child.id for child in node.children} <= set(model.places)
+    return model is not None and not model.unknown(child.id for child in node.children)
 
 
 def _must_fit(ranking: Ranking, policy: Policy) -> None:

@@ -6,7 +6,7 @@ its value and a flag for unknown, of each text signal a flag for every category 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -179,6 +179,11 @@ class NodeRanking(Struct, frozen=True):
     def places(self) -> dict[str, int]:
         """Row of each candidate by its id."""
         return {candidate.id: place for place, candidate in enumerate(self.candidates)}
+
+    def unknown(self, candidates: Iterable[str]) -> tuple[str, ...]:
+        """Those of some ids that it does not know; of today's candidates with any it decides nothing."""
+        places = self.places
+        return tuple(name for name in candidates if name not in places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,7 @@ def weights_of(order: Order, path: Ints, logged: Logged) -> Weights:
 
 def never_tried(path: Ints, logged: Logged) -> str | None:
     """Say which first choice was never tried in any incident, or None."""
-    first = np.maximum(path[:, 0], 0)
-    never = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
+    first, never = np.maximum(path[:, 0], 0), _never_tried(logged)
     if never[first].any():
         return f"would put '{logged.candidates[first[np.argmax(never[first])]]}' first, which was never tried"
     return None
@@ -91,8 +90,7 @@ def unknown_firsts(path: Ints, logged: Logged) -> Bools:
 def unknown_first_names(path: Ints, logged: Logged) -> tuple[str, ...]:
     """Ids of the first choices that were never tried, or of which the log knows nothing in their pattern."""
     first = np.maximum(path[:, 0], 0)
-    never = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
-    unknown = unknown_firsts(path, logged) | (never[first] & (path[:, 0] >= 0))
+    unknown = unknown_firsts(path, logged) | (_never_tried(logged)[first] & (path[:, 0] >= 0))
     return tuple(logged.candidates[place] for place in np.unique(first[unknown]))
 
 
@@ -117,6 +115,12 @@ def unsupported(path: Ints, logged: Logged) -> str | None:
     if never is not None or unknown_firsts(path, logged).mean() <= UNSUPPORTED_SHARE_MAX:
         return never
     return thin_support(path, logged)
+
+
+def _never_tried(logged: Logged) -> Bools:
+    """(M,): whether a candidate was tried in no incident; what always works needs no trial."""
+    never: Bools = np.isnan(logged.outcome).all(axis=0) & ~logged.certain
+    return never
 
 
 def _patterns(logged: Logged) -> list[Ints]:
