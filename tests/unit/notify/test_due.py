@@ -39,6 +39,22 @@ def opened(*more: e.Entry) -> MemoryJournal:
     return journal
 
 
+def intended(at: float, node: str, action: str, *, deadline_at: float) -> e.ActionIntended:
+    """The first attempt of a step begins."""
+    return e.ActionIntended(
+        at=at,
+        incident="i",
+        key=f"i/{node}/1",
+        node=node,
+        action=action,
+        target="shop",
+        arguments={},
+        effect=Effect.SAFE,
+        number=1,
+        deadline_at=deadline_at,
+    )
+
+
 def test_a_chain_goes_on_step_by_step_from_when_somebody_was_told_and_begins_anew() -> None:
     journal = opened(escalated(100.0))
     assert told(journal, 99.0) == []
@@ -77,18 +93,7 @@ def test_a_step_that_is_only_observed_leaves_the_incident_to_people() -> None:
 
 
 def test_what_was_begun_calls_people_also_if_the_agent_only_observes_since() -> None:
-    started = e.ActionIntended(
-        at=80.0,
-        incident="i",
-        key="i/restart/1",
-        node="restart",
-        action="restart",
-        target="shop",
-        arguments={},
-        effect=Effect.SAFE,
-        number=1,
-        deadline_at=90.0,
-    )
+    started = intended(80.0, "restart", "restart", deadline_at=90.0)
     handed_over = msgspec.structs.replace(escalated(100.0), observed=True)
     for did in (started, asked(80.0, expires_at=85.0)):
         assert [channel for _, channel in told(opened(did, handed_over), 100.0)] == ["pager"]
@@ -143,18 +148,7 @@ def test_a_question_ends_with_its_answer_or_its_time() -> None:
 
 
 def test_a_manual_step_wants_its_owner_until_it_is_reported() -> None:
-    intent = e.ActionIntended(
-        at=10.0,
-        incident="i",
-        key="i/storage/1",
-        node="storage",
-        action=MANUAL,
-        target="t",
-        arguments={},
-        effect=Effect.SAFE,
-        number=1,
-        deadline_at=900.0,
-    )
+    intent = intended(10.0, "storage", MANUAL, deadline_at=900.0)
     journal = opened(intent)
     (one,) = due_now(journal, 11.0)
     assert (one.channel, one.message.topic, one.message.lines[0]) == ("pager", Topic.MANUAL, "do storage")
@@ -232,18 +226,7 @@ def test_whoever_was_told_does_not_hear_what_was_over_before() -> None:
 
 
 def test_an_answer_ends_no_step_that_is_done_by_hand() -> None:
-    intent = e.ActionIntended(
-        at=0.0,
-        incident="i",
-        key="i/restore/1",
-        node="restore",
-        action=MANUAL,
-        target="t",
-        arguments={},
-        effect=Effect.SAFE,
-        number=1,
-        deadline_at=900.0,
-    )
+    intent = intended(0.0, "restore", MANUAL, deadline_at=900.0)
     journal = opened(intent)
     write(journal, "i", e.ApprovalGranted(at=1.0, node="restore", by="eli", answer="a", expires_at=900.0))
     assert told(journal, 1.0) == [("i/3/oncall/1", "pager")]
